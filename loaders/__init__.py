@@ -1,0 +1,1 @@
+"""Everything before the warehouse, and the export after it."""

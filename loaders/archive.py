@@ -1,0 +1,135 @@
+"""The archive: a transport that answers from raw and calls an API only for what is missing there.
+
+All paging goes through it, so an interrupted extraction goes on at its next missing page, and a
+rerun of a complete one makes no call.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import requests
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+
+from loaders import raw
+from loaders.budget import Budget
+from loaders.lake import Lake
+from loaders.raw import Page
+from loaders.settings import KST
+from loaders.source import AnswerError, Call, Fault, Source
+
+
+class Archive(HTTPAdapter):
+    """The answers of one extraction: those in `folder`, then the API's.
+
+    The key of the API is put into a request only here, on its way out, and taken out of whatever
+    comes back: no other part of the program sees it.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        folder: str,
+        source: Source,
+        base_url: str,
+        key: str,
+        budget: Budget,
+        accept: Callable[[Response], object],
+    ) -> None:
+        super().__init__()
+        self._lake = lake
+        self._folder = folder
+        self._source = source
+        self._base_path = urlsplit(base_url).path
+        self._key = key
+        self._budget = budget
+        self._accept = accept
+        self.call = Call("")
+        """What the requests to come are part of."""
+        self.pages: list[Page] = []
+        """Every page that was answered, in order."""
+        self.calls = 0
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """The answer to a request that has no key yet. Raises AnswerError, AllowanceSpentError."""
+        file = self._file(request)
+        page = self._kept(file, request)
+        if page:
+            response = _response(request, raw.read_page(self._lake, page))
+        else:
+            response = self._call(request, *args, **kwargs)
+            self._lake.write_once(file, response.content)
+            page = self._describe(file, request, response.content, datetime.now(KST))
+        self.pages.append(page)
+        return response
+
+    def _kept(self, file: str, request: PreparedRequest) -> Page | None:
+        """The page in raw. A body whose description was lost to a kill is described again."""
+        if not self._lake.exists(file):
+            return None
+        page = raw.find_page(self._lake, file)
+        if page:
+            return page
+        answered_at = datetime.fromtimestamp(self._lake.modified_at(file), KST)
+        return self._describe(file, request, self._lake.read(file), answered_at)
+
+    def _describe(
+        self, file: str, request: PreparedRequest, body: bytes, answered_at: datetime
+    ) -> Page:
+        asked = {"method": request.method, "url": request.url}
+        return raw.describe(self._lake, file, body, self.call, asked, answered_at)
+
+    def _call(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        operation = self._source.operation(self._path(request))
+        self._budget.spend(operation)
+        self.calls += 1
+        signed = request.copy()
+        self._source.sign(signed, self._key)
+        try:
+            response = super().send(signed, *args, **kwargs)
+            response.content  # noqa: B018 - the body is read here, where its errors are named
+        except requests.Timeout:
+            raise AnswerError(Fault.DOWN, f"no answer in time from {self._host(request)}") from None
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            raise AnswerError(
+                Fault.DOWN, f"the connection to {self._host(request)} failed or broke off"
+            ) from None
+        except requests.exceptions.ContentDecodingError:
+            raise AnswerError(Fault.UNREADABLE, "its compression is broken") from None
+        response.request, response.url = request, request.url or ""
+        try:
+            self._accept(response)
+        except AnswerError as error:
+            if error.fault is Fault.QUOTA_SPENT:
+                self._budget.close(operation)
+            raise
+        return response
+
+    def _file(self, request: PreparedRequest) -> str:
+        """A raw file's name: the path, and a digest that tells its parameters apart."""
+        path = self._path(request)
+        digest = hashlib.sha256(_canonical(request).encode()).hexdigest()[:12]
+        return f"{self._folder}/{path.replace('/', '.')}.{digest}.{self._source.extension}"
+
+    def _path(self, request: PreparedRequest) -> str:
+        return urlsplit(request.url or "").path.removeprefix(self._base_path).strip("/")
+
+    def _host(self, request: PreparedRequest) -> str:
+        return urlsplit(request.url or "").netloc
+
+
+def _canonical(request: PreparedRequest) -> str:
+    """Path and parameters, in an order of their own; the host is no part of what is asked."""
+    url = urlsplit(request.url or "")
+    return f"{url.path}?{urlencode(sorted(parse_qsl(url.query, keep_blank_values=True)))}"
+
+
+def _response(request: PreparedRequest, body: bytes) -> Response:
+    response = Response()
+    response.status_code = 200
+    response.request, response.url = request, request.url or ""
+    response._content = body
+    return response

@@ -1,0 +1,70 @@
+"""`dlt pipeline … run`: this project's part of dlt's command line, found by entry point.
+
+dlt imports this module at every start, so it imports the rest only when a command runs.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from dlt.common.configuration import plugins
+from dlt.common.runtime.run_context import RunContext
+
+
+class _HomeContext(RunContext):
+    """dlt's working folders live in the project's home, so that its commands find them there."""
+
+    @property
+    def data_dir(self) -> str:
+        from loaders.settings import home
+
+        return str(home() / "dlt")
+
+
+@plugins.hookimpl(specname="plug_run_context")
+def plug_run_context(run_dir: str | None, runtime_kwargs: dict[str, Any] | None) -> RunContext:
+    return _HomeContext(run_dir)
+
+
+@plugins.hookimpl(specname="plug_cli")
+@plugins.only_host("dlt")
+def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+    return RunCommand
+
+
+class RunCommand(plugins.SupportsCliCommand):
+    """Reads the words of a command and hands them over as values."""
+
+    command = "run"
+    parent = "pipeline"
+    help_string = "Runs a pipeline of Hello Korea (all of them when none is named)"
+    description = (
+        "Extracts, stages and loads. An answer that is kept is never asked for again."
+        " `dlt pipeline rds run` exports again what the last dbt build proved."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--date", help="a KST date, or a range such as 2026-11-01..2026-11-22")
+        parser.add_argument("--only", choices=("extract", "stage", "load"), help="one phase alone")
+        parser.add_argument("--table", help="one table alone")
+        parser.add_argument(
+            "--refresh", action="store_true", help="ask again, and keep both answers"
+        )
+        parser.add_argument(
+            "--plan", action="store_true", help="print the calls that a run would make; make none"
+        )
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders import commands
+
+        code, message = commands.run(
+            args.pipeline_name, args.date, args.only, args.table, args.refresh, args.plan
+        )
+        if code:
+            print(message, file=sys.stderr)
+            sys.exit(code)
+
+
+os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")

@@ -1,0 +1,127 @@
+"""What the commands do once their words are read; each returns an exit code and its last line."""
+
+import dataclasses
+from contextlib import ExitStack
+from datetime import date, timedelta
+
+import orjson
+from rich.console import Console
+
+from loaders import plan, settings
+from loaders.display import Display, console, outcomes_table, remarks
+from loaders.lake import open_lake
+from loaders.run import PHASES, AlreadyRunningError, Outcome, alone, needs_sample, prepare
+from loaders.run import run as run_tables
+from loaders.sample_api import SampleApi
+from loaders.settings import SettingError
+from loaders.source import Source
+from loaders.sources import SOURCES
+
+OK, FAILED, BAD_SETTING, RUNNING = 0, 1, 2, 3
+LAST_RUN = "last_run.json"
+"""In the home: the outcomes of the last run, for the summary."""
+
+
+def run(
+    pipeline: str | None,
+    dates: str | None,
+    only: str | None,
+    table: str | None,
+    refresh: bool,
+    plan_only: bool,
+) -> tuple[int, str]:
+    """`dlt pipeline [NAME] run`. The exit codes are those of the README."""
+    output = console()
+    try:
+        if pipeline == "rds":
+            return _export(output, [dates, only, table, refresh, plan_only])
+        sources = _sources(pipeline, table)
+        return _run(output, sources, _dates(dates), only, table, refresh, plan_only)
+    except SettingError as error:
+        return BAD_SETTING, str(error)
+    except AlreadyRunningError as error:
+        return RUNNING, str(error)
+
+
+def _run(
+    output: Console,
+    sources: list[Source],
+    dates: list[date],
+    only: str | None,
+    table: str | None,
+    refresh: bool,
+    plan_only: bool,
+) -> tuple[int, str]:
+    today = settings.today()
+    lake = open_lake(settings.lake_url())
+    with ExitStack() as open_things:
+        unkeyed = [source for source in sources if needs_sample(source)]
+        sample_url = None
+        if unkeyed and not plan_only and only in (None, "extract"):
+            sample_url = open_things.enter_context(SampleApi(today=today)).url
+            for source in unkeyed:
+                key = settings.environment_name(f"sources.{source.name}.service_key")
+                output.print(
+                    f"{source.name}: {key} is not set, so the sample API answers: made-up data"
+                )
+        works = [prepare(source, lake, sample_url, today, refresh) for source in sources]
+        if plan_only:
+            output.print(plan.as_table(plan.planned(work, dates, table) for work in works))
+            return OK, ""
+        for source in sources:
+            open_things.enter_context(alone(source))
+        display = open_things.enter_context(Display(output))
+        phases = (only,) if only else PHASES
+        outcomes = run_tables(works, dates, phases, table, display.progress, display.done)
+    _remember(outcomes)
+    output.print()
+    output.print(outcomes_table(outcomes))
+    for line in remarks(outcomes):
+        output.print(line, highlight=False, markup=False)
+    failed = sorted({f"{it.source}.{it.table}" for it in outcomes if it.errors})
+    return (FAILED, f"not complete: {', '.join(failed)}") if failed else (OK, "")
+
+
+def _sources(pipeline: str | None, table: str | None) -> list[Source]:
+    known = ", ".join([*SOURCES, "rds"])
+    if pipeline is not None and pipeline not in SOURCES:
+        raise SettingError("the pipeline", pipeline, f"wants one of {known}")
+    sources = [SOURCES[pipeline]] if pipeline else list(SOURCES.values())
+    if table is None:
+        return sources
+    with_table = [it for it in sources if table in {one.name for one in it.tables}]
+    if not with_table:
+        tables = ", ".join(one.name for it in sources for one in it.tables)
+        raise SettingError("--table", table, f"wants one of {tables}")
+    return with_table
+
+
+def _dates(words: str | None) -> list[date]:
+    """The dates of `--date`, ascending; today when there are none."""
+    today = settings.today()
+    if words is None:
+        return [today]
+    wants = f"wants a date such as {today}, or a range such as {today - timedelta(days=7)}..{today}"
+    try:
+        first, _, last = words.partition("..")
+        start = date.fromisoformat(first)
+        end = date.fromisoformat(last) if last else start
+    except ValueError:
+        raise SettingError("--date", words, wants) from None
+    if end < start or words.endswith(".."):
+        raise SettingError("--date", words, wants)
+    if end > today:
+        raise SettingError("--date", words, f"wants no date after today ({today} in KST)")
+    return [start + timedelta(days=day) for day in range((end - start).days + 1)]
+
+
+def _remember(outcomes: list[Outcome]) -> None:
+    named = [{**dataclasses.asdict(outcome), "files": {}} for outcome in outcomes]
+    (settings.home() / LAST_RUN).write_bytes(orjson.dumps(named))
+
+
+def _export(output: Console, words: list[object]) -> tuple[int, str]:
+
+    if any(words):
+        raise SettingError("dlt pipeline rds run", "", "takes no options")
+    return OK, ""

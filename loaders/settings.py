@@ -1,0 +1,109 @@
+"""Every setting, read and checked in one place.
+
+dlt's providers answer: environment first, then `.dlt/secrets.toml`, then `.dlt/config.toml`.
+Two come from the environment alone, because dbt's profile reads them too: `HELLO_KOREA_HOME`
+and `DBT_TARGET`.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TypeVar
+
+import dlt
+
+KST = timezone(timedelta(hours=9), "KST")
+PROJECT = Path(__file__).resolve().parents[1]
+
+T = TypeVar("T")
+
+
+class SettingError(Exception):
+    """A setting that can't be used. The message names it, what it got and what it wants."""
+
+    def __init__(self, name: str, got: object, wants: str) -> None:
+        super().__init__(f"{name} is {got!r}: {wants}" if got else f"{name} is not set: {wants}")
+
+
+def read(name: str, default: T, convert: Callable[[str], T], wants: str) -> T:
+    """The setting `name` in dlt's dotted form, converted; `default` when nothing sets it.
+
+    Raises SettingError, in the environment form of the name, when `convert` refuses the value.
+    """
+    got: object = dlt.secrets.get(name)
+    if got is None or str(got).strip() == "":
+        return default
+    try:
+        return convert(str(got).strip())
+    except ValueError:
+        raise SettingError(environment_name(name), got, wants) from None
+
+
+def environment_name(name: str) -> str:
+    """`sources.tour.service_key` as `SOURCES__TOUR__SERVICE_KEY`."""
+    return name.replace(".", "__").upper()
+
+
+def home() -> Path:
+    """The folder of everything that is kept on this machine, made when missing."""
+    got = os.environ.get("HELLO_KOREA_HOME", "")
+    folder = Path(got).expanduser().absolute() if got else PROJECT / ".local"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(
+            "HELLO_KOREA_HOME", got, f"wants a folder that can be written ({error.strerror})"
+        ) from None
+    return folder
+
+
+def today() -> date:
+    """The logical date of a run that names none: the KST date, or `HELLO_KOREA_TODAY`."""
+    return read(
+        "hello_korea_today",
+        datetime.now(KST).date(),
+        date.fromisoformat,
+        "wants a date such as 2026-11-22",
+    )
+
+
+def dbt_target() -> str:
+    return os.environ.get("DBT_TARGET") or "local"
+
+
+def lake_url() -> str:
+    return read("lake.url", str(home() / "lake"), str, "wants a folder")
+
+
+def whole_number(text: str) -> int:
+    """A count of at least 0. Raises ValueError."""
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def rds_url() -> str | None:
+    """The database of the website, None where none is set."""
+    return read("rds.url", None, _postgres_url, "wants postgresql://user:password@host:5432/name")
+
+
+def _postgres_url(text: str) -> str:
+    if not re.match(r"postgres(ql)?://", text):
+        raise ValueError(text)
+    return text
+
+
+def service_key(source: str) -> str | None:
+    return read(f"sources.{source}.service_key", None, str, "wants the API's key")
+
+
+def base_url(source: str, default: str) -> str:
+    return read(f"sources.{source}.base_url", default, _web_url, "wants https://host/path")
+
+
+def _web_url(text: str) -> str:
+    if not re.match(r"https?://[^/]+", text):
+        raise ValueError(text)
+    return text.rstrip("/")

@@ -1,0 +1,177 @@
+"""The words in which a source module describes its API. Values only: nothing here does I/O."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
+from requests import HTTPError, PreparedRequest, Response
+
+Row = dict[str, Any]
+"""One record as answered: the API's own field names, values as they came."""
+
+
+class Fault(Enum):
+    """What an answer that is no data means, and so what is done about it."""
+
+    BAD_KEY = "the key is refused"
+    QUOTA_SPENT = "the API's allowance for the day is spent"
+    BAD_REQUEST = "the request is refused"
+    GONE = "the service is gone"
+    DOWN = "the API is down"
+    BUSY = "the API is asked too fast"
+    UNREADABLE = "the answer can't be read"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same call may succeed a little later."""
+        return self in (Fault.DOWN, Fault.BUSY, Fault.UNREADABLE)
+
+
+class AnswerError(HTTPError):
+    """An answer that is no data. An `HTTPError`, so that dlt's retry honours `Retry-After`."""
+
+    def __init__(self, fault: Fault, said: str, response: Response | None = None) -> None:
+        super().__init__(f"{fault.value}: {said}", response=response)
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation asked with one set of parameters, over all its pages."""
+
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    paginator: Callable[[], BasePaginator] = SinglePagePaginator
+    row: Mapping[str, Any] = field(default_factory=dict)
+    """Values that hold for every row of the answer and do not stand in it."""
+    key: str = ""
+    """Of a detail: the key it is asked by."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a table's calls are made from."""
+
+    on: date
+    """The logical date, in KST."""
+    options: Mapping[str, Any]
+    """The source's options, by name."""
+    changed_since: date | None = None
+    """For a table with details: the date up to which all details are known."""
+    keys: tuple[str, ...] = ()
+    """For a table of details: the keys that are new or changed."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One typed column of a staged table and the answer's field that it comes from."""
+
+    name: str
+    field: str
+    type: pa.DataType
+    format: str = ""
+    """For dates and times: the strptime format."""
+    optional: bool = False
+    """Whether answers may lack the field without a word."""
+
+
+def text(name: str, field: str, *, optional: bool = False) -> Column:
+    return Column(name, field, pa.string(), optional=optional)
+
+
+def number(name: str, field: str) -> Column:
+    return Column(name, field, pa.float64())
+
+
+def whole(name: str, field: str) -> Column:
+    return Column(name, field, pa.int32())
+
+
+def yes_no(name: str, field: str, *, optional: bool = False) -> Column:
+    """`Y` or `N`."""
+    return Column(name, field, pa.bool_(), optional=optional)
+
+
+def day(name: str, field: str, format: str, *, optional: bool = False) -> Column:
+    return Column(name, field, pa.date32(), format, optional=optional)
+
+
+def moment(name: str, field: str, format: str) -> Column:
+    """A time in KST, without a zone."""
+    return Column(name, field, pa.timestamp("us"), format)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One staged table: what to ask, how to read an answer, what comes of it."""
+
+    name: str
+    primary_key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    calls: Callable[[Ask], Iterable[Call]]
+    read: Callable[[bytes], pa.Table]
+    """The rows of an answer: columns of text under the API's own field names."""
+    details_of: str | None = None
+    """The table whose new or changed keys this one asks for, one call a key."""
+    unused: frozenset[str] = frozenset()
+    """Fields that answers have and no column wants."""
+    answers_past: bool = False
+    """Whether the API can still answer today for an earlier logical date."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of one source: `SOURCES__<SOURCE>__<NAME>`."""
+
+    default: str
+    convert: Callable[[str], Any]
+    """Raises ValueError for a value that can't be used."""
+    wants: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One API: one pipeline."""
+
+    name: str
+    base_url: str
+    extension: str
+    """Of its answers as raw files: `json` or `xml`."""
+    daily_allowance: int
+    """Calls of one operation on one KST day, unless a setting says otherwise."""
+    tables: tuple[Table, ...]
+    options: Mapping[str, Option]
+    sign: Callable[[PreparedRequest, str], None]
+    """Puts the key into a request that is about to leave."""
+    judge: Callable[[Response], None]
+    """Returns when the answer is data (an empty page is). Raises AnswerError otherwise."""
+    operation: Callable[[str], str]
+    """From a path below `base_url`, the operation that the allowance counts."""
+
+    def table(self, name: str) -> Table:
+        return next(table for table in self.tables if table.name == name)
+
+
+def text_columns(rows: list[Row]) -> pa.Table:
+    """Rows as columns of text. A value that is no text stands as its JSON."""
+    fields = dict.fromkeys(field for row in rows for field in row)
+    return pa.table({field: _texts([row.get(field) for row in rows]) for field in fields})
+
+
+def _texts(values: list[Any]) -> pa.Array:
+    texts = [it if it is None or isinstance(it, str) else orjson.dumps(it) for it in values]
+    return pa.array(texts, pa.string())
+
+
+def key_in_query(name: str) -> Callable[[PreparedRequest, str], None]:
+    """Signs a request by the query parameter `name`."""
+
+    def sign(request: PreparedRequest, key: str) -> None:
+        request.prepare_url(request.url, {name: key})
+
+    return sign

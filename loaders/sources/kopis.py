@@ -1,0 +1,335 @@
+"""KOPIS of the Korea Arts Management Service: performances and their venues.
+
+Documentation: KOPIS Open API guide v5.0 (2026-04-23). XML only. Lists say neither their total nor
+whether more follows; an error comes under HTTP 200 and looks like one record. The attribution
+"출처: (재)예술경영지원센터 공연예술통합전산망, www.kopis.or.kr" is obligatory.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import chain
+
+import orjson
+import pyarrow as pa
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from lxml import etree
+from requests import Request, Response
+
+from loaders.source import (
+    AnswerError,
+    Ask,
+    Call,
+    Fault,
+    Option,
+    Row,
+    Source,
+    Table,
+    day,
+    key_in_query,
+    moment,
+    number,
+    text,
+    text_columns,
+    whole,
+    yes_no,
+)
+
+PAGE_SIZE = 100
+WINDOW_DAYS = 31
+NO_DATA = "04"
+FAULTS = {
+    "01": Fault.BAD_REQUEST,
+    "02": Fault.BAD_KEY,
+    "03": Fault.DOWN,
+    "05": Fault.BAD_REQUEST,  # a window of more than 31 days
+    "06": Fault.BAD_REQUEST,  # more than 100 rows a page
+}
+
+LIST_FIELDS = {
+    "relatenm": "name",
+    "relateurl": "url",
+    "mt13id": "id",
+    "prfplcnm": "name",
+    "seatscale": "seats",
+}
+"""Fields of ticket links and halls as they stand in their JSON."""
+
+
+class FullPagePaginator(BasePaginator):
+    """Asks the next page for as long as pages come back full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.page = 1
+
+    def init_request(self, request: Request) -> None:
+        request.params = {**request.params, "cpage": "1"}
+
+    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+        self._has_next_page = len(data or []) >= PAGE_SIZE
+        self.page += 1
+
+    def update_request(self, request: Request) -> None:
+        request.params["cpage"] = str(self.page)
+
+
+def judge(response: Response) -> None:
+    """Accepts a `<dbs>` document whose records are records; everything else is a named fault."""
+    status = response.status_code
+    if response.is_redirect:
+        where = response.headers.get("Location", "").split("?")[0]
+        raise AnswerError(
+            Fault.BAD_REQUEST,
+            f"the address has moved to {where}: set SOURCES__KOPIS__BASE_URL",
+            response,
+        )
+    if status == 404:
+        raise AnswerError(Fault.GONE, "HTTP 404", response)
+    if status == 429:
+        raise AnswerError(Fault.BUSY, "HTTP 429", response)
+    if status != 200:
+        # KOPIS now and then answers 400 to a call that succeeds when it is made again.
+        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
+    try:
+        first = _document(response.content).find("db")
+    except ValueError as error:
+        raise AnswerError(Fault.UNREADABLE, str(error), response) from None
+    code = None if first is None else first.findtext("returncode")
+    if code is not None and code not in ("00", NO_DATA):
+        said = _repaired(first.findtext("errmsg", "")) if first is not None else ""
+        raise AnswerError(FAULTS.get(code, Fault.DOWN), f"code {code} {said}", response)
+
+
+def read(body: bytes) -> pa.Table:
+    """The records of one answer, a blank (one space in KOPIS) as an empty text."""
+    return text_columns(_records(body))
+
+
+def _records(body: bytes) -> list[Row]:
+    records = [_record(db) for db in _document(body).iterfind("db")]
+    return [record for record in records if "returncode" not in record]
+
+
+def _document(body: bytes) -> etree._Element:
+    """Raises ValueError when the bytes are no KOPIS document."""
+    safe = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        root = etree.fromstring(body, safe)
+    except etree.XMLSyntaxError as error:
+        raise ValueError(f"not XML: {error.msg}") from None
+    if root is None or root.tag != "dbs":
+        raise ValueError(f"not KOPIS's XML: {body[:60]!r}")
+    return root
+
+
+def _record(db: etree._Element) -> Row:
+    return {str(child.tag): _value(child) for child in db if isinstance(child.tag, str)}
+
+
+def _value(element: etree._Element) -> str:
+    """The text of an element; of one that holds a list, the list as JSON."""
+    if len(element) == 0:
+        return (element.text or "").strip()
+    return orjson.dumps([_item(child) for child in element]).decode()
+
+
+def _item(element: etree._Element) -> str | dict[str, str]:
+    if len(element) == 0:
+        return (element.text or "").strip()
+    item = {str(child.tag): (child.text or "").strip() for child in element}
+    if "seatscale" in item:
+        item["seatscale"] = item["seatscale"].replace(",", "")  # of a hall; a venue's has none
+    return {LIST_FIELDS.get(tag, tag): text for tag, text in item.items()}
+
+
+def _read_performance_details(body: bytes) -> pa.Table:
+    """The time of update comes with a fraction of a second or without: it is cut."""
+    records = _records(body)
+    return text_columns([{**it, "updatedate": it.get("updatedate", "")[:19]} for it in records])
+
+
+def _repaired(message: str) -> str:
+    """Error texts in Korean arrive as UTF-8 read as Latin-1."""
+    try:
+        return message.encode("latin-1").decode()
+    except UnicodeError:
+        return message
+
+
+def windows(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """`first` to `last` cut into windows that KOPIS takes, both ends included."""
+    while first <= last:
+        end = min(first + timedelta(days=WINDOW_DAYS - 1), last)
+        yield first, end
+        first = end + timedelta(days=1)
+
+
+def _list_calls(ask: Ask, path: str, params: dict[str, str]) -> Iterator[Call]:
+    """The whole list, then once more only what changed since the details are known.
+
+    No list says when a record changed; asking by `afterdate` does.
+    """
+    region = ask.options["region"]
+    asked = {**params, "rows": str(PAGE_SIZE), **({"signgucode": region} if region else {})}
+    yield Call(path, asked, FullPagePaginator, {"is_changed": "N"})
+    if ask.changed_since:
+        since = {"afterdate": f"{ask.changed_since:%Y%m%d}"}
+        yield Call(path, asked | since, FullPagePaginator, {"is_changed": "Y"})
+
+
+def _performances(ask: Ask) -> list[Call]:
+    first = ask.on - timedelta(days=ask.options["days_back"])
+    last = ask.on + timedelta(days=ask.options["days_ahead"])
+    calls = chain.from_iterable(
+        _list_calls(ask, "pblprfr", {"stdate": f"{start:%Y%m%d}", "eddate": f"{end:%Y%m%d}"})
+        for start, end in windows(first, last)
+    )
+    # Of two rows of one performance the later counts: the changed ones come last.
+    return sorted(calls, key=lambda call: call.row["is_changed"])
+
+
+def _venues(ask: Ask) -> Iterator[Call]:
+    return _list_calls(ask, "prfplc", {})
+
+
+def _performance_details(ask: Ask) -> Iterator[Call]:
+    return (Call(path=f"pblprfr/{key}", key=key) for key in ask.keys)
+
+
+def _venue_details(ask: Ask) -> Iterator[Call]:
+    return (Call(path=f"prfplc/{key}", key=key) for key in ask.keys)
+
+
+def _operation(path: str) -> str:
+    return re.sub(r"/.+$", "/{id}", path)
+
+
+def _region_code(value: str) -> str:
+    if value != "all" and not re.fullmatch(r"\d{2}", value):
+        raise ValueError(value)
+    return "" if value == "all" else value
+
+
+def _days(value: str) -> int:
+    if not value.isdigit() or int(value) > 3660:
+        raise ValueError(value)
+    return int(value)
+
+
+DATE = "%Y.%m.%d"
+PERFORMANCE_COLUMNS = (
+    text("performance_id", "mt20id"),
+    text("title", "prfnm"),
+    day("starts_on", "prfpdfrom", DATE),
+    day("ends_on", "prfpdto", DATE),
+    text("venue_name", "fcltynm"),
+    text("poster_url", "poster"),
+    text("area", "area"),
+    text("genre", "genrenm"),
+    yes_no("is_open_run", "openrun"),
+    text("state", "prfstate"),
+)
+VENUE_COLUMNS = (
+    text("venue_id", "mt10id"),
+    text("venue_name", "fcltynm"),
+    whole("hall_count", "mt13cnt"),
+    text("venue_kind", "fcltychartr"),
+    text("province", "sidonm"),
+    text("district_name", "gugunnm"),
+    whole("opened_year", "opende"),
+)
+
+SOURCE = Source(
+    name="kopis",
+    base_url="https://kopis.or.kr/openApi/restful",
+    extension="xml",
+    daily_allowance=3000,  # the real one is not published
+    sign=key_in_query("service"),
+    judge=judge,
+    operation=_operation,
+    options={
+        "region": Option("11", _region_code, "wants a two-digit signgucode (11 is Seoul) or all"),
+        "days_back": Option("7", _days, "wants whole days from 0 to 3660"),
+        "days_ahead": Option("90", _days, "wants whole days from 0 to 3660"),
+    },
+    tables=(
+        Table(
+            name="performances",
+            primary_key=("performance_id",),
+            columns=(*PERFORMANCE_COLUMNS, yes_no("is_changed", "is_changed")),
+            calls=_performances,
+            read=read,
+            answers_past=True,
+        ),
+        Table(
+            name="performance_details",
+            primary_key=("performance_id",),
+            columns=(
+                *PERFORMANCE_COLUMNS,
+                text("cast_names", "prfcast"),
+                text("crew_names", "prfcrew"),
+                text("running_time", "prfruntime"),
+                text("age_limit", "prfage"),
+                text("companies", "entrpsnm"),
+                text("production_company", "entrpsnmP"),
+                text("agency", "entrpsnmA"),
+                text("host", "entrpsnmH"),
+                text("organizer", "entrpsnmS"),
+                text("price_text", "pcseguidance"),
+                text("synopsis", "sty"),
+                yes_no("is_visit", "visit"),
+                yes_no("is_child", "child"),
+                yes_no("is_daehakro", "daehakro"),
+                yes_no("is_festival", "festival"),
+                yes_no("is_musical_license", "musicallicense"),
+                yes_no("is_musical_create", "musicalcreate"),
+                moment("updated_at", "updatedate", "%Y-%m-%d %H:%M:%S"),
+                text("venue_id", "mt10id"),
+                text("hall_id", "mt13id", optional=True),  # guide v5.0
+                text("schedule_text", "dtguidance"),
+                text("intro_image_urls", "styurls", optional=True),
+                text("ticket_links", "relates", optional=True),
+            ),
+            unused=frozenset({"frstregdt"}),  # guide v5.0; its form is not documented
+            calls=_performance_details,
+            read=_read_performance_details,
+            details_of="performances",
+            answers_past=True,
+        ),
+        Table(
+            name="venues",
+            primary_key=("venue_id",),
+            columns=(*VENUE_COLUMNS, yes_no("is_changed", "is_changed")),
+            calls=_venues,
+            read=read,
+        ),
+        Table(
+            name="venue_details",
+            primary_key=("venue_id",),
+            columns=(
+                *VENUE_COLUMNS,
+                whole("seat_count", "seatscale"),
+                text("phone", "telno"),
+                text("website_url", "relateurl"),
+                text("address", "adres"),
+                number("latitude", "la"),
+                number("longitude", "lo"),
+                yes_no("has_restaurant", "restaurant"),
+                yes_no("has_cafe", "cafe"),
+                yes_no("has_store", "store"),
+                yes_no("has_playroom", "nolibang"),
+                yes_no("has_nursing_room", "suyu"),
+                yes_no("has_accessible_parking", "parkbarrier"),
+                yes_no("has_accessible_toilet", "restbarrier"),
+                yes_no("has_ramp", "runwbarrier"),
+                yes_no("has_accessible_lift", "elevbarrier"),
+                yes_no("has_parking", "parkinglot"),
+                text("halls", "mt13s", optional=True),
+            ),
+            calls=_venue_details,
+            read=read,
+            details_of="venues",
+        ),
+    ),
+)

@@ -1,0 +1,286 @@
+"""TourAPI 4.0 of the Korea Tourism Organization: sights, festivals and stays.
+
+Documentation: data.go.kr 15101753 (EngService2) and 15101578 (KorService2). One service per
+language, each with its own content ids, so every key has the language first. Places are asked by
+`lDongRegnCd`: filtering by the deprecated `areaCode` silently loses rows.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import orjson
+import pyarrow as pa
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from pyarrow.json import ReadOptions, read_json
+from requests import Request, Response
+
+from loaders.source import (
+    AnswerError,
+    Ask,
+    Call,
+    Fault,
+    Option,
+    Row,
+    Source,
+    Table,
+    day,
+    key_in_query,
+    moment,
+    number,
+    text,
+    text_columns,
+    whole,
+)
+from loaders.sources.data_go_kr import fault_of_code, raise_for_gateway
+
+SERVICES = {
+    "en": "EngService2",
+    "ko": "KorService2",
+    "ja": "JpnService2",
+    "zh": "ChsService2",
+}
+PAGE_SIZE = 1000
+NO_DATA = "03"
+
+
+class TotalCountPaginator(BasePaginator):
+    """Asks the next page while the rows of the pages asked for stay below `totalCount`.
+
+    `numOfRows` in the answer echoes the rows returned, so the size asked for is kept here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.page = 1
+        self.left = 0
+        """Pages still to come."""
+
+    def init_request(self, request: Request) -> None:
+        request.params = {**request.params, "pageNo": "1"}
+
+    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+        total = _body(response.content).get("totalCount", 0)
+        self.left = max(0, -(-int(total) // PAGE_SIZE) - self.page)
+        self._has_next_page = self.left > 0
+        self.page += 1
+
+    def update_request(self, request: Request) -> None:
+        request.params["pageNo"] = str(self.page)
+
+
+def judge(response: Response) -> None:
+    """Accepts the service's own envelope with result 0000; everything else is a named fault."""
+    raise_for_gateway(response)
+    try:
+        header = orjson.loads(response.content)["response"]["header"]
+        code = header["resultCode"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise AnswerError(Fault.UNREADABLE, "no TourAPI answer", response) from None
+    if int(code) != 0 and code.zfill(2)[-2:] != NO_DATA:
+        raise fault_of_code(code, header.get("resultMsg", ""), response)
+
+
+def read(body: bytes) -> pa.Table:
+    """The items of one answer. No rows come as `""`, and a single row may come without its list."""
+    try:
+        return _read_texts(body)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, KeyError):
+        items = _body(body).get("items") or {}
+        item = items.get("item") or []
+        return text_columns([item] if isinstance(item, dict) else item)
+
+
+def _read_texts(body: bytes) -> pa.Table:
+    """The usual answer, a list of items that are all text, without making a Python object of each.
+
+    Raises one of arrow's errors, AttributeError or KeyError for any other.
+    """
+    whole = ReadOptions(use_threads=False, block_size=len(body) + 1)
+    answer = read_json(pa.BufferReader(body), read_options=whole)["response"].chunk(0)
+    items = answer.field("body").field("items").field("item").flatten()
+    table = pa.Table.from_struct_array(items)
+    if not all(pa.types.is_string(it) or pa.types.is_null(it) for it in table.schema.types):
+        raise pa.ArrowTypeError("not all text")
+    return table
+
+
+def _body(body: bytes) -> Row:
+    answer: Row = orjson.loads(body)["response"].get("body") or {}
+    return answer
+
+
+def _list_call(language: str, operation: str, params: dict[str, str]) -> Call:
+    return Call(
+        path=f"{SERVICES[language]}/{operation}",
+        params={
+            "MobileOS": "ETC",
+            "MobileApp": "HelloKorea",
+            "_type": "json",
+            "numOfRows": str(PAGE_SIZE),
+            **params,
+        },
+        paginator=TotalCountPaginator,
+        row={"language": language},
+    )
+
+
+def _region(ask: Ask) -> dict[str, str]:
+    return {"lDongRegnCd": ask.options["region"]} if ask.options["region"] else {}
+
+
+def _districts(ask: Ask) -> Iterator[Call]:
+    first = ask.options["languages"][0]
+    yield _list_call(first, "ldongCode2", {**_region(ask), "lDongListYn": "Y"})
+
+
+def _categories(ask: Ask) -> Iterator[Call]:
+    for language in ask.options["languages"]:
+        yield _list_call(language, "lclsSystmCode2", {"lclsSystmListYn": "Y"})
+
+
+def _places(ask: Ask) -> Iterator[Call]:
+    """All content types in one list: a list per type would cost a call for each type's last page.
+
+    Sorted by title, which stays put while a run pages; the other orders move rows between pages.
+    """
+    for language in ask.options["languages"]:
+        yield _list_call(language, "areaBasedList2", {**_region(ask), "arrange": "A"})
+
+
+def _festivals(ask: Ask) -> Iterator[Call]:
+    since = ask.on - timedelta(days=ask.options["festival_days_back"])
+    for language in ask.options["languages"]:
+        yield _list_call(
+            language,
+            "searchFestival2",
+            {**_region(ask), "arrange": "A", "eventStartDate": f"{since:%Y%m%d}"},
+        )
+
+
+def _stays(ask: Ask) -> Iterator[Call]:
+    for language in ask.options["languages"]:
+        yield _list_call(language, "searchStay2", {**_region(ask), "arrange": "A"})
+
+
+PLACE_COLUMNS = (
+    text("language", "language"),
+    text("content_id", "contentid"),
+    text("content_type_id", "contenttypeid"),
+    text("title", "title"),
+    text("address", "addr1"),
+    text("address_detail", "addr2"),
+    text("zip_code", "zipcode"),
+    text("region", "lDongRegnCd"),
+    text("district", "lDongSignguCd"),
+    text("class_code", "lclsSystm1"),
+    text("group_code", "lclsSystm2"),
+    text("category_code", "lclsSystm3"),
+    text("legacy_area", "areacode"),
+    text("legacy_district", "sigungucode"),
+    text("legacy_class", "cat1"),
+    text("legacy_group", "cat2"),
+    text("legacy_category", "cat3"),
+    number("longitude", "mapx"),
+    number("latitude", "mapy"),
+    whole("map_level", "mlevel"),
+    text("image_url", "firstimage"),
+    text("thumbnail_url", "firstimage2"),
+    text("copyright_type", "cpyrhtDivCd"),
+    text("phone", "tel"),
+    moment("created_at", "createdtime", "%Y%m%d%H%M%S"),
+    moment("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
+)
+CONTENT_KEY = ("language", "content_id")
+
+
+def _languages(value: str) -> tuple[str, ...]:
+    languages = tuple(part.strip() for part in value.split(","))
+    if not set(languages) <= set(SERVICES) or len(set(languages)) != len(languages):
+        raise ValueError(value)
+    return languages
+
+
+def _region_code(value: str) -> str:
+    if value != "all" and not (value.isdigit() and len(value) == 2):
+        raise ValueError(value)
+    return "" if value == "all" else value
+
+
+def _days(value: str) -> int:
+    if not value.isdigit() or int(value) > 3660:
+        raise ValueError(value)
+    return int(value)
+
+
+SOURCE = Source(
+    name="tour",
+    base_url="https://apis.data.go.kr/B551011",
+    extension="json",
+    daily_allowance=1000,
+    sign=key_in_query("serviceKey"),
+    judge=judge,
+    operation=lambda path: path,
+    options={
+        "languages": Option("en,ko", _languages, f"wants some of {', '.join(SERVICES)}"),
+        "region": Option("11", _region_code, "wants a two-digit lDongRegnCd (11 is Seoul) or all"),
+        "festival_days_back": Option("365", _days, "wants whole days from 0 to 3660"),
+    },
+    tables=(
+        Table(
+            name="districts",
+            primary_key=("region", "district"),
+            columns=(
+                text("region", "lDongRegnCd"),
+                text("region_name", "lDongRegnNm"),
+                text("district", "lDongSignguCd"),
+                text("district_name", "lDongSignguNm"),
+            ),
+            unused=frozenset({"rnum"}),
+            calls=_districts,
+            read=read,
+        ),
+        Table(
+            name="categories",
+            primary_key=("language", "category_code"),
+            columns=(
+                text("language", "language"),
+                text("category_code", "lclsSystm3Cd"),
+                text("category_name", "lclsSystm3Nm"),
+                text("group_code", "lclsSystm2Cd"),
+                text("group_name", "lclsSystm2Nm"),
+                text("class_code", "lclsSystm1Cd"),
+                text("class_name", "lclsSystm1Nm"),
+            ),
+            unused=frozenset({"rnum"}),
+            calls=_categories,
+            read=read,
+        ),
+        Table(
+            name="places",
+            primary_key=CONTENT_KEY,
+            columns=PLACE_COLUMNS,
+            calls=_places,
+            read=read,
+        ),
+        Table(
+            name="festivals",
+            primary_key=CONTENT_KEY,
+            columns=(
+                *PLACE_COLUMNS,
+                day("starts_on", "eventstartdate", "%Y%m%d"),
+                day("ends_on", "eventenddate", "%Y%m%d"),
+                text("progress_type", "progresstype", optional=True),  # Korean service only
+                text("festival_type", "festivaltype", optional=True),
+            ),
+            calls=_festivals,
+            read=read,
+        ),
+        Table(
+            name="stays",
+            primary_key=CONTENT_KEY,
+            columns=PLACE_COLUMNS,
+            calls=_stays,
+            read=read,
+        ),
+    ),
+)

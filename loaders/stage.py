@@ -1,0 +1,273 @@
+"""Stage: raw pages of one table's date become one typed arrow table, unique on its primary key.
+
+A row that can't be typed, or has no key, is rejected with the reason and its raw file.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from loaders import raw
+from loaders.lake import Lake
+from loaders.raw import Page
+from loaders.source import Column, Row, Table
+
+FORMS = {
+    pa.float64(): r"^[-+]?\d{1,18}(\.\d+)?$",
+    pa.int32(): r"^[-+]?\d{1,9}$",
+    pa.bool_(): r"^[YN]$",
+}
+"""What the text of a typed column looks like; dates and times have a format instead."""
+
+
+class BrokenTableError(Exception):
+    """Answers that lack a field of the primary key: the whole table can't be staged."""
+
+
+@dataclass
+class Staged:
+    """One table's date, typed."""
+
+    rows: pa.Table
+    """Unique on the primary key; with `logical_date` and `raw_file`."""
+    rejected: list[Row]
+    """Each with `reason`, `raw_file` and the `row` as answered."""
+    duplicates: int = 0
+    """Rows that a later one of the same key replaced."""
+    new_fields: dict[str, str] = field(default_factory=dict)
+    """Fields that no column knows, with the first raw file that has them."""
+    missing_fields: dict[str, str] = field(default_factory=dict)
+    """Fields that no row of an answer has, with the first raw file that lacks them."""
+
+
+def stage(
+    table: Table, pages: Iterable[tuple[str, Mapping[str, Any], Callable[[], bytes]]], on: date
+) -> Staged:
+    """Types the pages (raw file, values that hold for each row, body) of the logical date `on`.
+
+    Of rows with one key the last counts. Raises BrokenTableError.
+    """
+    with ThreadPoolExecutor(
+        os.cpu_count()
+    ) as threads:  # arrow works without holding up Python's other threads
+        read = list(threads.map(lambda page: (page[0], page[1], table.read(page[2]())), pages))
+        answered = [(file, _with_same(table, rows, same)) for file, same, rows in read if len(rows)]
+        new, missing = _changed_fields(table, answered)
+        columns = list(threads.map(lambda column: _typed(column, answered), table.columns))
+    files = [pa.repeat(file, len(rows)) for file, rows in answered]
+    length = sum(map(len, files))
+    typed = pa.table(
+        [
+            *(column.values for column in columns),
+            pa.repeat(pa.scalar(on, pa.date32()), length),
+            pa.chunked_array(files, pa.string()),
+        ],
+        schema=_nullable(schema(table)),
+    )
+    reasons = _reasons(table, columns)
+    good = [index not in reasons for index in range(length)]
+    keep = _last_of_each_key(typed, table.primary_key, good)
+    rows = (typed if len(keep) == length else typed.take(keep)).cast(schema(table))
+    return Staged(
+        rows=rows,
+        rejected=_rejected(reasons, answered),
+        duplicates=length - len(reasons) - len(rows),
+        new_fields=new,
+        missing_fields=missing,
+    )
+
+
+def stage_extraction(
+    lake: Lake, source: str, table: Table, on: date, folder: str
+) -> tuple[str, Staged]:
+    """Stages the pages of one extraction in place of what was staged for the date.
+
+    Returns the key of the parquet file, which is named for what it holds. Raises BrokenTableError,
+    raw.RawError.
+    """
+    pages = raw.pages_of(lake, folder)
+    staged = stage(table, as_answered(lake, pages), on)
+    sink = pa.BufferOutputStream()
+    pq.write_table(staged.rows, sink, compression="zstd", use_dictionary=False)
+    data = sink.getvalue().to_pybytes()
+    place = stage_folder(source, table.name, on)
+    file = f"{place}/{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+    lake.write(file, data)
+    for older in lake.keys(place):
+        if older != file:
+            lake.delete(older)
+    _write_rejected(lake, f"rejected/{source}/{table.name}/dt={on}/rows.jsonl", staged.rejected)
+    return file, staged
+
+
+def as_answered(
+    lake: Lake, pages: Iterable[Page]
+) -> Iterator[tuple[str, Mapping[str, Any], Callable[[], bytes]]]:
+    """Kept pages in the form in which they are staged, their bodies still to be read."""
+    return ((page.file, page.row, partial(raw.read_page, lake, page)) for page in pages)
+
+
+def stage_folder(source: str, table: str, on: date) -> str:
+    return f"stage/{source}/{table}/dt={on}"
+
+
+def staged_file(lake: Lake, source: str, table: str, on: date) -> str | None:
+    """The key of the parquet file of a table's date."""
+    return next(iter(lake.keys(stage_folder(source, table, on))), None)
+
+
+def read_staged(lake: Lake, file: str, columns: list[str] | None = None) -> pa.Table:
+    return pq.read_table(pa.BufferReader(lake.read(file)), columns=columns)
+
+
+def _write_rejected(lake: Lake, key: str, rejected: list[Row]) -> None:
+    if rejected:
+        lake.write(key, b"".join(orjson.dumps(row) + b"\n" for row in rejected))
+    else:
+        lake.delete(key)
+
+
+def schema(table: Table) -> pa.Schema:
+    """Of a staged table's rows: the key, `logical_date` and `raw_file` are never null."""
+    named = [
+        pa.field(column.name, column.type, nullable=column.name not in table.primary_key)
+        for column in table.columns
+    ]
+    origin = [("logical_date", pa.date32()), ("raw_file", pa.string())]
+    return pa.schema(named + [pa.field(name, type, nullable=False) for name, type in origin])
+
+
+def _nullable(of: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in of])
+
+
+def _with_same(table: Table, rows: pa.Table, same: Mapping[str, Any]) -> pa.Table:
+    """An answer's rows with those values that hold for each of them and that a column wants."""
+    for name, value in same.items():
+        if name not in {column.field for column in table.columns}:
+            continue
+        constant = pa.repeat(pa.scalar(value, pa.string()), len(rows))
+        rows = rows.drop_columns([name]) if name in rows.column_names else rows
+        rows = rows.append_column(name, constant)
+    return rows
+
+
+def _changed_fields(
+    table: Table, answered: list[tuple[str, pa.Table]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """New and missing fields, each with the first raw file of it. Raises BrokenTableError."""
+    known = {column.field for column in table.columns} | table.unused
+    new: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for file, rows in answered:
+        fields = set(rows.column_names)
+        for name in sorted(fields - known):
+            new.setdefault(name, file)
+        for column in table.columns:
+            if column.field in fields or column.optional:
+                continue
+            if column.name in table.primary_key:
+                raise BrokenTableError(f"{table.name}: no row has {column.field!r}, see {file}")
+            missing.setdefault(column.field, file)
+    return new, missing
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """One column over all pages."""
+
+    column: Column
+    texts: pa.ChunkedArray
+    values: pa.ChunkedArray
+
+    def wrong(self) -> list[int]:
+        """The rows whose text can't be the column's type."""
+        if self.values.null_count == self.texts.null_count:
+            return []
+        unread = pc.and_(pc.is_valid(self.texts), pc.is_null(self.values))
+        indices: list[int] = pc.indices_nonzero(unread).to_pylist()
+        return indices
+
+    def empty(self) -> list[int]:
+        indices: list[int] = pc.indices_nonzero(pc.is_null(self.texts)).to_pylist()
+        return indices
+
+
+def _typed(column: Column, answered: list[tuple[str, pa.Table]]) -> _Typed:
+    texts = _texts([_field(rows, column.field) for _, rows in answered])
+    if column.type == pa.string():
+        return _Typed(column, texts, texts)
+    if column.format:
+        return _Typed(column, texts, _times(texts, column.format).cast(column.type))
+    fits = pc.match_substring_regex(texts, FORMS[column.type])
+    fitting = pc.if_else(fits, texts, pa.scalar(None, pa.string()))
+    values = pc.equal(fitting, "Y") if column.type == pa.bool_() else fitting.cast(column.type)
+    return _Typed(column, texts, values)
+
+
+def _field(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    if name in rows.column_names:
+        return rows[name].cast(pa.string())
+    return pa.chunked_array([pa.nulls(len(rows), pa.string())])
+
+
+def _texts(pages: list[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Texts without the blanks around; an empty one is null."""
+    chunks = [chunk for page in pages for chunk in page.chunks]
+    trimmed = pc.utf8_trim_whitespace(pa.chunked_array(chunks, pa.string()))
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _times(texts: pa.ChunkedArray, format: str) -> pa.ChunkedArray:
+    """Times by the format, null where there is none.
+
+    Arrow's strptime takes one digit where two are due, and 31 February for 3 March: a text must
+    have its full length, and a time early in a month must read back the same.
+    """
+    times = pc.strptime(texts, format=format, unit="s", error_is_null=True)
+    nothing = pa.scalar(None, times.type)
+    full = len(f"{datetime(2000, 1, 1):{format}}")
+    times = pc.if_else(pc.equal(pc.utf8_length(texts), full), times, nothing)
+    early = pc.if_else(pc.less_equal(pc.day(times), 3), times, nothing)
+    rolled_over = pc.not_equal(pc.strftime(early, format=format), texts)
+    return pc.if_else(pc.fill_null(rolled_over, False), nothing, times)
+
+
+def _reasons(table: Table, columns: list[_Typed]) -> dict[int, str]:
+    """Why a row can't be staged, by its number."""
+    reasons: dict[int, str] = {}
+    for it in columns:
+        name, field, wanted = it.column.name, it.column.field, it.column.format or it.column.type
+        for index in it.wrong():
+            reasons.setdefault(index, f"{name}: {field} is {it.texts[index]}, not {wanted}")
+        if name in table.primary_key:
+            reasons |= dict.fromkeys(it.empty(), f"no {name}")
+    return reasons
+
+
+def _last_of_each_key(rows: pa.Table, key: tuple[str, ...], good: list[bool]) -> pa.Array:
+    """The indices of the rows to keep, ascending."""
+    numbered = rows.select(list(key)).append_column("row", pa.array(range(len(rows)), pa.int64()))
+    by_key = numbered.filter(pa.array(good, pa.bool_())).group_by(list(key))
+    return by_key.aggregate([("row", "max")])["row_max"].combine_chunks().sort()
+
+
+def _rejected(reasons: dict[int, str], answered: list[tuple[str, pa.Table]]) -> list[Row]:
+    rejected: list[Row] = []
+    first = 0
+    for file, rows in answered:
+        for index in sorted(index for index in reasons if first <= index < first + len(rows)):
+            (row,) = rows.slice(index - first, 1).to_pylist()
+            rejected.append({"reason": reasons[index], "raw_file": file, "row": row})
+        first += len(rows)
+    return rejected

@@ -1,0 +1,179 @@
+"""The reading of recorded and of odd answers, without any API."""
+
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pytest
+from lxml import etree
+
+from loaders.source import Row, Table
+from loaders.sources import SOURCES
+from loaders.stage import BrokenTableError, Staged, stage
+
+TOUR = SOURCES["tour"]
+KOPIS = SOURCES["kopis"]
+ON = date(2026, 11, 22)
+
+
+def tour_page(rows: object) -> bytes:
+    items = {"item": rows} if rows else ""
+    return orjson.dumps({"response": {"header": {}, "body": {"items": items}}})
+
+
+def staged(table: Table, *pages: bytes, **same: str) -> Staged:
+    named = [
+        (f"raw/page-{number}", same, partial(bytes, page)) for number, page in enumerate(pages)
+    ]
+    return stage(table, named, ON)
+
+
+def place(**changed: str) -> Row:
+    fields = {column.field: "" for column in TOUR.table("places").columns}
+    del fields["language"]
+    return {
+        **fields,
+        "contentid": "1",
+        "title": "Gyeongbokgung",
+        "mapx": "126.97",
+        "createdtime": "20090520203730",
+        **changed,
+    }
+
+
+def test_text_number_and_time_are_typed_and_blanks_are_null() -> None:
+    one = staged(TOUR.table("places"), tour_page([place(mlevel="6", tel=" ")]), language="en")
+    (row,) = one.rows.to_pylist()
+    assert row["content_id"] == "1"
+    assert row["language"] == "en"
+    assert row["longitude"] == 126.97
+    assert row["map_level"] == 6
+    assert row["created_at"] == datetime(2009, 5, 20, 20, 37, 30)
+    assert row["phone"] is None
+    assert row["address"] is None
+    assert row["logical_date"] == ON
+    assert row["raw_file"] == "raw/page-0"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mapx", "east"),
+        ("mapx", "nan"),
+        ("mapx", "1e400"),
+        ("mlevel", "6.5"),
+        ("mlevel", "99999999999"),
+        ("createdtime", "20260231000000"),
+        ("createdtime", "2026022800000"),
+        ("createdtime", "None"),
+    ],
+)
+def test_a_row_that_cannot_be_typed_is_rejected_with_field_and_value(
+    field: str, value: str
+) -> None:
+    page = tour_page([place(**{field: value}), place(contentid="2")])
+    result = staged(TOUR.table("places"), page, language="en")
+    assert result.rows["content_id"].to_pylist() == ["2"]
+    (rejected,) = result.rejected
+    assert field in rejected["reason"]
+    assert value in rejected["reason"]
+    assert rejected["raw_file"] == "raw/page-0"
+    assert rejected["row"]["contentid"] == "1"
+
+
+def test_a_row_without_its_key_is_rejected() -> None:
+    result = staged(TOUR.table("places"), tour_page([place(contentid=" ")]), language="en")
+    assert len(result.rows) == 0
+    assert result.rejected[0]["reason"] == "no content_id"
+
+
+def test_of_rows_with_one_key_the_last_page_counts() -> None:
+    pages = tour_page([place(title="old")]), tour_page([place(title="new")])
+    result = staged(TOUR.table("places"), *pages, language="en")
+    assert result.rows["title"].to_pylist() == ["new"]
+    assert result.duplicates == 1
+
+
+def test_a_rejected_row_does_not_push_out_a_good_one_of_its_key() -> None:
+    pages = tour_page([place(title="good")]), tour_page([place(title="bad", mapx="east")])
+    result = staged(TOUR.table("places"), *pages, language="en")
+    assert result.rows["title"].to_pylist() == ["good"]
+    assert len(result.rejected) == 1
+
+
+def test_new_and_missing_fields_are_reported_with_their_raw_file() -> None:
+    without = place(stars="5")
+    del without["tel"]
+    result = staged(TOUR.table("places"), tour_page([place()]), tour_page([without]), language="en")
+    assert result.new_fields == {"stars": "raw/page-1"}
+    assert result.missing_fields == {"tel": "raw/page-1"}
+
+
+def test_an_answer_without_the_key_breaks_its_table() -> None:
+    without = place()
+    del without["contentid"]
+    with pytest.raises(BrokenTableError, match=r"places: no row has 'contentid', see raw/page-0"):
+        staged(TOUR.table("places"), tour_page([without]), language="en")
+
+
+def test_values_that_are_no_text_are_taken_as_text() -> None:
+    page = tour_page([place(mapx=126.5, title=12, tel={"a": 1})])  # type: ignore[arg-type]
+    (row,) = staged(TOUR.table("places"), page, language="en").rows.to_pylist()
+    assert (row["longitude"], row["title"], row["phone"]) == (126.5, "12", '{"a":1}')
+
+
+def test_no_rows_stage_as_an_empty_table_of_the_same_columns() -> None:
+    empty = staged(TOUR.table("places"), tour_page([]), language="en").rows
+    full = staged(TOUR.table("places"), tour_page([place()]), language="en").rows
+    assert len(empty) == 0
+    assert empty.schema == full.schema
+
+
+def test_a_single_row_may_come_without_its_list() -> None:
+    result = staged(TOUR.table("places"), tour_page(place()), language="en")
+    assert len(result.rows) == 1
+
+
+def test_recorded_places_are_all_staged(recordings: Path) -> None:
+    folder = recordings / "tourapi" / "KorService2"
+    for name, count in {"12": 783, "14": 566, "15": 201, "32": 423}.items():
+        rows = orjson.loads((folder / "areaBasedList2" / f"{name}.json").read_bytes())
+        result = staged(TOUR.table("places"), tour_page(rows), language="ko")
+        assert len(result.rows) == len(rows) == count
+        assert not result.rejected
+        assert not result.new_fields
+        assert not result.missing_fields
+        assert result.rows["title"].null_count == 0
+
+
+def test_recorded_festivals_without_an_end_date_are_rejected(recordings: Path) -> None:
+    file = recordings / "tourapi" / "KorService2" / "searchFestival2.json"
+    rows = orjson.loads(file.read_bytes())
+    result = staged(TOUR.table("festivals"), tour_page(rows), language="ko")
+    wrong = [row["contentid"] for row in rows if row["eventenddate"] == "None"]
+    assert [row["row"]["contentid"] for row in result.rejected] == wrong
+    assert len(result.rows) + len(wrong) == 201
+    assert len(wrong) == 5
+
+
+def test_recorded_performances_and_venues_are_all_staged(recordings: Path) -> None:
+    kopis = recordings / "kopis"
+    details = staged(
+        KOPIS.table("performance_details"), (kopis / "pblprfr_detail.xml").read_bytes()
+    )
+    assert len(details.rows) == 1278
+    assert not details.rejected
+    first = details.rows.slice(0, 1).to_pylist()[0]
+    recorded = etree.parse(kopis / "pblprfr_detail.xml").getroot()[0]
+    assert first["title"] == recorded.findtext("prfnm")
+    assert first["host"] is None
+    assert orjson.loads(first["ticket_links"])[0]["name"] == recorded.findtext(".//relatenm")
+    venues = staged(KOPIS.table("venues"), (kopis / "prfplc.xml").read_bytes(), is_changed="N")
+    assert len(venues.rows) == 3775
+    assert not venues.rejected
+    lists = [file.read_bytes() for file in sorted((kopis / "pblprfr").glob("*.xml"))]
+    performances = staged(KOPIS.table("performances"), *lists, is_changed="N")
+    assert len(performances.rows) == 1278
+    assert performances.rows.schema.field("is_changed").type == pa.bool_()
