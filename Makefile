@@ -15,6 +15,7 @@ run: setup
 	@status=0; \
 	dlt pipeline run || status=$$?; \
 	if [ $$status -ge 2 ]; then exit $$status; fi; \
+	rm -f target/run_results.json target/export.json; \
 	dbt build || status=$$?; \
 	dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
 	python -m loaders.summary || status=$$?; \

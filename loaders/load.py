@@ -29,12 +29,13 @@ def pipeline(source: Source) -> dlt.Pipeline:
     dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
     return dlt.pipeline(
         pipeline_name=source.name,
-        destination=_warehouse(),
+        destination=warehouse(),
         dataset_name=f"staging_{source.name}",
     )
 
 
-def _warehouse() -> Any:
+def warehouse() -> Any:
+    """dlt's destination for the dbt target. Raises SettingError."""
     target = settings.dbt_target()
     if target == "local":
         return dlt.destinations.duckdb(str(settings.home() / "warehouse.duckdb"))

@@ -73,6 +73,11 @@ def dbt_target() -> str:
     return os.environ.get("DBT_TARGET") or "local"
 
 
+def dbt_artifacts() -> Path:
+    """The folder where dbt leaves its manifest and results."""
+    return PROJECT / (os.environ.get("DBT_TARGET_PATH") or "target")
+
+
 def lake_url() -> str:
     return read("lake.url", str(home() / "lake"), str, "wants a folder")
 

@@ -1,0 +1,551 @@
+"""Pipelines from the API to the warehouse, over real HTTP into a real DuckDB."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+import requests
+from conftest import PROJECT, TODAY
+
+from loaders import commands
+from loaders.sample_api import SampleApi
+
+DLT = Path(sys.executable).with_name("dlt")
+
+
+def run(
+    pipeline: str | None = None,
+    *,
+    date: str | None = None,
+    only: str | None = None,
+    table: str | None = None,
+    refresh: bool = False,
+    plan: bool = False,
+) -> tuple[int, str]:
+    return commands.run(pipeline, date, only, table, refresh, plan)
+
+
+def outcomes(home: Path) -> dict[str, Any]:
+    """The last run's outcome of each table."""
+    return {
+        f"{it['source']}.{it['table']}": it
+        for it in orjson.loads((home / "last_run.json").read_bytes())
+    }
+
+
+def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
+        return warehouse.sql(sql).fetchall()
+
+
+def raw_files(home: Path, folder: str = "") -> dict[str, bytes]:
+    return {
+        str(path): path.read_bytes()
+        for path in sorted((home / "lake" / "raw" / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def bodies(home: Path, folder: str) -> list[Path]:
+    return sorted(
+        path
+        for path in (home / "lake" / "raw" / folder).rglob("*")
+        if path.is_file() and not path.name.startswith("_") and ".meta." not in path.name
+    )
+
+
+def test_every_row_of_the_apis_reaches_the_warehouse(api: SampleApi, home: Path) -> None:
+    assert run() == (0, "")
+    for service, language in (("EngService2", "en"), ("KorService2", "ko")):
+        answer = requests.get(
+            f"{api.url}/B551011/{service}/areaBasedList2",
+            {
+                "serviceKey": "sample",
+                "MobileOS": "ETC",
+                "MobileApp": "test",
+                "_type": "json",
+                "lDongRegnCd": "11",
+            },
+            timeout=10,
+        ).json()
+        count = query(
+            home, f"select count(*) from staging_tour.places where language = '{language}'"
+        )
+        assert count == [(answer["response"]["body"]["totalCount"],)]
+    ids = set(query(home, "select performance_id from staging_kopis.performances"))
+    assert ids == set(query(home, "select performance_id from staging_kopis.performance_details"))
+    assert len(ids) >= 150
+    assert query(home, "select distinct logical_date from staging_kopis.venues") == [(TODAY,)]
+    origins = query(home, "select distinct raw_file from staging_kopis.venues")
+    assert all((home / "lake" / origin).is_file() for (origin,) in origins)
+    loads = "select distinct _dlt_load_id from staging_tour.stays"
+    known = query(home, f"select * from staging_tour._dlt_loads where load_id in ({loads})")
+    assert len(known) == 1
+
+
+def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: Path) -> None:
+    run()
+    performances = len(set(query(home, "select performance_id from staging_kopis.performances")))
+    venues = len(query(home, "select venue_id from staging_kopis.venues"))
+    lists = {name: count for name, count in api.calls.items() if "Service2" in name}
+    # Every list of the generated data fits on one page; districts are asked in one language.
+    assert set(lists.values()) == {1}
+    assert len(lists) == 9
+    assert api.calls["pblprfr/{id}"] == performances
+    assert api.calls["prfplc/{id}"] == venues
+    assert api.calls["prfplc"] == venues // 100 + 1
+
+
+def test_a_second_run_makes_no_call_and_loads_the_same_rows(api: SampleApi, home: Path) -> None:
+    run()
+    first = query(home, "select * from staging_tour.places order by all")
+    before, files = api.calls.copy(), raw_files(home)
+    assert run() == (0, "")
+    assert api.calls == before
+    assert raw_files(home) == files
+    assert query(home, "select * from staging_tour.places order by all") == first
+
+
+def test_raw_is_what_the_api_answered_with_its_request_beside_it(
+    api: SampleApi, home: Path
+) -> None:
+    run("tour", table="stays")
+    for body in bodies(home, "tour/stays"):
+        meta = orjson.loads(body.with_name(body.name + ".meta.json").read_bytes())
+        asked = requests.get(meta["request"]["url"], {"serviceKey": "sample"}, timeout=10)
+        assert asked.content == body.read_bytes()
+        assert meta["status"] == 200
+        assert "sample" not in str(meta).replace(api.url, "")
+
+
+def kill_when(api: SampleApi, operation: str, calls: int, arguments: list[str]) -> None:
+    """Runs dlt in a process of its own and kills it while that call is being answered."""
+    api.fail(operation, delay=30, after=calls - 1, times=1)
+    process = subprocess.Popen([DLT, *arguments], cwd=PROJECT, stdout=subprocess.DEVNULL)
+    while api.calls[operation] < calls:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    api.clear_faults()
+
+
+def test_a_killed_extraction_goes_on_without_asking_for_a_page_again(
+    api: SampleApi, home: Path
+) -> None:
+    kill_when(api, "pblprfr/{id}", 40, ["pipeline", "kopis", "run"])
+    kept = bodies(home, "kopis/performance_details")
+    assert len(kept) == 39
+    assert run("kopis") == (0, "")
+    ids = query(home, "select performance_id from staging_kopis.performance_details")
+    assert len(ids) == len(set(ids)) > 150
+    assert api.calls["pblprfr/{id}"] == len(ids) + 1  # the call that was being answered
+    assert api.calls["pblprfr"] == len(bodies(home, "kopis/performances"))
+
+
+def test_an_answer_whose_description_was_lost_is_not_asked_for_again(
+    api: SampleApi, home: Path
+) -> None:
+    run("tour", table="stays")
+    (complete,) = (home / "lake/raw/tour/stays").rglob("_complete.json")
+    complete.unlink()
+    for body in bodies(home, "tour/stays"):
+        body.with_name(body.name + ".meta.json").unlink()
+    before = api.calls.copy()
+    assert run("tour", table="stays") == (0, "")
+    assert api.calls == before
+    assert complete.is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "calls", "said"),
+    [
+        ("bad_key", 1, "the key is refused: code 30"),
+        ("legacy_bad_key", 1, "the key is refused: code 30"),
+        ("quota", 1, "the API's allowance for the day is spent: API token quota exceeded"),
+        ("quota_envelope_200", 1, "the API's allowance for the day is spent: code 22"),
+        ("quota_envelope_403", 1, "the API's allowance for the day is spent: code 22"),
+        ("legacy_quota", 1, "the API's allowance for the day is spent: code 22"),
+        ("retired", 1, "the service is gone: code 12"),
+        ("not_found", 1, "the service is gone: API not found"),
+        ("rate_limit", 5, "the API is asked too fast"),
+        ("forwarding", 5, "the API is down: Error forwarding request"),
+        ("receiving", 5, "the API is down: Error receiving response"),
+        ("unexpected", 5, "the API is down: Unexpected error"),
+        ("legacy_timeout", 5, "the API is down: code 05"),
+        ("database", 5, "the API is down: code 0002 DB_ERROR"),
+    ],
+)
+def test_each_error_of_the_gateway_is_told_apart(
+    api: SampleApi, home: Path, error: str, calls: int, said: str
+) -> None:
+    api.fail("EngService2/searchStay2", error=error)
+    assert run("tour", table="stays") == (1, "not complete: tour.stays")
+    (wrong,) = outcomes(home)["tour.stays"]["errors"]
+    assert wrong.startswith(said)
+    assert api.calls["EngService2/searchStay2"] == calls
+    assert bodies(home, "tour/stays") == []
+
+
+def test_a_refused_parameter_is_named(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__TOUR__REGION", "99")
+    api.fail(
+        "*/searchStay2",
+        body='{"resultCode":"10","resultMsg":"INVALID_REQUEST_PARAMETER_ERROR(lDongRegnCd)"}',
+    )
+    assert run("tour", table="stays")[0] == 1
+    (wrong,) = outcomes(home)["tour.stays"]["errors"]
+    assert "the request is refused" in wrong
+    assert "INVALID_REQUEST_PARAMETER_ERROR(lDongRegnCd)" in wrong
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "calls", "said"),
+    [
+        (500, "oops", 5, "the API is down: HTTP 500"),
+        (400, "", 5, "the API is down: HTTP 400"),
+        (404, '{"success":false,"code":404}', 1, "the service is gone"),
+        (200, "<html>maintenance</html>", 5, "the answer can't be read"),
+        (200, '{"a": 1}', 5, "the answer can't be read"),
+        (200, "<dbs><db><returncode>02</returncode></db></dbs>", 1, "the key is refused: code 02"),
+        (200, "<dbs><db><returncode>03</returncode></db></dbs>", 5, "the API is down: code 03"),
+        (200, "<dbs><db><returncode>05</returncode></db></dbs>", 1, "the request is refused"),
+    ],
+)
+def test_each_error_of_kopis_is_told_apart(
+    api: SampleApi, home: Path, status: int, body: str, calls: int, said: str
+) -> None:
+    api.fail("prfplc", status=status, body=body)
+    code, message = run("kopis", table="venues")
+    assert (code, message) == (1, "not complete: kopis.venues")
+    (wrong,) = outcomes(home)["kopis.venues"]["errors"]
+    assert wrong.startswith(said)
+    assert api.calls["prfplc"] == calls
+    assert bodies(home, "kopis/venues") == []
+    assert query(home, "select count(*) from staging_kopis.venues") == [(0,)]
+
+
+def test_no_data_is_an_empty_page_and_no_error(api: SampleApi, home: Path) -> None:
+    api.fail("prfplc", body="<dbs><db><returncode>04</returncode></db></dbs>")
+    api.fail(
+        "*/searchStay2",
+        body='{"response":{"header":{"resultCode":"03","resultMsg":"NODATA_ERROR"}}}',
+    )
+    assert run("kopis", table="venues") == (0, "")
+    assert run("tour", table="stays") == (0, "")
+    assert query(home, "select count(*) from staging_kopis.venues") == [(0,)]
+
+
+def test_what_fails_for_a_while_is_asked_again(api: SampleApi, home: Path) -> None:
+    api.fail("prfplc", status=400, times=1)
+    api.fail("EngService2/searchStay2", truncated=True, times=2)
+    assert run() == (0, "")
+    assert api.calls["EngService2/searchStay2"] == 3
+    assert outcomes(home)["tour.stays"]["calls"] == 4
+
+
+def test_a_wait_that_the_api_asks_for_is_kept(api: SampleApi, home: Path) -> None:
+    api.fail("prfplc", status=429, headers={"Retry-After": "2"}, times=1)
+    started = time.monotonic()
+    assert run("kopis", table="venues") == (0, "")
+    assert time.monotonic() - started >= 2
+
+
+def test_one_bad_detail_does_not_lose_the_rest(api: SampleApi, home: Path) -> None:
+    run("kopis", table="performances")
+    (bad, *_) = (
+        key for (key,) in query(home, "select performance_id from staging_kopis.performances")
+    )
+    api.fail(f"pblprfr/{bad}", status=500)
+    code, message = run("kopis", table="performance_details")
+    assert (code, message) == (1, "not complete: kopis.performance_details")
+    outcome = outcomes(home)["kopis.performance_details"]
+    assert (
+        f"1 of {outcome['loaded'] + 1} details failed, the last pblprfr/{bad}"
+        in outcome["errors"][0]
+    )
+    api.clear_faults()
+    before = api.calls["pblprfr/{id}"]
+    assert run("kopis") == (0, "")
+    assert api.calls["pblprfr/{id}"] == before + 1
+
+
+def test_a_source_that_is_down_leaves_the_others_alone(api: SampleApi, home: Path) -> None:
+    api.fail("prfplc*", status=503)
+    api.fail("pblprfr*", status=503)
+    code, message = run()
+    assert (code, message) == (1, "not complete: kopis.performances, kopis.venues")
+    assert all(it["loaded"] for name, it in outcomes(home).items() if name.startswith("tour"))
+    # The tables that dbt reads exist all the same.
+    assert query(home, "select count(*) from staging_kopis.performance_details") == [(0,)]
+
+
+def test_an_api_that_is_not_there_is_named_without_its_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCES__KOPIS__BASE_URL", "http://127.0.0.1:9/openApi/restful")
+    monkeypatch.setenv("SOURCES__KOPIS__SERVICE_KEY", "planted-secret")
+    assert run("kopis")[0] == 1
+    (wrong,) = outcomes(home)["kopis.venues"]["errors"]
+    assert "the connection to 127.0.0.1:9 failed" in wrong
+    assert "planted-secret" not in "".join(capsys.readouterr())
+    kept = (path for path in home.rglob("*") if path.is_file())
+    assert not [path for path in kept if b"planted-secret" in path.read_bytes()]
+
+
+def test_the_allowance_stops_a_run_and_keeps_what_it_has(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__KOPIS__DAILY_ALLOWANCE", "30")
+    code, _ = run("kopis")
+    assert code == 1
+    assert api.calls["pblprfr/{id}"] == 30
+    outcome = outcomes(home)["kopis.performance_details"]
+    assert outcome["loaded"] == 30
+    assert outcome["left"] == 0
+    assert "SOURCES__KOPIS__DAILY_ALLOWANCE" in outcome["errors"][0]
+    run("kopis")
+    assert api.calls["pblprfr/{id}"] == 30
+    monkeypatch.delenv("SOURCES__KOPIS__DAILY_ALLOWANCE")
+    assert run("kopis") == (0, "")
+    ids = query(home, "select performance_id from staging_kopis.performance_details")
+    assert api.calls["pblprfr/{id}"] == len(ids) == len(set(ids))
+
+
+def test_a_quota_that_the_api_calls_spent_is_not_tried_again_that_day(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.quota("EngService2/areaBasedList2", 0)
+    assert run("tour", table="places")[0] == 1
+    assert run("tour", table="places")[0] == 1
+    assert api.calls["EngService2/areaBasedList2"] == 1
+    monkeypatch.setenv("HELLO_KOREA_TODAY", str(TODAY + timedelta(days=1)))
+    api.clear_faults()
+    assert run("tour", table="places") == (0, "")
+
+
+def changed_ids(api: SampleApi, since: str) -> set[str]:
+    from lxml import etree
+
+    ids: set[str] = set()
+    first = TODAY + timedelta(days=1) - timedelta(days=7)
+    for start in range(0, 98, 31):
+        window = {
+            "service": "sample",
+            "stdate": f"{first + timedelta(days=start):%Y%m%d}",
+            "eddate": f"{first + timedelta(days=min(start + 30, 97)):%Y%m%d}",
+            "signgucode": "11",
+            "rows": "100",
+            "cpage": "1",
+            "afterdate": since,
+        }
+        body = requests.get(f"{api.url}/openApi/restful/pblprfr", window, timeout=10).content
+        ids |= {str(it.text) for it in etree.fromstring(body).iter("mt20id")}
+    return ids
+
+
+def test_details_are_asked_only_for_what_is_new_or_changed(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("kopis")
+    first = {key for (key,) in query(home, "select performance_id from staging_kopis.performances")}
+    tomorrow = TODAY + timedelta(days=1)
+    with SampleApi(today=tomorrow) as later:
+        for source, url in later.base_urls().items():
+            monkeypatch.setenv(f"SOURCES__{source.upper()}__BASE_URL", url)
+        monkeypatch.setenv("HELLO_KOREA_TODAY", str(tomorrow))
+        assert run("kopis") == (0, "")
+        changed = changed_ids(later, f"{TODAY:%Y%m%d}")
+    on = f"where logical_date = '{tomorrow}'"
+    listed = {
+        key for (key,) in query(home, f"select performance_id from staging_kopis.performances {on}")
+    }
+    asked = {
+        key
+        for (key,) in query(
+            home, f"select performance_id from staging_kopis.performance_details {on}"
+        )
+    }
+    assert asked == (listed - first) | (listed & changed)
+    assert 0 < len(asked) < len(first) / 4
+    assert later.calls["prfplc/{id}"] < api.calls["prfplc/{id}"] / 4
+
+
+def test_a_refresh_keeps_both_answers_and_stages_the_newer(api: SampleApi, home: Path) -> None:
+    run("kopis", table="venues")
+    first = raw_files(home)
+    one = "<mt10id>FC999999</mt10id><fcltynm>New</fcltynm><mt13cnt>1</mt13cnt>"
+    rest = "<fcltychartr> </fcltychartr><sidonm>서울</sidonm><gugunnm> </gugunnm><opende> </opende>"
+    api.fail("prfplc", body=f"<dbs><db>{one}{rest}</db></dbs>")
+    assert run("kopis", table="venues", refresh=True) == (0, "")
+    assert query(home, "select venue_id from staging_kopis.venues") == [("FC999999",)]
+    assert raw_files(home).items() > first.items()
+    api.fail("prfplc", body="<dbs></dbs>")
+    api.clear_faults()
+    api.fail("prfplc", body="<dbs></dbs>")
+    assert run("kopis", table="venues", refresh=True) == (0, "")
+    assert query(home, "select venue_id from staging_kopis.venues") == []
+
+
+def test_a_past_date_is_staged_and_loaded_from_raw_alone(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    rows = query(home, "select * from staging_tour.places order by all")
+    monkeypatch.setenv("HELLO_KOREA_TODAY", str(TODAY + timedelta(days=3)))
+    (home / "warehouse.duckdb").unlink()
+    before = api.calls.copy()
+    assert run(date=str(TODAY)) == (0, "")
+    assert api.calls == before
+    loaded = query(home, "select * exclude (_dlt_load_id) from staging_tour.places order by all")
+    assert loaded == [row[:-1] for row in rows]
+    assert run("tour", date=f"{TODAY}..{TODAY + timedelta(days=2)}") == (0, "")
+    assert api.calls == before
+    assert "does not answer for a past date" in outcomes(home)["tour.places"]["notes"][0]
+
+
+def test_a_range_loads_each_of_its_dates(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__KOPIS__DAYS_AHEAD", "7")
+    start = TODAY - timedelta(days=2)
+    assert run("kopis", date=f"{start}..{TODAY}", table="performances") == (0, "")
+    days = query(home, "select distinct logical_date from staging_kopis.performances order by all")
+    assert days == [(start + timedelta(days=day),) for day in range(3)]
+
+
+def test_one_phase_alone_does_that_phase(api: SampleApi, home: Path) -> None:
+    assert run("tour", table="stays", only="extract") == (0, "")
+    assert not (home / "lake" / "stage").exists()
+    calls = api.calls.copy()
+    assert run("tour", table="stays", only="stage") == (0, "")
+    assert list((home / "lake" / "stage").rglob("*.parquet"))
+    assert not (home / "warehouse.duckdb").exists()
+    assert run("tour", table="stays", only="load") == (0, "")
+    assert query(home, "select count(*) from staging_tour.stays")[0][0] > 100
+    assert api.calls == calls
+
+
+def test_a_plan_makes_no_call_and_names_every_table(
+    api: SampleApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(plan=True) == (0, "")
+    assert not api.calls
+    printed = capsys.readouterr().out
+    assert "tour.places" in printed
+    assert "at least 4" in printed
+    assert "3,000" in printed
+
+
+def test_a_raw_file_that_was_changed_is_named(api: SampleApi, home: Path) -> None:
+    run("tour", table="stays")
+    body = bodies(home, "tour/stays")[0]
+    body.write_bytes(body.read_bytes().replace(b"a", b"b"))
+    assert run("tour", table="stays")[0] == 1
+    (wrong,) = outcomes(home)["tour.stays"]["errors"]
+    assert body.name in wrong
+    assert "checksum" in wrong
+
+
+def test_answers_of_the_sample_api_and_of_a_real_one_do_not_mix(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("tour", table="stays") == (0, "")  # no key: the sample API answers
+    monkeypatch.setenv("SOURCES__TOUR__SERVICE_KEY", "real")
+    code, message = run("tour", table="stays")
+    assert code == 2
+    assert message.startswith("LAKE__URL is")
+    assert "HELLO_KOREA_HOME" in message
+
+
+def test_a_second_run_of_a_pipeline_says_who_runs_it(api: SampleApi, home: Path) -> None:
+    api.fail("prfplc", delay=30)
+    process = subprocess.Popen(
+        [DLT, "pipeline", "kopis", "run"], cwd=PROJECT, stdout=subprocess.DEVNULL
+    )
+    while not api.calls["prfplc"]:
+        time.sleep(0.01)
+    code, message = run("kopis")
+    process.kill()
+    process.wait()
+    assert code == 3
+    assert f"kopis is being run by process {process.pid}" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SOURCES__TOUR__LANGUAGES", "en,fr", "wants some of en, ko"),
+        ("SOURCES__TOUR__REGION", "Seoul", "wants a two-digit lDongRegnCd"),
+        ("SOURCES__KOPIS__DAYS_AHEAD", "-1", "wants whole days"),
+        ("SOURCES__KOPIS__DAILY_ALLOWANCE", "many", "wants a number of calls"),
+        ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "wants https://host/path"),
+        ("HELLO_KOREA_TODAY", "yesterday", "wants a date such as 2026-11-22"),
+        ("LAKE__URL", "s3://bucket/lake", "wants a folder"),
+        ("DBT_TARGET", "prod", "wants local"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_got_and_wants(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    code, message = run()
+    assert code == 2
+    assert message.startswith(f"{name} is '{value}'")
+    assert said in message
+    assert not api.calls
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "words", "said"),
+    [
+        ("tuor", {}, "'tuor': wants one of kopis, tour, rds"),
+        ("tour", {"table": "hotels"}, "--table is 'hotels': wants one of districts, categories"),
+        (None, {"date": "22.11.2026"}, "--date is '22.11.2026': wants a date such as"),
+        (None, {"date": "2026-11-22..2026-11-01"}, "--date is"),
+        (None, {"date": "2026-11-01.."}, "--date is"),
+        (None, {"date": "2099-01-01"}, "wants no date after today (2026-11-22 in KST)"),
+    ],
+)
+def test_wrong_words_are_named(pipeline: str | None, words: dict[str, str], said: str) -> None:
+    code, message = run(pipeline, **words)  # type: ignore[arg-type]
+    assert code == 2
+    assert said in message
+
+
+def test_a_base_url_without_its_key_is_refused(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOURCES__TOUR__SERVICE_KEY")
+    code, message = run("tour")
+    assert code == 2
+    assert message.startswith("SOURCES__TOUR__SERVICE_KEY is not set")
+
+
+def test_the_commands_of_dlt_see_the_pipelines(api: SampleApi, home: Path) -> None:
+    def dlt(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [DLT, *words], cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+
+    done = dlt("pipeline", "tour", "run", "--table", "stays")
+    assert done.returncode == 0
+    assert "tour.stays" in done.stdout
+    assert "dataset_name: staging_tour" in dlt("pipeline", "tour", "info").stdout
+    assert "COMPLETED" in dlt("pipeline", "tour", "trace").stdout
+    assert "No failed jobs found" in dlt("pipeline", "tour", "failed-jobs").stdout
+    assert "tour" in dlt("pipeline", "--list-pipelines").stdout
+    wrong = dlt("pipeline", "tour", "run", "--date", "soon")
+    assert wrong.returncode == 2
+    assert wrong.stderr.strip().count("\n") == 0
+    assert wrong.stderr.startswith("--date is 'soon'")
