@@ -1,0 +1,817 @@
+"""The sample API over real HTTP: wire formats, quirks and errors of TourAPI and KOPIS."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import requests
+
+from loaders.sample_api import RecordingError, SampleApi
+from loaders.sample_api.kopis_rows import GENRES
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = Path(os.environ.get("RECORDINGS", ROOT.parent / "shared" / "recordings"))
+TODAY = date(2026, 11, 22)
+HTTP = requests.Session()
+
+needs_recordings = pytest.mark.skipif(
+    not RECORDINGS.is_dir(), reason="there are no recordings: set RECORDINGS to their folder"
+)
+
+Fields = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SampleApi]:
+    with SampleApi(today=TODAY) as api:
+        yield api
+
+
+@pytest.fixture
+def api(running: SampleApi) -> Iterator[SampleApi]:
+    running.calls.clear()
+    yield running
+    running.clear_faults()
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[SampleApi]:
+    with SampleApi(recordings=RECORDINGS, today=TODAY) as api:
+        yield api
+
+
+def tour(api: SampleApi, operation: str, **params: Any) -> requests.Response:
+    """One TourAPI call with the parameters that every call needs; None leaves one out."""
+    common = {"serviceKey": "sample", "MobileOS": "ETC", "MobileApp": "Test", "_type": "json"}
+    return HTTP.get(f"{api.url}/B551011/{operation}", params={**common, **params}, timeout=10)
+
+
+def body(response: requests.Response) -> dict[str, Any]:
+    answer: dict[str, Any] = response.json()["response"]["body"]
+    return answer
+
+
+def items(api: SampleApi, operation: str, **params: Any) -> list[Fields]:
+    answer = body(tour(api, operation, numOfRows=5000, **params))
+    found: list[Fields] = answer["items"]["item"] if answer["items"] else []
+    return found
+
+
+def kopis(api: SampleApi, path: str, **params: Any) -> requests.Response:
+    url = f"{api.url}/openApi/restful/{path}"
+    return HTTP.get(url, params={"service": "sample", **params}, timeout=10)
+
+
+def records(response: requests.Response) -> list[Fields]:
+    root = ElementTree.fromstring(response.content)
+    assert root.tag == "dbs"
+    return [{child.tag: child.text or "" for child in db} for db in root]
+
+
+def paged(api: SampleApi, path: str, **params: Any) -> list[Fields]:
+    """All records, read as one must: until a page is not full."""
+    found: list[Fields] = []
+    for page in range(1, 100):
+        rows = records(kopis(api, path, **params, cpage=page, rows=100))
+        found += rows
+        if len(rows) < 100:
+            return found
+    raise AssertionError("there is no end")
+
+
+def around(api: SampleApi, first: date, last: date, **params: Any) -> dict[str, Fields]:
+    """The performances between two days by id, asked in windows of 31 days."""
+    found: dict[str, Fields] = {}
+    while first <= last:
+        end = min(first + timedelta(days=30), last)
+        window = {"stdate": f"{first:%Y%m%d}", "eddate": f"{end:%Y%m%d}"}
+        found |= {row["mt20id"]: row for row in paged(api, "pblprfr", **window, **params)}
+        first = end + timedelta(days=1)
+    return found
+
+
+WINDOW = {"stdate": "20261122", "eddate": "20261222", "cpage": 1, "rows": 10}
+
+
+# TourAPI: the envelope and paging
+
+
+def test_pages_add_up_to_the_total(api: SampleApi) -> None:
+    pages = [
+        body(tour(api, "KorService2/areaBasedList2", numOfRows=100, pageNo=number))
+        for number in range(1, 7)
+    ]
+    total = pages[0]["totalCount"]
+    found = [item["contentid"] for page in pages if page["items"] for item in page["items"]["item"]]
+    assert len(found) == len(set(found)) == total
+
+
+def test_num_of_rows_echoes_the_rows_returned(api: SampleApi) -> None:
+    total = body(tour(api, "KorService2/searchStay2"))["totalCount"]
+    last = body(tour(api, "KorService2/searchStay2", numOfRows=total - 1, pageNo=2))
+    assert (last["numOfRows"], last["pageNo"], last["totalCount"]) == (1, 2, total)
+    assert isinstance(last["items"]["item"], list)
+
+
+def test_past_the_end_items_is_an_empty_text(api: SampleApi) -> None:
+    past = body(tour(api, "KorService2/searchStay2", numOfRows=100, pageNo=9))
+    assert (past["items"], past["numOfRows"]) == ("", 0)
+
+
+def test_an_unknown_area_is_an_ordinary_empty_answer(api: SampleApi) -> None:
+    answer = tour(api, "KorService2/areaBasedList2", areaCode=999)
+    assert answer.json()["response"]["header"]["resultCode"] == "0000"
+    assert body(answer) == {"items": "", "numOfRows": 0, "pageNo": 1, "totalCount": 0}
+
+
+def test_ten_rows_come_when_no_number_is_asked(api: SampleApi) -> None:
+    assert body(tour(api, "EngService2/areaBasedList2"))["numOfRows"] == 10
+
+
+def test_without_type_json_the_answer_is_xml(api: SampleApi) -> None:
+    answer = tour(api, "KorService2/areaBasedList2", _type=None, numOfRows=3)
+    root = ElementTree.fromstring(answer.content)
+    assert root.findtext("header/resultCode") == "0000"
+    assert len(root.findall("body/items/item")) == 3
+
+
+def test_list_rows_have_the_wire_fields_as_text(api: SampleApi) -> None:
+    (row, *_) = items(api, "KorService2/areaBasedList2")
+    assert " ".join(row) == (
+        "addr1 addr2 areacode cat1 cat2 cat3 contentid contenttypeid createdtime firstimage "
+        "firstimage2 cpyrhtDivCd mapx mapy mlevel modifiedtime sigungucode tel title zipcode "
+        "lDongRegnCd lDongSignguCd lclsSystm1 lclsSystm2 lclsSystm3"
+    )
+    assert all(isinstance(value, str) for value in row.values())
+
+
+def test_arrange_sorts_and_does_not_filter(api: SampleApi) -> None:
+    by_title = items(api, "KorService2/areaBasedList2", arrange="A")
+    by_change = items(api, "KorService2/areaBasedList2", arrange="C")
+    images_first = items(api, "KorService2/areaBasedList2", arrange="O")
+    assert by_title == sorted(by_title, key=lambda row: row["title"])
+    changes = [row["modifiedtime"] for row in by_change]
+    assert changes == sorted(changes, reverse=True)
+    blanks = [row["firstimage"] == "" for row in images_first]
+    assert blanks == sorted(blanks)
+    assert len(by_title) == len(by_change) == len(images_first)
+
+
+# TourAPI: refusals
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "refused"),
+    [
+        ("areaBasedList2", {"arrangeType": "A"}, "arrangeType"),
+        ("areaBasedList2", {"arrange": "Z"}, "arrange"),
+        ("areaBasedList2", {"numOfRows": "many"}, "numOfRows"),
+        ("areaBasedList2", {"pageNo": 0}, "pageNo"),
+        ("areaBasedList2", {"modifiedtime": "2026-01-01"}, "modifiedtime"),
+        ("areaBasedList2", {"lDongSignguCd": 110}, "lDongSignguCd"),
+        ("areaBasedList2", {"sigunguCode": 23}, "sigunguCode"),
+        ("areaBasedList2", {"lclsSystm1": "VE", "lclsSystm3": "VE070100"}, "lclsSystm3"),
+        ("searchStay2", {"contentTypeId": 32}, "contentTypeId"),
+        ("searchFestival2", {"eventStartDate": "soon"}, "eventStartDate"),
+        ("detailCommon2", {"contentId": 1, "contentTypeId": 12}, "contentTypeId"),
+        ("detailCommon2", {"contentId": 1, "overviewYN": "Y"}, "overviewYN"),
+        ("areaBasedList2", {"syncType": "x"}, "syncType"),
+    ],
+)
+def test_a_bad_parameter_is_a_flat_error_under_200(
+    api: SampleApi, operation: str, params: dict[str, Any], refused: str
+) -> None:
+    answer = tour(api, f"KorService2/{operation}", **params)
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"responseTime", "resultCode", "resultMsg"}
+    assert answer.json()["resultCode"] == "10"
+    assert answer.json()["resultMsg"] == f"INVALID_REQUEST_PARAMETER_ERROR({refused})"
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "missing"),
+    [
+        ("areaBasedList2", {"MobileOS": None}, "MobileOS"),
+        ("areaBasedList2", {"MobileApp": ""}, "MobileApp"),
+        ("searchFestival2", {}, "eventStartDate"),
+        ("detailCommon2", {}, "contentId"),
+        ("detailIntro2", {"contentId": 1}, "contentTypeId"),
+    ],
+)
+def test_a_missing_parameter_is_a_flat_error_under_200(
+    api: SampleApi, operation: str, params: dict[str, Any], missing: str
+) -> None:
+    answer = tour(api, f"EngService2/{operation}", **params)
+    assert answer.status_code == 200
+    assert answer.json()["resultCode"] == "11"
+    assert answer.json()["resultMsg"] == f"NO_MANDATORY_REQUEST_PARAMETERS_ERROR1({missing})"
+
+
+def reason(response: requests.Response) -> tuple[int, str]:
+    header = response.json()["OpenAPI_ServiceResponse"]["cmmMsgHeader"]
+    return response.status_code, header["returnReasonCode"]
+
+
+@pytest.mark.parametrize("key", ["wrong", "", None])
+def test_a_wrong_key_is_403_with_code_30(api: SampleApi, key: str | None) -> None:
+    assert reason(tour(api, "EngService2/areaBasedList2", serviceKey=key)) == (403, "30")
+
+
+def test_a_language_that_was_not_applied_for_is_403_with_code_30(api: SampleApi) -> None:
+    assert reason(tour(api, "ChtService2/areaBasedList2")) == (403, "30")
+
+
+@pytest.mark.parametrize("service", ["EngService1", "KorService1", "EngService"])
+def test_a_retired_service_is_400_with_code_12(api: SampleApi, service: str) -> None:
+    assert reason(tour(api, f"{service}/areaBasedList1")) == (400, "12")
+
+
+def test_an_unknown_operation_is_not_found_in_plain_text(api: SampleApi) -> None:
+    answer = tour(api, "EngService2/areaBasedList9")
+    assert (answer.status_code, answer.text) == (404, "API not found")
+
+
+def test_past_the_allowance_the_gateway_answers_429_in_plain_text() -> None:
+    with SampleApi(today=TODAY, allowance=2) as limited:
+        statuses = [tour(limited, "EngService2/searchStay2").status_code for _ in range(3)]
+        spent = tour(limited, "EngService2/searchStay2")
+        assert statuses == [200, 200, 429]
+        assert spent.text == "API token quota exceeded"
+        assert tour(limited, "KorService2/searchStay2").status_code == 200
+        assert reason(tour(limited, "EngService2/searchStay2", serviceKey="x")) == (403, "30")
+
+
+def test_a_quota_asked_for_by_name_begins_after_so_many_calls(api: SampleApi) -> None:
+    api.fail("KorService2/searchStay2", error="quota", after=2)
+    statuses = [tour(api, "KorService2/searchStay2").status_code for _ in range(4)]
+    assert statuses == [200, 200, 429, 429]
+
+
+def test_the_legacy_gateway_answers_xml_under_200_though_json_is_asked(api: SampleApi) -> None:
+    api.fail("EngService2/*", error="legacy_quota")
+    answer = tour(api, "EngService2/areaBasedList2")
+    header = ElementTree.fromstring(answer.content)[0]
+    assert answer.status_code == 200
+    assert header.findtext("returnReasonCode") == "22"
+    assert header.findtext("errMsg") == "SERVICE ERROR"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        ("rate_limit", 429, "API rate limit exceeded"),
+        ("forwarding", 502, "Error forwarding request to backend server"),
+        ("receiving", 502, "Error receiving response from backend server"),
+        ("unexpected", 500, "Unexpected error"),
+        ("quota_envelope_200", 200, '"returnReasonCode":"22"'),
+        ("quota_envelope_403", 403, '"returnReasonCode":"22"'),
+        ("database", 200, '"resultCode":"0002"'),
+        ("no_data", 200, '"resultCode":"0003"'),
+    ],
+)
+def test_each_documented_error_of_the_gateway_can_be_asked_for(
+    api: SampleApi, error: str, status: int, text: str
+) -> None:
+    api.fail("KorService2/searchStay2", error=error)
+    answer = tour(api, "KorService2/searchStay2")
+    assert answer.status_code == status
+    assert text in answer.text
+
+
+# TourAPI: rows
+
+
+def test_legacy_codes_are_blank_on_about_half_the_rows(api: SampleApi) -> None:
+    for service in ("KorService2", "EngService2"):
+        rows = items(api, f"{service}/areaBasedList2", lDongRegnCd=11)
+        blank = [row for row in rows if row["areacode"] == ""]
+        assert 0.35 < len(blank) / len(rows) < 0.6
+        assert all(row["sigungucode"] == row["cat1"] == row["cat3"] == "" for row in blank)
+        kept = items(api, f"{service}/areaBasedList2", areaCode=1)
+        assert len(kept) == len(rows) - len(blank)
+
+
+def test_there_are_enough_rows_in_every_district(api: SampleApi) -> None:
+    korean = items(api, "KorService2/areaBasedList2")
+    english = items(api, "EngService2/areaBasedList2")
+    assert 280 <= sum(row["contenttypeid"] not in ("15", "32") for row in korean) <= 330
+    assert 240 <= sum(row["contenttypeid"] not in ("85", "80") for row in english) <= 330
+    for rows, stay in ((korean, "32"), (english, "80")):
+        assert len({row["lDongSignguCd"] for row in rows}) == 25
+        assert 60 <= sum(row["contenttypeid"] == stay for row in rows) <= 90
+    assert {row["contenttypeid"] for row in korean} == {"12", "14", "15", "28", "32", "38", "39"}
+    assert {row["contenttypeid"] for row in english} == {"76", "78", "85", "75", "80", "79", "82"}
+    for rows in (korean, english):
+        assert len({row["contentid"] for row in rows}) == len(rows)
+
+
+def test_korean_content_types_have_no_rows_in_english(api: SampleApi) -> None:
+    assert items(api, "EngService2/areaBasedList2", contentTypeId=12) == []
+    assert len(items(api, "EngService2/areaBasedList2", contentTypeId=76)) > 100
+
+
+def test_an_english_id_means_nothing_to_the_korean_service(api: SampleApi) -> None:
+    (row, *_) = items(api, "EngService2/areaBasedList2")
+    assert len(items(api, "EngService2/detailCommon2", contentId=row["contentid"])) == 1
+    assert items(api, "KorService2/detailCommon2", contentId=row["contentid"]) == []
+
+
+def test_an_english_title_ends_in_the_korean_name_and_lies_within_100_metres(
+    api: SampleApi,
+) -> None:
+    korean = {row["title"]: row for row in items(api, "KorService2/areaBasedList2")}
+    english = items(api, "EngService2/areaBasedList2")
+    twins = [(row, row["title"].rpartition(" (")[2].removesuffix(")")) for row in english]
+    paired = [(row, korean[name]) for row, name in twins if name in korean]
+    alone = [row for row, name in twins if name not in korean]
+    assert len(paired) > 300
+    assert alone
+    assert len(korean) > len(paired)
+    assert all(metres_apart(row, twin) < 100 for row, twin in paired)
+
+
+def metres_apart(one: Fields, other: Fields) -> float:
+    north = (float(one["mapy"]) - float(other["mapy"])) * 111_000
+    east = (float(one["mapx"]) - float(other["mapx"])) * 111_000 * math.cos(math.radians(37.55))
+    return math.hypot(north, east)
+
+
+def test_a_few_coordinates_lie_outside_korea(api: SampleApi) -> None:
+    rows = items(api, "KorService2/areaBasedList2")
+    outside = [row for row in rows if not 33 < float(row["mapy"]) < 39]
+    assert 1 <= len(outside) <= 5
+
+
+def test_every_category_of_a_row_is_in_the_tree_of_its_language(api: SampleApi) -> None:
+    for service, name in (("KorService2", "숙박"), ("EngService2", "Accommodation")):
+        tree = items(api, f"{service}/lclsSystmCode2", lclsSystmListYn="Y")
+        codes = {row["lclsSystm3Cd"] for row in tree}
+        rows = items(api, f"{service}/areaBasedList2")
+        assert {row["lclsSystm3"] for row in rows} <= codes
+        assert tree[0]["lclsSystm1Nm"] == name
+        assert [row["rnum"] for row in tree] == list(range(1, len(tree) + 1))
+
+
+def test_code_lists_come_level_by_level(api: SampleApi) -> None:
+    top = items(api, "KorService2/lclsSystmCode2")
+    below = items(api, "KorService2/lclsSystmCode2", lclsSystm1="HS")
+    assert top[0] == {"code": "AC", "name": "숙박", "rnum": 1}
+    assert {row["code"] for row in below} == {"HS01", "HS02", "HS03", "HS04"}
+    assert {row["code"] for row in items(api, "KorService2/ldongCode2")} >= {"11", "26", "50"}
+    districts = items(api, "KorService2/ldongCode2", lDongRegnCd=11)
+    assert {"code", "name", "rnum"} == set(districts[0])
+
+
+def test_the_25_districts_come_in_the_language_of_the_service(api: SampleApi) -> None:
+    names = {
+        service: {
+            row["lDongSignguCd"]: row["lDongSignguNm"]
+            for row in items(api, f"{service}/ldongCode2", lDongRegnCd=11, lDongListYn="Y")
+        }
+        for service in ("KorService2", "EngService2", "JpnService2", "ChsService2")
+    }
+    assert {len(named) for named in names.values()} == {25}
+    assert [named["680"] for named in names.values()] == [
+        "강남구",
+        "Gangnam-gu",
+        "江南区",
+        "江南区",
+    ]
+
+
+def test_modifiedtime_asks_for_what_changed_since(api: SampleApi) -> None:
+    rows = items(api, "KorService2/areaBasedList2")
+    since = sorted(row["modifiedtime"] for row in rows)[-40][:8]
+    changed = items(api, "KorService2/areaBasedList2", modifiedtime=since)
+    assert 40 <= len(changed) < len(rows)
+    assert {row["contentid"] for row in changed} == {
+        row["contentid"] for row in rows if row["modifiedtime"][:8] >= since
+    }
+
+
+def test_the_sync_list_also_has_what_was_taken_out(api: SampleApi) -> None:
+    listed = {row["contentid"] for row in items(api, "EngService2/areaBasedList2")}
+    synced = items(api, "EngService2/areaBasedSyncList2")
+    gone = [row for row in synced if row["showflag"] == "0"]
+    assert gone
+    assert listed.isdisjoint(row["contentid"] for row in gone)
+    assert all(row["lDongRegnCd"] == "" and "oldContentid" in row for row in gone)
+    assert listed == {
+        row["contentid"] for row in items(api, "EngService2/areaBasedSyncList2", showflag=1)
+    }
+
+
+def test_festivals_have_dates_around_today_and_lists_of_places_have_none(api: SampleApi) -> None:
+    a_year_ago = TODAY - timedelta(days=365)
+    params = {"eventStartDate": f"{a_year_ago:%Y%m%d}", "lDongRegnCd": 11}
+    korean = items(api, "KorService2/searchFestival2", **params)
+    english = items(api, "EngService2/searchFestival2", **params)
+    starts = [date.fromisoformat(row["eventstartdate"]) for row in korean]
+    assert 55 <= len(korean) <= 65
+    assert a_year_ago <= min(starts) < TODAY < max(starts) <= TODAY + timedelta(days=183)
+    assert all(
+        row["eventenddate"] >= row["eventstartdate"] for row in korean if row["eventenddate"]
+    )
+    assert all(row["tel"] for row in korean)
+    assert "progresstype" in korean[0]
+    assert "progresstype" not in english[0]
+    assert "eventstartdate" not in items(api, "KorService2/areaBasedList2", contentTypeId=15)[0]
+    assert len(items(api, "KorService2/searchFestival2", eventStartDate=f"{TODAY:%Y%m%d}")) == sum(
+        start >= TODAY for start in starts
+    )
+
+
+def test_details_have_markup_and_intros_the_fields_of_their_type(api: SampleApi) -> None:
+    (stay, *_) = items(api, "EngService2/searchStay2")
+    (common,) = items(api, "EngService2/detailCommon2", contentId=stay["contentid"])
+    assert {field: common[field] for field in ("title", "mapx", "lDongSignguCd")} == {
+        field: stay[field] for field in ("title", "mapx", "lDongSignguCd")
+    }
+    assert "<br>" in common["overview"]
+    asked = {"contentId": stay["contentid"], "contentTypeId": 80}
+    (intro,) = items(api, "EngService2/detailIntro2", **asked)
+    assert intro["checkintime"] == "15:00"
+    assert items(api, "EngService2/detailIntro2", **{**asked, "contentTypeId": 76}) == []
+    (festival, *_) = items(api, "KorService2/searchFestival2", eventStartDate="19000101")
+    (dated,) = items(
+        api, "KorService2/detailIntro2", contentId=festival["contentid"], contentTypeId=15
+    )
+    assert dated["eventstartdate"] == festival["eventstartdate"]
+
+
+# KOPIS: habits and refusals
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "code"),
+    [
+        ("pblprfr", {**WINDOW, "service": "wrong"}, "02"),
+        ("prfplc/FC001000", {"service": None}, "02"),
+        ("pblprfr", {**WINDOW, "eddate": "20261223"}, "05"),
+        ("pblprfr", {**WINDOW, "rows": 101}, "06"),
+        ("prfplc", {"cpage": 1, "rows": 1000}, "06"),
+        ("pblprfr", {**WINDOW, "stdate": None}, "01"),
+        ("pblprfr", {**WINDOW, "stdate": "2026.11.22"}, "01"),
+        ("pblprfr", {**WINDOW, "signgucodesub": "1111"}, "01"),
+        ("pblprfr", {**WINDOW, "shcate": "ZZZZ"}, "01"),
+        ("pblprfr", {**WINDOW, "kidstate": "Y"}, "01"),
+        ("prfplc", {"cpage": 0, "rows": 10}, "01"),
+    ],
+)
+def test_a_kopis_error_looks_like_one_record_under_200(
+    api: SampleApi, path: str, params: dict[str, Any], code: str
+) -> None:
+    answer = kopis(api, path, **params)
+    (record,) = records(answer)
+    assert answer.status_code == 200
+    assert list(record) == ["returncode", "errmsg", "responsetime"]
+    assert record["returncode"] == code
+
+
+def test_the_message_for_too_many_rows_arrives_as_mojibake(api: SampleApi) -> None:
+    (record,) = records(kopis(api, "prfplc", cpage=1, rows=101))
+    assert "건" not in record["errmsg"]
+    assert "100건" in record["errmsg"].encode("latin-1").decode()
+
+
+def test_an_unknown_kopis_path_is_404_in_json(api: SampleApi) -> None:
+    answer = kopis(api, "prfxyz")
+    assert answer.status_code == 404
+    assert (answer.json()["success"], answer.json()["code"]) == (False, 404)
+
+
+def test_the_www_host_moves_to_the_apex(api: SampleApi) -> None:
+    url = f"{api.url}/openApi/restful/prfplc?service=sample&cpage=1&rows=1"
+    answer = HTTP.get(
+        url, headers={"Host": "www.localhost:8765"}, allow_redirects=False, timeout=10
+    )
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == url.replace(api.url, "http://localhost:8765")
+
+
+def test_a_kopis_call_now_and_then_answers_400_and_then_succeeds(api: SampleApi) -> None:
+    api.fail("pblprfr", error="bad_request", times=1, after=1)
+    statuses = [kopis(api, "pblprfr", **WINDOW).status_code for _ in range(3)]
+    assert statuses == [200, 400, 200]
+
+
+def test_kopis_lists_end_with_a_page_that_is_not_full_or_empty(api: SampleApi) -> None:
+    venues = paged(api, "prfplc")
+    assert 55 <= len(venues) <= 70
+    past = kopis(api, "prfplc", cpage=len(venues) + 1, rows=1)
+    assert past.text.endswith("<dbs/>")
+    assert b"total" not in past.content
+
+
+def test_a_blank_in_kopis_is_one_space(api: SampleApi) -> None:
+    venues = [
+        records(kopis(api, f"prfplc/{row['mt10id']}"))[0]
+        for row in paged(api, "prfplc", signgucode=11)
+    ]
+    texts = [value for venue in venues for value in venue.values()]
+    assert " " in texts
+    assert any(venue["la"] == " " for venue in venues)
+    assert [field for field, value in venues[0].items() if not value] == ["mt13s"]
+
+
+# KOPIS: rows
+
+
+def test_about_200_performances_in_seoul_run_around_today(api: SampleApi) -> None:
+    first, last = TODAY - timedelta(days=7), TODAY + timedelta(days=90)
+    seoul = around(api, first, last, signgucode=11)
+    everywhere = around(api, first, last)
+    assert 190 <= len(seoul) <= 210
+    assert {row["area"] for row in seoul.values()} == {"서울특별시"}
+    assert len(everywhere) > len(seoul)
+    assert set(GENRES.values()) == {row["genrenm"] for row in seoul.values()}
+    for row in everywhere.values():
+        assert row["prfpdfrom"] <= f"{last:%Y.%m.%d}"
+        assert row["prfpdto"] >= f"{first:%Y.%m.%d}"
+
+
+def test_kopis_filters_by_genre_state_district_and_change(api: SampleApi) -> None:
+    whole = paged(api, "pblprfr", stdate="20261122", eddate="20261222")
+    window = {"stdate": "20261122", "eddate": "20261222"}
+    plays = paged(api, "pblprfr", **window, shcate="AAAA")
+    running = paged(api, "pblprfr", **window, prfstate="02")
+    jongno = paged(api, "pblprfr", **window, signgucode=11, signgucodesub=1111)
+    changed = paged(api, "pblprfr", **window, afterdate="20261119")
+    assert {row["genrenm"] for row in plays} == {"연극"}
+    assert {row["prfstate"] for row in running} == {"공연중"}
+    assert all(0 < len(some) < len(whole) for some in (plays, running, jongno, changed))
+    for row in changed:
+        assert records(kopis(api, f"pblprfr/{row['mt20id']}"))[0]["updatedate"] >= "2026-11-19"
+
+
+def test_the_detail_has_the_hall_in_the_venue_name_and_the_list_has_not(api: SampleApi) -> None:
+    listed = around(api, TODAY, TODAY + timedelta(days=60), signgucode=11)
+    details = {key: records(kopis(api, f"pblprfr/{key}"))[0] for key in listed}
+    for key, row in listed.items():
+        assert details[key]["fcltynm"].startswith(f"{row['fcltynm']} (")
+        assert "mt10id" not in row
+    prices = {detail["pcseguidance"] for detail in details.values()}
+    assert "전석무료 " in prices
+    assert any(price.startswith("전석 ") and price.endswith("원") for price in prices)
+    assert any(price.startswith("R석 ") and ", S석 " in price for price in prices)
+
+
+def test_a_few_performances_are_at_a_venue_that_is_in_no_list(api: SampleApi) -> None:
+    listed = around(api, TODAY - timedelta(days=7), TODAY + timedelta(days=90), signgucode=11)
+    at = [records(kopis(api, f"pblprfr/{key}"))[0]["mt10id"] for key in listed]
+    known = {row["mt10id"] for row in paged(api, "prfplc")}
+    unknown = [venue_id for venue_id in at if venue_id not in known]
+    assert 1 <= len(unknown) <= 6
+    assert records(kopis(api, f"prfplc/{unknown[0]}")) == []
+
+
+def test_most_venues_are_in_seoul_and_in_all_its_districts(api: SampleApi) -> None:
+    everywhere, seoul = paged(api, "prfplc"), paged(api, "prfplc", signgucode=11)
+    assert len({row["gugunnm"] for row in seoul}) == 25
+    assert {row["sidonm"] for row in seoul} == {"서울"}
+    assert 0.5 * len(everywhere) < len(seoul) < len(everywhere)
+
+
+def test_a_hall_counts_its_seats_with_commas_and_the_venue_without(api: SampleApi) -> None:
+    (venue,) = [row for row in paged(api, "prfplc") if row["fcltynm"] == "잠실 콘서트아레나"]
+    db = ElementTree.fromstring(kopis(api, f"prfplc/{venue['mt10id']}").content)[0]
+    assert db.findtext("seatscale") == "17036"
+    assert [hall.findtext("seatscale") for hall in db.iterfind("mt13s/mt13")] == ["2,036", "15,000"]
+    assert db.findtext("mt13cnt") == venue["mt13cnt"] == "2"
+
+
+# The generated rows over time
+
+
+def test_from_one_day_to_the_next_little_changes_and_what_changed_says_so() -> None:
+    with SampleApi(today=TODAY) as one, SampleApi(today=TODAY + timedelta(days=1)) as next_one:
+        before = around(one, TODAY, TODAY + timedelta(days=80))
+        after = around(next_one, TODAY, TODAY + timedelta(days=80))
+        both = before.keys() & after.keys()
+        changed = {key for key in both if before[key] != after[key]}
+        assert len(both) > 0.95 * len(before)
+        assert len(changed) < 0.1 * len(both)
+        window = (TODAY, TODAY + timedelta(days=80))
+        said = around(next_one, *window, afterdate=f"{TODAY:%Y%m%d}").keys()
+        assert changed | (after.keys() - before.keys()) <= said
+        assert len(said) < 0.1 * len(after)
+        for operation in ("KorService2/areaBasedSyncList2", "EngService2/areaBasedSyncList2"):
+            old = {row["contentid"]: row for row in items(one, operation)}
+            new = {row["contentid"]: row for row in items(next_one, operation)}
+            assert old.keys() == new.keys()
+            edited = [new[key] for key in old if old[key] != new[key]]
+            assert len(edited) < 10
+            assert all(row["modifiedtime"][:8] == f"{TODAY:%Y%m%d}" for row in edited)
+
+
+@pytest.mark.parametrize("days", [-1500, -200, -90, 45, 130, 400, 2000])
+def test_on_any_day_there_is_as_much_around_it(days: int) -> None:
+    today = TODAY + timedelta(days=days)
+    with SampleApi(today=today) as other:
+        window = (today - timedelta(days=7), today + timedelta(days=90))
+        since = f"{today - timedelta(days=365):%Y%m%d}"
+        assert 190 <= len(around(other, *window, signgucode=11)) <= 210
+        assert 55 <= len(items(other, "KorService2/searchFestival2", eventStartDate=since)) <= 65
+        newest = max(row["modifiedtime"] for row in items(other, "KorService2/areaBasedSyncList2"))
+        assert newest[:8] < f"{today:%Y%m%d}"
+
+
+# Counting and faults
+
+
+def test_calls_are_counted_by_operation_and_served_to_other_processes(api: SampleApi) -> None:
+    tour(api, "EngService2/areaBasedList2")
+    tour(api, "EngService2/areaBasedList2", serviceKey="wrong")
+    kopis(api, "pblprfr/PF1")
+    kopis(api, "pblprfr/PF2")
+    kopis(api, "prfplc", cpage=1, rows=1)
+    expected = {"EngService2/areaBasedList2": 2, "pblprfr/{id}": 2, "prfplc": 1}
+    assert api.calls == Counter(expected)
+    assert HTTP.get(f"{api.url}/_sample/calls", timeout=10).json() == expected
+
+
+def test_every_answer_says_that_it_is_the_sample_api(api: SampleApi) -> None:
+    api.fail("prfplc", status=500, body="")
+    for answer in (
+        tour(api, "EngService2/areaBasedList2"),
+        kopis(api, "prfplc"),
+        HTTP.get(f"{api.url}/_sample/calls", timeout=10),
+        HTTP.get(f"{api.url}/elsewhere", timeout=10),
+    ):
+        assert answer.headers["Server"] == "hello-korea-sample-api"
+
+
+def test_a_fault_has_the_status_body_and_headers_that_are_asked_for(api: SampleApi) -> None:
+    api.fail("prfplc", status=503, body="busy", headers={"Retry-After": "7"}, times=2)
+    first, second, third = (kopis(api, "prfplc", cpage=1, rows=1) for _ in range(3))
+    assert (first.status_code, first.text, first.headers["Retry-After"]) == (503, "busy", "7")
+    assert (second.status_code, third.status_code) == (503, 200)
+
+
+def test_a_fault_can_meet_one_path_alone(api: SampleApi) -> None:
+    api.fail("prfplc/FC001000", status=500)
+    assert kopis(api, "prfplc/FC001000").status_code == 500
+    assert kopis(api, "prfplc/FC001007").status_code == 200
+
+
+def test_a_delayed_answer_is_late_and_whole(api: SampleApi) -> None:
+    api.fail("prfplc", delay=0.2)
+    started = time.monotonic()
+    answer = kopis(api, "prfplc", cpage=1, rows=5)
+    assert time.monotonic() - started >= 0.2
+    assert len(records(answer)) == 5
+
+
+def test_a_truncated_answer_breaks_off_before_its_length(api: SampleApi) -> None:
+    api.fail("EngService2/areaBasedList2", truncated=True, times=1)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        tour(api, "EngService2/areaBasedList2")
+    assert tour(api, "EngService2/areaBasedList2").status_code == 200
+
+
+def test_a_quota_ends_an_operation_after_so_many_calls(api: SampleApi) -> None:
+    HTTP.post(f"{api.url}/_sample/quota", json={"operation": "prfplc", "calls": 0}, timeout=10)
+    assert kopis(api, "prfplc", cpage=1, rows=1).status_code == 429
+    api.clear_faults()
+    assert kopis(api, "prfplc", cpage=1, rows=1).status_code == 200
+
+
+def test_other_processes_set_and_clear_faults(api: SampleApi) -> None:
+    faults = f"{api.url}/_sample/faults"
+    asked = {"operation": "EngService2/*", "error": "rate_limit", "headers": {"Retry-After": "1"}}
+    assert HTTP.post(faults, json=asked, timeout=10).status_code == 200
+    assert tour(api, "EngService2/searchStay2").headers["Retry-After"] == "1"
+    assert HTTP.delete(faults, timeout=10).status_code == 200
+    assert tour(api, "EngService2/searchStay2").status_code == 200
+
+
+@pytest.mark.parametrize("asked", [{"operation": "x", "error": "nope"}, {"what": 1}, "no object"])
+def test_a_fault_that_makes_no_sense_is_refused(api: SampleApi, asked: object) -> None:
+    answer = HTTP.post(f"{api.url}/_sample/faults", data=json.dumps(asked), timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_once_stopped_it_answers_nobody_even_on_a_connection_kept_alive() -> None:
+    session = requests.Session()
+    with SampleApi(today=TODAY) as stopped:
+        url = f"{stopped.url}/_sample/calls"
+        assert session.get(url, timeout=10).status_code == 200
+    with pytest.raises(requests.exceptions.ConnectionError):
+        session.get(url, timeout=10)
+
+
+def test_a_small_answer_takes_a_few_milliseconds_at_most(api: SampleApi) -> None:
+    started = time.monotonic()
+    for _ in range(50):
+        kopis(api, "prfplc/FC001000")
+    assert (time.monotonic() - started) / 50 < 0.02  # a delayed acknowledgement alone takes 0.04
+
+
+# The command
+
+
+def command(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "loaders.sample_api", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_prints_what_to_set_and_answers() -> None:
+    process = command("--port", "0", "--today", "2026-11-22")
+    try:
+        assert process.stdout is not None
+        printed = [process.stdout.readline().strip() for _ in range(5)]
+        settings = dict(line.split("=", 1) for line in printed[1:])
+        assert settings["SOURCES__TOUR__SERVICE_KEY"] == "sample"
+        assert settings["SOURCES__KOPIS__SERVICE_KEY"] == "sample"
+        url = f"{settings['SOURCES__KOPIS__BASE_URL']}/prfplc"
+        answer = HTTP.get(url, params={"service": "sample", "cpage": "1", "rows": "3"}, timeout=10)
+        assert len(records(answer)) == 3
+        assert settings["SOURCES__TOUR__BASE_URL"].endswith("/B551011")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_bad_option_is_one_clear_line(tmp_path: Path) -> None:
+    asked = [("--today", "yesterday"), ("--allowance", "-1"), ("--recordings", str(tmp_path))]
+    for process, arguments in [(command(*arguments), arguments) for arguments in asked]:
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert len(said.splitlines()) == 1
+        assert arguments[1] in said
+
+
+# Recordings
+
+
+def test_recordings_that_lack_a_file_are_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"areaBasedList2/12\.json"):
+        SampleApi(recordings=tmp_path)
+
+
+@needs_recordings
+def test_the_recorded_tour_rows_come_in_the_wire_format(recorded: SampleApi) -> None:
+    counts = {
+        code: len(items(recorded, "KorService2/areaBasedList2", lDongRegnCd=11, contentTypeId=code))
+        for code in (12, 14, 15, 32)
+    }
+    assert counts == {12: 783, 14: 566, 15: 201, 32: 423}
+    assert len(items(recorded, "KorService2/areaBasedList2", lDongRegnCd=11)) == 1973
+    assert len(items(recorded, "KorService2/searchFestival2", eventStartDate="19000101")) == 201
+    assert len(items(recorded, "KorService2/searchStay2")) == 423
+    assert items(recorded, "EngService2/searchStay2") == []
+
+
+@needs_recordings
+def test_recorded_rows_keep_every_value(recorded: SampleApi) -> None:
+    source = json.loads((RECORDINGS / "tourapi/KorService2/searchFestival2.json").read_bytes())
+    served = items(recorded, "KorService2/searchFestival2", eventStartDate="19000101")
+    assert sorted(served, key=lambda row: row["contentid"]) == sorted(
+        source, key=lambda row: row["contentid"]
+    )
+
+
+@needs_recordings
+def test_the_recorded_english_places_have_the_new_district_codes(recorded: SampleApi) -> None:
+    rows = items(recorded, "EngService2/areaBasedList2", lDongRegnCd=11)
+    assert len(rows) == 82
+    assert all(row["lDongSignguCd"] and row["lclsSystm1"] == "" for row in rows)
+    (detail,) = items(recorded, "EngService2/detailCommon2", contentId=rows[0]["contentid"])
+    assert detail["overview"]
+
+
+@needs_recordings
+def test_the_recorded_performances_come_with_their_details_as_recorded(
+    recorded: SampleApi,
+) -> None:
+    source = ElementTree.parse(RECORDINGS / "kopis/pblprfr_detail.xml").getroot()
+    listed = around(recorded, date(2025, 11, 14), date(2026, 12, 31))
+    assert len(listed) == 1278
+    assert len(around(recorded, date(2025, 11, 14), date(2026, 12, 31), signgucode=11)) == 503
+    for db in list(source)[::20]:
+        served = ElementTree.fromstring(kopis(recorded, f"pblprfr/{db.findtext('mt20id')}").content)
+        assert ElementTree.tostring(served[0]).strip() == ElementTree.tostring(db).strip()
+
+
+@needs_recordings
+def test_the_recorded_venues_are_joined_with_what_else_is_known(recorded: SampleApi) -> None:
+    assert len(paged(recorded, "prfplc")) == 3775
+    assert len(paged(recorded, "prfplc", signgucode=11)) == 1577
+    (venue,) = records(kopis(recorded, "prfplc/FC000405"))
+    assert (venue["seatscale"], venue["la"][:7], venue["cafe"]) == ("889", "36.9707", " ")
