@@ -35,5 +35,18 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 profiles.yml .dlt/config.toml .dlt/secrets.toml: %: | %.example
 	@cp $*.example $@
 
+test: setup lint
+	@pytest
+
+lint: setup
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@sqlfluff lint dbt_project analyses tests/dbt
+
+bench: setup
+	@python tests/bench/stage.py
+	@python tests/bench/export.py
+
 clean:
 	rm -rf .local target logs

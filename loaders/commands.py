@@ -18,6 +18,8 @@ from loaders.source import Source
 from loaders.sources import SOURCES
 
 OK, FAILED, BAD_SETTING, RUNNING = 0, 1, 2, 3
+NO_SAMPLE = "http://127.0.0.1"
+"""Where the sample API would answer, in a command that asks nothing."""
 LAST_RUN = "last_run.json"
 """In the home: the outcomes of the last run, for the summary."""
 
@@ -57,7 +59,7 @@ def _run(
     lake = open_lake(settings.lake_url())
     with ExitStack() as open_things:
         unkeyed = [source for source in sources if needs_sample(source)]
-        sample_url = None
+        sample_url = NO_SAMPLE
         if unkeyed and not plan_only and only in (None, "extract"):
             sample_url = open_things.enter_context(SampleApi(today=today)).url
             for source in unkeyed:

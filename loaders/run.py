@@ -82,7 +82,7 @@ Report = Callable[[str, str, Progress], None]
 
 
 def prepare(
-    source: Source, lake: Lake, sample_url: str | None, today: date, refresh: bool = False
+    source: Source, lake: Lake, sample_url: str, today: date, refresh: bool = False
 ) -> Work:
     """Reads and checks the settings of a source. Raises SettingError.
 
@@ -120,7 +120,7 @@ def needs_sample(source: Source) -> bool:
     return True
 
 
-def settings_of_api(source: Source, sample_url: str | None) -> Api:
+def settings_of_api(source: Source, sample_url: str) -> Api:
     if needs_sample(source):
         return Api(f"{sample_url}{urlsplit(source.base_url).path}", "sample")
     return Api(

@@ -1,10 +1,18 @@
 """What the tests share: a home of their own, and the recorded answers where there are any."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+# Before dlt reads it: the .dlt folder of this checkout's user is not the tests'.
+os.environ["DLT_PROJECT_DIR"] = tempfile.mkdtemp(prefix="hello-korea-tests-")
+
 import pytest
+
+from loaders.sample_api import SampleApi
 
 PROJECT = Path(__file__).resolve().parents[1]
 RECORDINGS = Path(os.environ.get("RECORDINGS", PROJECT.parent / "shared" / "recordings"))
@@ -15,7 +23,7 @@ TODAY = date(2026, 11, 22)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of this machine's user reach no test, and no test writes into the checkout."""
     for name in list(os.environ):
-        if name.startswith(("SOURCES__", "LAKE__", "RDS__", "HELLO_KOREA_", "DBT_", "DLT_")):
+        if name.startswith(("SOURCES__", "LAKE__", "RDS__", "HELLO_KOREA_", "DBT_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HELLO_KOREA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HELLO_KOREA_TODAY", TODAY.isoformat())
@@ -29,3 +37,25 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip(f"no recorded answers at {RECORDINGS} (set RECORDINGS)")
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the profiles.yml that a newcomer gets."""
+    folder = tmp_path_factory.mktemp("profiles")
+    shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
+    return folder
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
+    """The sample API, with the settings that point every pipeline at it."""
+    with SampleApi(today=TODAY) as api:
+        point_at(api, monkeypatch)
+        yield api
+
+
+def point_at(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, url in api.base_urls().items():
+        monkeypatch.setenv(f"SOURCES__{source.upper()}__BASE_URL", url)
+        monkeypatch.setenv(f"SOURCES__{source.upper()}__SERVICE_KEY", "sample")

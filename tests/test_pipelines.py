@@ -447,6 +447,16 @@ def test_a_plan_makes_no_call_and_names_every_table(
     assert "3,000" in printed
 
 
+def test_without_a_key_the_sample_api_answers_and_every_phase_works_alone(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for only in ("extract", "stage", "load"):
+        assert run("tour", table="stays", only=only) == (0, "")
+    assert "SOURCES__TOUR__SERVICE_KEY is not set" in capsys.readouterr().out
+    assert run("tour", plan=True) == (0, "")
+    assert query(home, "select count(*) from staging_tour.stays")[0][0] > 100
+
+
 def test_a_raw_file_that_was_changed_is_named(api: SampleApi, home: Path) -> None:
     run("tour", table="stays")
     body = bodies(home, "tour/stays")[0]

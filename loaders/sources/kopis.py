@@ -118,6 +118,8 @@ def _document(body: bytes) -> etree._Element:
         root = etree.fromstring(body, safe)
     except etree.XMLSyntaxError as error:
         raise ValueError(f"not XML: {error.msg}") from None
+    if root is not None and root.getroottree().docinfo.doctype:
+        raise ValueError("it brings a document type, which KOPIS's answers do not have")
     if root is None or root.tag != "dbs":
         raise ValueError(f"not KOPIS's XML: {body[:60]!r}")
     return root

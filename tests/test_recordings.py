@@ -1,0 +1,235 @@
+"""The whole path on real rows: recorded answers to the website's database.
+
+What must arrive is counted in the recordings, not in the code.
+"""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg2
+import pytest
+from conftest import PROJECT, point_at
+from lxml import etree
+
+from loaders import commands, embedded_postgres
+from loaders.sample_api import SampleApi
+
+DBT = Path(sys.executable).with_name("dbt")
+SETTINGS = {
+    "HELLO_KOREA_TODAY": "2025-11-21",  # the day the performances were recorded
+    "SOURCES__KOPIS__REGION": "all",
+    "SOURCES__KOPIS__DAYS_AHEAD": "400",
+    "SOURCES__KOPIS__DAILY_ALLOWANCE": "10000",
+    "SOURCES__TOUR__FESTIVAL_DAYS_BACK": "3660",
+}
+
+
+@dataclass
+class Arrived:
+    """What the path left behind, and how to ask its database."""
+
+    home: Path
+    calls: dict[str, int]
+    outcome: tuple[int, str]
+    build: subprocess.CompletedProcess[str]
+    url: str
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    def ids(self, sql: str) -> set[str]:
+        return {row[0] for row in self.ask(sql)}
+
+    def rejected(self, table: str) -> list[dict[str, Any]]:
+        files = sorted((self.home / "lake" / "rejected" / table).rglob("*.jsonl"))
+        return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
+
+
+def dbt(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DBT, *words, "--target-path", str(Path(os.environ["HELLO_KOREA_HOME"]) / "target")],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def arrived(
+    recordings: Path, profiles: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Arrived]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as settings, SampleApi(recordings=recordings) as api:
+        settings.setenv("HELLO_KOREA_HOME", str(home))
+        settings.setenv("DBT_PROFILES_DIR", str(profiles))
+        settings.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        for name, value in SETTINGS.items():
+            settings.setenv(name, value)
+        point_at(api, settings)
+        outcome = commands.run(None, None, None, None, False, False)
+        build = dbt("build")
+        url = embedded_postgres.start()
+        yield Arrived(home, dict(api.calls), outcome, build, url)
+        embedded_postgres.stop()
+
+
+def recorded(recordings: Path, operation: str) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = orjson.loads(
+        (recordings / "tourapi" / "KorService2" / f"{operation}.json").read_bytes()
+    )
+    return rows
+
+
+def test_the_path_ends_well(arrived: Arrived) -> None:
+    assert arrived.outcome == (0, "")
+    assert arrived.build.returncode == 0, arrived.build.stdout[-3000:]
+
+
+def test_every_recorded_sight_and_culture_place_is_an_attraction(
+    arrived: Arrived, recordings: Path
+) -> None:
+    rows = recorded(recordings, "areaBasedList2/12") + recorded(recordings, "areaBasedList2/14")
+    assert len(rows) == 783 + 566
+    ids = arrived.ids("select substr(place_id, 4) from attractions where place_id like 'ko-%'")
+    assert ids == {row["contentid"] for row in rows}
+    assert arrived.rejected("tour/places") == []
+
+
+def test_every_recorded_english_place_is_there_alone_or_with_its_korean_twin(
+    arrived: Arrived, recordings: Path
+) -> None:
+    file = recordings / "tourapi" / "EngService" / "detailCommon.json"
+    titles = {row["contentid"]: row["title"] for row in orjson.loads(file.read_bytes())}
+    assert len(titles) == 82
+    (english,) = arrived.ask("select count(*) from attractions where title_en is not null")
+    assert english == (82,)
+    botanic = "select title_en, place_id from attractions where title_ko = '서울식물원'"
+    (pair,) = arrived.ask(botanic)
+    assert pair[0] == "Seoul Botanic Park"
+    assert pair[1].startswith("ko-")
+
+
+def test_every_recorded_stay_is_a_lodging(arrived: Arrived, recordings: Path) -> None:
+    rows = recorded(recordings, "searchStay2")
+    assert len(rows) == 423
+    ids = arrived.ids("select substr(lodging_id, 4) from lodgings where lodging_id like 'ko-%'")
+    assert ids == {row["contentid"] for row in rows}
+
+
+def test_every_recorded_festival_is_an_event_or_is_rejected_with_a_reason(
+    arrived: Arrived, recordings: Path
+) -> None:
+    rows = recorded(recordings, "searchFestival2")
+    assert len(rows) == 201
+    without_end = {row["contentid"] for row in rows if row["eventenddate"] == "None"}
+    ids = arrived.ids(
+        "select replace(event_id, 'tour-ko-', '') from events where event_id like 'tour-ko-%'"
+    )
+    assert ids == {row["contentid"] for row in rows} - without_end
+    rejected = arrived.rejected("tour/festivals")
+    assert {row["row"]["contentid"] for row in rejected} == without_end
+    assert all("'None'" in row["reason"] or "None" in row["reason"] for row in rejected)
+    assert all((arrived.home / "lake" / row["raw_file"]).is_file() for row in rejected)
+
+
+def performances(recordings: Path) -> list[etree._Element]:
+    root = etree.parse(recordings / "kopis" / "pblprfr_detail.xml").getroot()
+    return list(root.iterfind("db"))
+
+
+def test_every_recorded_performance_is_an_event_at_its_venue(
+    arrived: Arrived, recordings: Path
+) -> None:
+    wanted = {
+        (f"kopis-{it.findtext('mt20id')}", it.findtext("mt10id")) for it in performances(recordings)
+    }
+    assert len(wanted) == 1278
+    rows = arrived.ask(
+        "select event_id, replace(venue_id, 'kopis-', '') from events where event_id like 'kopis-%'"
+    )
+    assert set(rows) == wanted
+    assert arrived.rejected("kopis/performances") == []
+    assert arrived.rejected("kopis/performance_details") == []
+
+
+def test_prices_are_those_of_the_recorded_words(arrived: Arrived, recordings: Path) -> None:
+    words = {
+        f"kopis-{it.findtext('mt20id')}": (it.findtext("pcseguidance") or "").strip()
+        for it in performances(recordings)
+    }
+    rows = arrived.ask(
+        "select event_id, price_text, min_price_krw, max_price_krw, is_free from events"
+        " where event_id like 'kopis-%'"
+    )
+    for event, text, least, most, is_free in rows:
+        assert text == words[event]
+        amounts = [
+            int(part.rsplit(" ", 1)[-1].removesuffix("원").replace(",", ""))
+            for part in text.split(", ")
+            if part.endswith("원")
+        ]
+        assert (is_free or False) == (text == "전석무료"), text
+        if amounts:
+            assert (int(least), int(most)) == (min(amounts), max(amounts)), text
+
+
+def test_every_recorded_venue_is_there(arrived: Arrived, recordings: Path) -> None:
+    root = etree.parse(recordings / "kopis" / "prfplc.xml").getroot()
+    wanted = {it.findtext("mt10id"): it.findtext("fcltynm") for it in root.iterfind("db")}
+    assert len(wanted) == 3775
+    rows = arrived.ask(
+        "select replace(venue_id, 'kopis-', ''), name_ko from venues where venue_id like 'kopis-%'"
+    )
+    assert dict(rows) == {key: (name or "").strip() for key, name in wanted.items()}
+
+
+def test_a_venue_with_a_recorded_position_stands_there(arrived: Arrived, recordings: Path) -> None:
+    with (recordings / "kopis" / "prfplc_detail_partial.csv").open(encoding="utf-8") as file:
+        wanted = {
+            row["mt10id"]: (float(row["la"]), float(row["lo"])) for row in csv.DictReader(file)
+        }
+    rows = arrived.ask("select replace(venue_id, 'kopis-', ''), latitude, longitude from venues")
+    placed = {key: (latitude, longitude) for key, latitude, longitude in rows if key in wanted}
+    inside = {key: at for key, at in wanted.items() if 33 <= at[0] <= 39 and 124 <= at[1] <= 132}
+    assert len(placed) == len(wanted) == 809
+    assert {key: placed[key] for key in inside} == inside
+
+
+def test_no_performance_or_venue_was_asked_for_twice(arrived: Arrived) -> None:
+    assert arrived.calls["pblprfr/{id}"] == 1278
+    assert arrived.calls["prfplc/{id}"] == 3775
+    assert arrived.calls["prfplc"] == 38
+    assert arrived.calls["KorService2/areaBasedList2"] == 2  # 1,973 rows, 1,000 a page
+
+
+def test_a_second_path_makes_no_call_and_exports_nothing(
+    arrived: Arrived, monkeypatch: pytest.MonkeyPatch, profiles: Path
+) -> None:
+    monkeypatch.setenv("HELLO_KOREA_HOME", str(arrived.home))
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(profiles))
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    for source, path in (("TOUR", "B551011"), ("KOPIS", "openApi/restful")):
+        # Nobody answers there: a call would fail.
+        monkeypatch.setenv(f"SOURCES__{source}__BASE_URL", f"http://127.0.0.1:9/{path}")
+        monkeypatch.setenv(f"SOURCES__{source}__SERVICE_KEY", "sample")
+    tables = ["districts", "categories", "attractions", "venues", "lodgings", "events"]
+    versions = {table: arrived.ids(f"select xmin::text from {table}") for table in tables}
+    assert commands.run(None, None, None, None, False, False) == (0, "")
+    build = dbt("build")
+    assert build.returncode == 0, build.stdout[-3000:]
+    assert {table: arrived.ids(f"select xmin::text from {table}") for table in tables} == versions
+    report = orjson.loads((arrived.home / "target" / "export.json").read_bytes())
+    changes = {(it["inserted"], it["changed"], it["deleted"]) for it in report["tables"]}
+    assert changes == {(0, 0, 0)}

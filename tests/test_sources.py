@@ -1,0 +1,94 @@
+"""What the source modules ask, and what they refuse to read."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+from requests import Response
+
+from loaders.source import AnswerError, Ask, Fault
+from loaders.sources import SOURCES, kopis
+
+
+def options(source: str, **changed: str) -> dict[str, object]:
+    known = SOURCES[source].options
+    return {name: it.convert(changed.get(name, it.default)) for name, it in known.items()}
+
+
+@pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 32, 97, 400])
+def test_windows_cover_every_day_once_and_are_never_too_long(days: int) -> None:
+    first = date(2026, 1, 15)
+    cut = list(kopis.windows(first, first + timedelta(days=days)))
+    assert cut[0][0] == first
+    assert cut[-1][1] == first + timedelta(days=days)
+    assert all(after[0] - before[1] == timedelta(days=1) for before, after in pairwise(cut))
+    assert all((end - start).days < 31 for start, end in cut)
+    assert len(cut) == days // 31 + 1
+
+
+def test_performances_are_asked_from_a_week_back_to_ninety_days_ahead() -> None:
+    table = SOURCES["kopis"].table("performances")
+    calls = list(table.calls(Ask(date(2026, 11, 22), options("kopis"))))
+    assert calls[0].params["stdate"] == "20261115"
+    assert calls[-1].params["eddate"] == "20270220"
+    assert {call.params["signgucode"] for call in calls} == {"11"}
+    assert not any("afterdate" in call.params for call in calls)
+
+
+def test_what_changed_is_asked_after_everything_else_so_that_it_counts() -> None:
+    table = SOURCES["kopis"].table("performances")
+    ask = Ask(date(2026, 11, 22), options("kopis"), changed_since=date(2026, 11, 20))
+    changed = [call.params.get("afterdate") for call in table.calls(ask)]
+    assert changed == [None] * 4 + ["20261120"] * 4
+
+
+def test_the_whole_country_is_asked_without_a_region() -> None:
+    for source, field in (("kopis", "signgucode"), ("tour", "lDongRegnCd")):
+        ask = Ask(date(2026, 11, 22), options(source, region="all"))
+        calls = [call for table in SOURCES[source].tables for call in table.calls(ask)]
+        assert calls
+        assert not any(field in call.params for call in calls)
+
+
+def test_no_table_asks_by_the_deprecated_area_codes() -> None:
+    ask = Ask(date(2026, 11, 22), options("tour"))
+    calls = [call for table in SOURCES["tour"].tables for call in table.calls(ask)]
+    assert not any({"areaCode", "sigunguCode"} & set(call.params) for call in calls)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<!DOCTYPE dbs [<!ENTITY x SYSTEM "file:///etc/passwd">]><dbs><db><a>&x;</a></db></dbs>',
+        b'<!DOCTYPE dbs [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><dbs><db><prfnm>&b;</prfnm></db></dbs>',
+    ],
+)
+def test_xml_that_brings_entities_is_not_read(body: bytes) -> None:
+    response = Response()
+    response.status_code, response._content = 200, body
+    with pytest.raises(AnswerError, match="document type") as raised:
+        kopis.judge(response)
+    assert raised.value.fault is Fault.UNREADABLE
+
+
+def test_a_korean_error_text_is_repaired() -> None:
+    garbled = "최대 100건".encode().decode("latin-1")
+    response = Response()
+    response.status_code = 200
+    response._content = (
+        f"<dbs><db><returncode>06</returncode><errmsg>{garbled}</errmsg></db></dbs>".encode()
+    )
+    with pytest.raises(AnswerError, match="최대 100건"):
+        kopis.judge(response)
+
+
+def test_every_source_names_its_tables_and_keys_apart() -> None:
+    for source in SOURCES.values():
+        names = [table.name for table in source.tables]
+        assert len(names) == len(set(names))
+        for table in source.tables:
+            columns = [column.name for column in table.columns]
+            assert len(columns) == len(set(columns))
+            assert set(table.primary_key) <= set(columns)
+            if table.details_of:
+                assert "is_changed" in {it.name for it in source.table(table.details_of).columns}
