@@ -42,7 +42,7 @@ lint: setup
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@sqlfluff lint dbt_project analyses tests/dbt
+	@sqlfluff lint
 
 bench: setup
 	@python tests/bench/stage.py

@@ -1,0 +1,20 @@
+{#- Dist: 27 rows. Sort: the export reads it whole, by key. -#}
+{{ config(dist='all', sort='district_id') }}
+
+with
+
+districts as (
+    select * from {{ ref('dim_district') }}
+),
+
+served as (
+    select
+        district_id,
+        name_en,
+        name_ko,
+        longitude,
+        latitude
+    from districts
+)
+
+select * from served

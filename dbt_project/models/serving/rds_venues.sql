@@ -1,0 +1,39 @@
+{#- Dist: a few thousand rows. Sort: the export reads it whole, by key. -#}
+{{ config(dist='all', sort='venue_id') }}
+
+with
+
+venues as (
+    select * from {{ ref('dim_venue') }}
+),
+
+served as (
+    select
+        venue_id,
+        name_en,
+        name_ko,
+        venue_kind,
+        district_id,
+        address_en,
+        address_ko,
+        longitude,
+        latitude,
+        location_source,
+        phone,
+        website_url,
+        hall_count,
+        seat_count,
+        has_restaurant,
+        has_cafe,
+        has_store,
+        has_playroom,
+        has_nursing_room,
+        has_accessible_parking,
+        has_accessible_toilet,
+        has_ramp,
+        has_accessible_lift,
+        has_parking
+    from venues
+)
+
+select * from served

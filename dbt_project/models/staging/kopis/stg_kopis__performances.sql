@@ -1,0 +1,31 @@
+with
+
+source as (
+    select * from {{ source('staging_kopis', 'performances') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['performance_id']) }} as version_rank
+    from source
+),
+
+renamed as (
+    select
+        performance_id,
+        title,
+        venue_name,
+        area,
+        genre,
+        state,
+        poster_url,
+        is_open_run,
+        starts_on,
+        ends_on,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

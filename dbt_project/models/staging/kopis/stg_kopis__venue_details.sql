@@ -1,0 +1,45 @@
+with
+
+source as (
+    select * from {{ source('staging_kopis', 'venue_details') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['venue_id']) }} as version_rank
+    from source
+),
+
+renamed as (
+    select
+        venue_id,
+        venue_name,
+        venue_kind,
+        province,
+        district_name,
+        address,
+        phone,
+        website_url,
+        halls,
+        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        cast(hall_count as integer) as hall_count,
+        cast(seat_count as integer) as seat_count,
+        cast(opened_year as integer) as opened_year,
+        has_restaurant,
+        has_cafe,
+        has_store,
+        has_playroom,
+        has_nursing_room,
+        has_accessible_parking,
+        has_accessible_toilet,
+        has_ramp,
+        has_accessible_lift,
+        has_parking,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

@@ -1,0 +1,28 @@
+with
+
+source as (
+    select * from {{ source('staging_tour', 'categories') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['"language"', 'category_code']) }} as version_rank
+    from source
+),
+
+renamed as (
+    select
+        "language" as language_code,
+        category_code,
+        group_code,
+        class_code,
+        category_name,
+        group_name,
+        class_name,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

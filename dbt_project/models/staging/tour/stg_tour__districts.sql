@@ -1,0 +1,25 @@
+with
+
+source as (
+    select * from {{ source('staging_tour', 'districts') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['region', 'district']) }} as version_rank
+    from source
+),
+
+renamed as (
+    select
+        region as region_code,
+        district as district_code,
+        region_name,
+        district_name,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

@@ -1,0 +1,67 @@
+{#- Dist: a few hundred rows that places and lodgings join. Sort: the key they join on. -#}
+{{ config(dist='all', sort='category_id') }}
+
+with
+
+categories as (
+    select * from {{ ref('stg_tour__categories') }}
+),
+
+-- A row of the list names all three levels; each becomes a member of its own.
+levels as (
+    select
+        language_code,
+        category_code as category_id,
+        3 as level_number,
+        group_code as parent_id,
+        category_name as name
+    from categories
+    union all
+    select
+        language_code,
+        group_code as category_id,
+        2 as level_number,
+        class_code as parent_id,
+        group_name as name
+    from categories
+    union all
+    select
+        language_code,
+        class_code as category_id,
+        1 as level_number,
+        cast(null as varchar(20)) as parent_id,
+        class_name as name
+    from categories
+),
+
+members as (
+    select
+        category_id,
+        min(level_number) as level_number,
+        min(parent_id) as parent_id,
+        max(case when language_code = 'en' then name end) as name_en,
+        max(case when language_code = 'ko' then name end) as name_ko
+    from levels
+    where category_id is not null
+    group by category_id
+),
+
+with_unknown as (
+    select
+        category_id,
+        level_number,
+        parent_id,
+        name_en,
+        name_ko
+    from members
+    union all
+    -- Stands for a code that the list does not have, and for none.
+    select
+        'unknown' as category_id,
+        1 as level_number,
+        null as parent_id,
+        'Unknown' as name_en,
+        '미상' as name_ko
+)
+
+select * from with_unknown

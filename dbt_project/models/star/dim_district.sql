@@ -1,0 +1,50 @@
+{#- Dist: 27 rows that everything with a place joins. Sort: the key they join on. -#}
+{{ config(dist='all', sort='district_id') }}
+
+with
+
+districts as (
+    select * from {{ ref('districts') }}
+),
+
+-- A row of which it is known that it lies elsewhere is told from one of which nothing is known.
+with_named_unknowns as (
+    select
+        district_id,
+        tour_region,
+        tour_district,
+        tour_legacy_area,
+        tour_legacy_district,
+        kopis_district,
+        name_en,
+        name_ko,
+        latitude,
+        longitude
+    from districts
+    union all
+    select
+        'outside' as district_id,
+        null as tour_region,
+        null as tour_district,
+        null as tour_legacy_area,
+        null as tour_legacy_district,
+        null as kopis_district,
+        'Outside Seoul' as name_en,
+        '서울 외 지역' as name_ko,
+        null as latitude,
+        null as longitude
+    union all
+    select
+        'unknown' as district_id,
+        null as tour_region,
+        null as tour_district,
+        null as tour_legacy_area,
+        null as tour_legacy_district,
+        null as kopis_district,
+        'Unknown' as name_en,
+        '미상' as name_ko,
+        null as latitude,
+        null as longitude
+)
+
+select * from with_named_unknowns

@@ -1,0 +1,28 @@
+{#- Dist: a dozen rows that events join. Sort: the key they join on. -#}
+{{ config(dist='all', sort='genre_id') }}
+
+with
+
+genres as (
+    select * from {{ ref('genres') }}
+),
+
+with_unknown as (
+    select
+        genre_id,
+        source,
+        source_value,
+        name_en,
+        name_ko
+    from genres
+    union all
+    -- Stands for a text that the seed does not have, and for none.
+    select
+        'unknown' as genre_id,
+        null as source,
+        null as source_value,
+        'Unknown' as name_en,
+        '미상' as name_ko
+)
+
+select * from with_unknown

@@ -1,0 +1,29 @@
+{#- Dist: a day lies on the node of its event. Sort: what is on is asked for by day. -#}
+{{ config(dist='event_id', sort='date_id') }}
+
+with
+
+events as (
+    select * from {{ ref('fct_event') }}
+),
+
+days as (
+    select * from {{ ref('dim_date') }}
+),
+
+-- An event without an announced end is known to be on the day it starts. One that would end before
+-- it starts has no days at all.
+event_days as (
+    select
+        events.event_id,
+        days.date_id,
+        events.venue_id,
+        events.district_id,
+        events.genre_id,
+        cast(days.date_day - events.starts_on + 1 as integer) as day_number
+    from events
+    inner join days
+        on days.date_day between events.starts_on and coalesce(events.ends_on, events.starts_on)
+)
+
+select * from event_days

@@ -1,0 +1,31 @@
+{#- The columns that TourAPI's places, festivals and stays share, renamed and cast. Coordinates that
+    are not in Korea are not known. -#}
+{% macro tour_record_columns() -%}
+    "language" as language_code,
+        content_id,
+        content_type_id,
+        region as region_code,
+        district as district_code,
+        class_code,
+        group_code,
+        category_code,
+        legacy_area as legacy_area_code,
+        legacy_district as legacy_district_code,
+        legacy_class as legacy_class_code,
+        legacy_group as legacy_group_code,
+        legacy_category as legacy_category_code,
+        title,
+        address,
+        address_detail,
+        zip_code,
+        image_url,
+        thumbnail_url,
+        copyright_type,
+        phone,
+        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        cast(map_level as integer) as map_level,
+        cast(created_at as timestamp) as created_at,
+        cast(modified_at as timestamp) as modified_at,
+        logical_date as loaded_on
+{%- endmacro %}

@@ -1,0 +1,11 @@
+{#- Rows whose point is not in Korea, or that have half a point. -#}
+{% test coordinates_in_korea(model, longitude, latitude) %}
+select
+    {{ longitude }},
+    {{ latitude }}
+from {{ model }}
+where
+    not {{ in_korea(longitude, latitude) }}
+    or ({{ longitude }} is null and {{ latitude }} is not null)
+    or ({{ longitude }} is not null and {{ latitude }} is null)
+{% endtest %}
