@@ -99,6 +99,8 @@ class Archive(HTTPAdapter):
             ) from None
         except requests.exceptions.ContentDecodingError:
             raise AnswerError(Fault.UNREADABLE, "its compression is broken") from None
+        except requests.RequestException as error:  # whose words may hold the key
+            raise AnswerError(Fault.BAD_REQUEST, type(error).__name__) from None
         response.request, response.url = request, request.url or ""
         try:
             self._accept(response)

@@ -52,6 +52,9 @@ class Display(AbstractContextManager["Display"]):
             self._output.print(f"{source}.{table}: page {now.pages} of {now.of}, {now.rows} rows")
 
     def done(self, outcome: Outcome) -> None:
+        task = self._tasks.pop((outcome.source, outcome.table), None)
+        if task is not None:
+            self._bars.remove_task(task)
         how = "failed" if outcome.errors else "done"
         self._output.print(
             f"{outcome.source}.{outcome.table}: {how}, {outcome.calls} calls,"

@@ -10,6 +10,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.exceptions import DltException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from loaders import settings
@@ -62,8 +63,15 @@ def load(
             empty = _with_origin(schema(table).empty_table(), "")
             pipe.run(_source(source, table, filled or [empty]))
         return _count(pipe, table, list(files))
-    except PipelineStepFailed as error:
-        raise LoadError(f"{source.name}.{table.name}: {error.exception}") from error
+    except DltException as error:
+        raise LoadError(f"not loaded: {_reason(error)}") from error
+
+
+def _reason(error: DltException) -> str:
+    """The words of the database, in one line, without dlt's own around them."""
+    cause = error.exception if isinstance(error, PipelineStepFailed) else error
+    words = " ".join(str(cause).split())
+    return words.rpartition("The actual reason given is: ")[2]
 
 
 def _source(source: Source, table: Table, arrows: list[pa.Table]) -> Any:

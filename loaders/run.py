@@ -204,7 +204,8 @@ def stage_date(work: Work, table: Table, on: date) -> tuple[str, stage.Staged] |
     name = work.source.name
     folder = raw.newest_complete(work.lake, name, table.name, on)
     if folder is None and table.details_of:
-        folder = next(iter(raw.extractions(work.lake, name, table.name, on)), None)
+        begun = raw.extractions(work.lake, name, table.name, on)
+        folder = max(begun, key=lambda it: len(raw.pages_of(work.lake, it)), default=None)
     if folder is None:
         return None
     return stage.stage_extraction(work.lake, name, table, on, folder)

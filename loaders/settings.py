@@ -27,10 +27,13 @@ class SettingError(Exception):
         super().__init__(f"{name} is {got!r}: {wants}" if got else f"{name} is not set: {wants}")
 
 
-def read(name: str, default: T, convert: Callable[[str], T], wants: str) -> T:
+def read(
+    name: str, default: T, convert: Callable[[str], T], wants: str, *, secret: bool = False
+) -> T:
     """The setting `name` in dlt's dotted form, converted; `default` when nothing sets it.
 
-    Raises SettingError, in the environment form of the name, when `convert` refuses the value.
+    Raises SettingError, in the environment form of the name, when `convert` refuses the value; it
+    does not show the value of a secret.
     """
     got: object = dlt.secrets.get(name)
     if got is None or str(got).strip() == "":
@@ -38,7 +41,8 @@ def read(name: str, default: T, convert: Callable[[str], T], wants: str) -> T:
     try:
         return convert(str(got).strip())
     except ValueError:
-        raise SettingError(environment_name(name), got, wants) from None
+        shown = "(not shown)" if secret else got
+        raise SettingError(environment_name(name), shown, wants) from None
 
 
 def environment_name(name: str) -> str:
@@ -91,7 +95,8 @@ def whole_number(text: str) -> int:
 
 def rds_url() -> str | None:
     """The database of the website, None where none is set."""
-    return read("rds.url", None, _postgres_url, "wants postgresql://user:password@host:5432/name")
+    wants = "wants postgresql://user:password@host:5432/name"
+    return read("rds.url", None, _postgres_url, wants, secret=True)
 
 
 def _postgres_url(text: str) -> str:

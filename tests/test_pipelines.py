@@ -492,6 +492,26 @@ def test_a_second_run_of_a_pipeline_says_who_runs_it(api: SampleApi, home: Path)
     assert f"kopis is being run by process {process.pid}" in message
 
 
+def test_a_warehouse_that_another_program_holds_is_named_and_loads_later(
+    api: SampleApi, home: Path
+) -> None:
+    home.mkdir()
+    hold = "import duckdb, sys, time; it = duckdb.connect(sys.argv[1]); print(1, flush=True)"
+    code = [sys.executable, "-c", f"{hold}; time.sleep(60)", str(home / "warehouse.duckdb")]
+    holder = subprocess.Popen(code, stdout=subprocess.PIPE)
+    assert holder.stdout
+    holder.stdout.readline()
+    assert run("tour", table="stays") == (1, "not complete: tour.stays")
+    (wrong,) = outcomes(home)["tour.stays"]["errors"]
+    assert wrong.startswith("not loaded: IO Error: Could not set lock on file")
+    assert str(holder.pid) in wrong
+    holder.kill()
+    holder.wait()
+    calls = api.calls.copy()
+    assert run("tour", table="stays") == (0, "")
+    assert api.calls == calls
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

@@ -59,8 +59,7 @@ class TotalCountPaginator(BasePaginator):
         request.params = {**request.params, "pageNo": "1"}
 
     def update_state(self, response: Response, data: list[Row] | None = None) -> None:
-        total = _body(response.content).get("totalCount", 0)
-        self.left = max(0, -(-int(total) // PAGE_SIZE) - self.page)
+        self.left = max(0, -(-_total_count(response.content) // PAGE_SIZE) - self.page)
         self._has_next_page = self.left > 0
         self.page += 1
 
@@ -74,7 +73,8 @@ def judge(response: Response) -> None:
     try:
         header = orjson.loads(response.content)["response"]["header"]
         code = header["resultCode"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        _total_count(response.content)
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise AnswerError(Fault.UNREADABLE, "no TourAPI answer", response) from None
     if int(code) != 0 and code.zfill(2)[-2:] != NO_DATA:
         raise fault_of_code(code, header.get("resultMsg", ""), response)
@@ -107,6 +107,10 @@ def _read_texts(body: bytes) -> pa.Table:
 def _body(body: bytes) -> Row:
     answer: Row = orjson.loads(body)["response"].get("body") or {}
     return answer
+
+
+def _total_count(body: bytes) -> int:
+    return int(_body(body).get("totalCount") or 0)
 
 
 def _list_call(language: str, operation: str, params: dict[str, str]) -> Call:
