@@ -45,8 +45,10 @@ lint: setup
 	@sqlfluff lint
 
 bench: setup
+	@python tests/bench/calls.py
 	@python tests/bench/stage.py
-	@python tests/bench/export.py
+	@PYTHONPATH=tests python tests/bench/export.py
 
 clean:
+	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.embedded_postgres stop
 	rm -rf .local target logs

@@ -57,15 +57,15 @@ def stage(
 
     Of rows with one key the last counts. Raises BrokenTableError.
     """
-    with ThreadPoolExecutor(
-        os.cpu_count()
-    ) as threads:  # arrow works without holding up Python's other threads
+    # Arrow works without holding up Python's other threads.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
         read = list(threads.map(lambda page: (page[0], page[1], table.read(page[2]())), pages))
         answered = [(file, _with_same(table, rows, same)) for file, same, rows in read if len(rows)]
         new, missing = _changed_fields(table, answered)
-        columns = list(threads.map(lambda column: _typed(column, answered), table.columns))
+        together = _together(answered)
+        columns = list(threads.map(lambda column: _typed(column, together), table.columns))
     files = [pa.repeat(file, len(rows)) for file, rows in answered]
-    length = sum(map(len, files))
+    length = len(together)
     typed = pa.table(
         [
             *(column.values for column in columns),
@@ -75,8 +75,7 @@ def stage(
         schema=_nullable(schema(table)),
     )
     reasons = _reasons(table, columns)
-    good = [index not in reasons for index in range(length)]
-    keep = _last_of_each_key(typed, table.primary_key, good)
+    keep = _to_keep(typed, table.primary_key, sorted(reasons))
     rows = (typed if len(keep) == length else typed.take(keep)).cast(schema(table))
     return Staged(
         rows=rows,
@@ -203,8 +202,14 @@ class _Typed:
         return indices
 
 
-def _typed(column: Column, answered: list[tuple[str, pa.Table]]) -> _Typed:
-    texts = _texts([_field(rows, column.field) for _, rows in answered])
+def _together(answered: list[tuple[str, pa.Table]]) -> pa.Table:
+    """All rows in one piece, on which arrow is much faster than on many small ones."""
+    pages = [rows for _, rows in answered] or [pa.table({})]
+    return pa.concat_tables(pages, promote_options="default").combine_chunks()
+
+
+def _typed(column: Column, rows: pa.Table) -> _Typed:
+    texts = _texts(rows, column.field)
     if column.type == pa.string():
         return _Typed(column, texts, texts)
     if column.format:
@@ -215,17 +220,15 @@ def _typed(column: Column, answered: list[tuple[str, pa.Table]]) -> _Typed:
     return _Typed(column, texts, values)
 
 
-def _field(rows: pa.Table, name: str) -> pa.ChunkedArray:
-    if name in rows.column_names:
-        return rows[name].cast(pa.string())
-    return pa.chunked_array([pa.nulls(len(rows), pa.string())])
-
-
-def _texts(pages: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    """Texts without the blanks around; an empty one is null."""
-    chunks = [chunk for page in pages for chunk in page.chunks]
-    trimmed = pc.utf8_trim_whitespace(pa.chunked_array(chunks, pa.string()))
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+def _texts(rows: pa.Table, field: str) -> pa.ChunkedArray:
+    """A field's texts without the blanks around; an empty one is null."""
+    if field not in rows.column_names:
+        return pa.chunked_array([pa.nulls(len(rows), pa.string())])
+    trimmed = pc.utf8_trim_whitespace(rows[field].cast(pa.string()))
+    empty = pc.equal(trimmed, "")
+    if not pc.any(empty).as_py():  # most columns of most answers: spares a copy
+        return trimmed
+    return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
 
 
 def _times(texts: pa.ChunkedArray, format: str) -> pa.ChunkedArray:
@@ -255,11 +258,10 @@ def _reasons(table: Table, columns: list[_Typed]) -> dict[int, str]:
     return reasons
 
 
-def _last_of_each_key(rows: pa.Table, key: tuple[str, ...], good: list[bool]) -> pa.Array:
-    """The indices of the rows to keep, ascending."""
-    numbered = rows.select(list(key)).append_column("row", pa.array(range(len(rows)), pa.int64()))
-    by_key = numbered.filter(pa.array(good, pa.bool_())).group_by(list(key))
-    return by_key.aggregate([("row", "max")])["row_max"].combine_chunks().sort()
+def _to_keep(rows: pa.Table, key: tuple[str, ...], rejected: list[int]) -> pa.Array:
+    """The numbers of the rows that are the last of their key, the rejected ones left aside."""
+    good = rows.select(list(key)).to_pandas().drop(index=rejected)
+    return pa.array(good.index[~good.duplicated(keep="last")])
 
 
 def _rejected(reasons: dict[int, str], answered: list[tuple[str, pa.Table]]) -> list[Row]:

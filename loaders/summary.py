@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from loaders import embedded_postgres, settings
+from loaders import settings
 from loaders.commands import LAST_RUN
 from loaders.display import console, outcomes_table, remarks
 from loaders.run import Outcome
@@ -69,14 +69,16 @@ def export_lines(report: dict[str, Any]) -> list[str]:
 
 
 def places(home: Path, artifacts: Path) -> list[str]:
-    database = "see RDS__URL" if settings.rds_url() else embedded_postgres.psql_command()
+    database = "RDS__URL" if settings.rds_url() else "python -m loaders.embedded_postgres psql"
     return [
         f"website's database  {database}",
         f"warehouse           {home / 'warehouse.duckdb'} (schemas staging_*, star, serving)",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
-        "next                set a key in .dlt/secrets.toml and another HELLO_KOREA_HOME, then",
-        "                    make run; or: dlt pipeline tour run --help",
+        "to type next        . .venv/bin/activate",
+        "                    dlt pipeline run --plan",
+        "                    dbt show --select events_by_district_and_month",
+        "real data           a key in .dlt/secrets.toml and another HELLO_KOREA_HOME, then make run",
     ]
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import orjson
 import psycopg2
@@ -40,10 +41,8 @@ class Newcomer:
             check=False,
         )
 
-    def export_report(self) -> dict[str, list[dict[str, int]]]:
-        report: dict[str, list[dict[str, int]]] = orjson.loads(
-            (self.home / "target" / "export.json").read_bytes()
-        )
+    def export_report(self) -> dict[str, Any]:
+        report: dict[str, Any] = orjson.loads((self.home / "target" / "export.json").read_bytes())
         return report
 
 

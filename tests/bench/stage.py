@@ -1,47 +1,50 @@
 """100,000 TourAPI rows from raw pages to staged parquet, beside dlt's default path.
 
 dlt's default path is given the same pages and yields their rows as dicts into its filesystem
-destination as parquet. The two run in turn, each in a process of its own.
+destination as parquet.
 """
 
-import json
+import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 
+import dlt
 import orjson
+import pyarrow.dataset as pads
 
-ROWS, PAGE_SIZE, ROUNDS = 100_000, 1_000, 3
-FOLDER = "raw/tour/places/dt=2026-11-22/extraction=01"
+from loaders import raw
+from loaders.lake import Lake
+from loaders.source import Call
+from loaders.sources import SOURCES
+from loaders.stage import stage_extraction
+
+ROWS, PAGE_SIZE, RUNS = 100_000, 1_000, 5
+ON = date(2026, 11, 22)
+FOLDER = f"raw/tour/places/dt={ON}/extraction=01"
 
 
-def write_pages(root: Path) -> None:
+def write_pages(lake: Lake) -> None:
     """Raw pages as an extraction leaves them: rows as long as Seoul's real ones, 26 fields each."""
-    from loaders import raw
-    from loaders.lake import Lake
-    from loaders.source import Call
-
-    lake = Lake(root)
     pages = []
     for first in range(0, ROWS, PAGE_SIZE):
-        rows = [place(number) for number in range(first, first + PAGE_SIZE)]
         body = orjson.dumps(
             {
                 "response": {
                     "header": {"resultCode": "0000", "resultMsg": "OK"},
-                    "body": {"items": {"item": rows}, "totalCount": ROWS},
+                    "body": {
+                        "items": {"item": [place(first + number) for number in range(PAGE_SIZE)]},
+                        "totalCount": ROWS,
+                    },
                 }
             }
         )
         file = f"{FOLDER}/page-{first:06}.json"
         lake.write_once(file, body)
         call = Call("KorService2/areaBasedList2", row={"language": "ko"})
-        from datetime import datetime
-
         pages.append(raw.describe(lake, file, body, call, {}, datetime(2026, 11, 22)))
     raw.complete(lake, FOLDER, pages)
 
@@ -77,30 +80,17 @@ def place(number: int) -> dict[str, str]:
     }
 
 
-def ours(root: Path) -> float:
-    from loaders.lake import Lake
-    from loaders.sources import SOURCES
-    from loaders.stage import stage_extraction
-
+def ours(lake: Lake) -> float:
     started = time.perf_counter()
-    _, staged = stage_extraction(
-        Lake(root), "tour", SOURCES["tour"].table("places"), date(2026, 11, 22), FOLDER
-    )
+    _, staged = stage_extraction(lake, "tour", SOURCES["tour"].table("places"), ON, FOLDER)
     seconds = time.perf_counter() - started
     assert len(staged.rows) == ROWS
     return seconds
 
 
-def dlt_default(root: Path) -> float:
-    import dlt
-
-    from loaders import raw
-    from loaders.lake import Lake
-
-    lake = Lake(root)
-
+def dlt_default(lake: Lake) -> float:
     @dlt.resource(name="places")
-    def places():  # type: ignore[no-untyped-def] # noqa: ANN202
+    def places() -> Iterator[list[dict[str, str]]]:
         for page in raw.pages_of(lake, FOLDER):
             yield orjson.loads(raw.read_page(lake, page))["response"]["body"]["items"]["item"]
 
@@ -114,28 +104,24 @@ def dlt_default(root: Path) -> float:
         started = time.perf_counter()
         pipeline.run(places, loader_file_format="parquet")
         seconds = time.perf_counter() - started
-        assert pipeline.last_trace.last_normalize_info.row_counts["places"] == ROWS
+        written = pads.dataset(f"{folder}/stage/stage/places", format="parquet")
+        assert written.count_rows() == ROWS
     return seconds
 
 
-def timed(way: str, root: Path) -> float:
-    """Seconds of one run in a process of its own, imports not counted."""
-    done = subprocess.run(
-        [sys.executable, __file__, way, str(root)], check=True, capture_output=True, text=True
-    )
-    return float(json.loads(done.stdout.splitlines()[-1]))
+def median_seconds(way: Callable[[Lake], float], lake: Lake) -> float:
+    """Of RUNS runs in a row, after one that is not counted."""
+    way(lake)
+    return statistics.median(way(lake) for _ in range(RUNS))
 
 
 def main() -> None:
-    if len(sys.argv) == 3:
-        way = {"ours": ours, "dlt": dlt_default}[sys.argv[1]]
-        print(json.dumps(way(Path(sys.argv[2]))))
-        return
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     with tempfile.TemporaryDirectory() as folder:
-        write_pages(Path(folder))
-        pairs = [(timed("ours", Path(folder)), timed("dlt", Path(folder))) for _ in range(ROUNDS)]
-    mine, default = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(f"stage {ROWS:,} TourAPI rows from raw pages, median of {ROUNDS}:")
+        lake = Lake(Path(folder))
+        write_pages(lake)
+        mine, default = median_seconds(ours, lake), median_seconds(dlt_default, lake)
+    print(f"stage {ROWS:,} TourAPI rows from raw pages, median of {RUNS} runs:")
     print(f"  staged as arrow      {mine:6.2f} s  {ROWS / mine:9,.0f} rows/s")
     print(f"  dlt, rows as dicts   {default:6.2f} s  {ROWS / default:9,.0f} rows/s")
     print(f"  ratio                {default / mine:6.1f}")

@@ -1,0 +1,30 @@
+-- Where and when most is on: events and days of events in each district, by month.
+
+with
+
+event_days as (
+    select * from {{ ref('fct_event_day') }}
+),
+
+days as (
+    select * from {{ ref('dim_date') }}
+),
+
+districts as (
+    select * from {{ ref('dim_district') }}
+),
+
+counted as (
+    select
+        districts.name_en as district,
+        days.month_starts_on,
+        count(distinct event_days.event_id) as events,
+        count(*) as days_of_events
+    from event_days
+    inner join days on event_days.date_id = days.date_id
+    inner join districts on event_days.district_id = districts.district_id
+    group by districts.name_en, days.month_starts_on
+)
+
+select * from counted
+order by month_starts_on asc, events desc

@@ -1,0 +1,146 @@
+"""`dbt build` with the plug-in as it is installed: it ends with the export."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+from small_project import SmallProject, postgres
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres(tmp_path_factory.mktemp("rds")) as url:
+        yield url
+
+
+@pytest.fixture
+def project(database: str, tmp_path: Path) -> SmallProject:
+    small = SmallProject(tmp_path / "project", tmp_path / "home", database)
+    small.write()
+    small.empty_rds()
+    return small
+
+
+def tables(project: SmallProject) -> list[str]:
+    return [
+        name
+        for (name,) in project.rds(
+            "select tablename::text from pg_tables where schemaname = 'public' order by 1"
+        )
+    ]
+
+
+def report(project: SmallProject) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((project.target_dir / "export.json").read_text())
+    return content
+
+
+def test_a_build_ends_with_the_export_and_tells_of_it(project: SmallProject) -> None:
+    done = project.dbt("build")
+
+    assert done.returncode == 0, done.stdout
+    assert "events: 100 rows, 100 inserted, 0 changed, 0 deleted" in done.stdout
+    assert tables(project) == ["districts", "events", "export_log", "rates", "venues"]
+    assert {each["table"]: each["rows"] for each in report(project)["tables"]} == {
+        "districts": 2,
+        "rates": 10,
+        "venues": 10,
+        "events": 100,
+    }
+
+
+def test_a_failing_test_keeps_its_mart_and_children_out_and_fails_the_build(
+    project: SmallProject,
+) -> None:
+    project.warehouse("update raw.venues set venue_id = null where venue_id = 'v3'")
+    done = project.dbt("build")
+
+    assert done.returncode == 1
+    assert tables(project) == ["districts", "export_log", "rates"]
+    assert report(project)["kept_out"] == {
+        "venues": "it was skipped: not_null_dim_venue_venue_id failed",
+        "events": "it was skipped: not_null_dim_venue_venue_id failed",
+    }
+    assert "kept out: venues, events, because it was skipped" in done.stdout
+
+
+def test_a_failed_export_fails_the_build_in_one_line(project: SmallProject) -> None:
+    done = project.dbt("build", RDS__URL="postgresql://db.example.com/web")
+
+    assert done.returncode != 0
+    (said,) = [line for line in done.stdout.splitlines() if "Export failed" in line]
+    assert "RDS__URL" in said
+    assert "wants ?sslmode=verify-full" in said
+    assert "Traceback" not in done.stdout + done.stderr
+    assert report(project)["error"] in said
+
+
+def test_builds_in_one_process_export_each_time(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["--project-dir", str(project.folder), "--profiles-dir", str(project.folder)]
+    build = ["--quiet", "build", *arguments]
+
+    assert dbtRunner().invoke(build).success
+    first = report(project)
+    assert dbtRunner().invoke(["--quiet", "run", *arguments]).success
+    assert report(project) == first
+    monkeypatch.setenv("RDS__TARGETS", "redshift")
+    assert dbtRunner().invoke(build).success
+    assert report(project) == first
+
+    monkeypatch.delenv("RDS__TARGETS")
+    assert dbtRunner().invoke(build).success
+    assert [each["inserted"] for each in first["tables"]] == [2, 10, 10, 100]
+    assert [each["unchanged"] for each in report(project)["tables"]] == [2, 10, 10, 100]
+    monkeypatch.setenv("RDS__URL", "postgresql://127.0.0.1:1/web")
+    failed = dbtRunner().invoke(build)
+    assert not failed.success
+    assert "Connection refused" in str(failed.exception)
+
+
+def test_an_interrupted_build_exports_nothing(project: SmallProject) -> None:
+    slow = "select count(*) as n from range(1000000000) as a, range(1000) as b"
+    (project.folder / "models" / "slow.sql").write_text(slow)
+    build = subprocess.Popen(
+        project.dbt_command("build", "--threads", "2"),
+        cwd=project.folder,
+        env={**os.environ, **project.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(lambda: (project.folder / "logs" / "dbt.log").exists())
+        log = project.folder / "logs" / "dbt.log"
+        wait_for(lambda: "rds_events" in log.read_text() and "shop.slow" in log.read_text())
+        build.send_signal(signal.SIGINT)
+        said, _ = build.communicate(timeout=30)
+    finally:
+        build.kill()
+
+    assert build.returncode != 0
+    assert "export" not in said.lower()
+    assert tables(project) == []
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_plug_in_costs_other_commands_nothing() -> None:
+    code = "import sys, dbt.cli.main, dbt_project; sys.exit('loaders.export' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,661 @@
+"""The export, from dbt's artifacts and a real DuckDB into a real PostgreSQL."""
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+import pytest
+from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+from small_project import SmallProject, postgres
+
+from loaders import embedded_postgres, rds
+from loaders.export import Report, export, exports, read_by_cursor
+from loaders.marts import ExportError
+from loaders.settings import SettingError
+
+ORDER = ["districts", "rates", "venues", "events"]
+SERVING = "main_serving"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres(tmp_path_factory.mktemp("rds")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
+    """The small project as `dbt build` leaves it, not exported yet."""
+    folder = tmp_path_factory.mktemp("built")
+    project = SmallProject(folder / "project", folder / "home", "")
+    project.write()
+    done = project.dbt("build", RDS__TARGETS="none")
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.fixture
+def project(
+    built: SmallProject,
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SmallProject:
+    copied = built.copy(tmp_path / "copied", database)
+    copied.empty_rds()
+    for name, value in copied.environment.items():
+        monkeypatch.setenv(name, value)
+    return copied
+
+
+def run(project: SmallProject) -> Report:
+    return export(project.target_dir)
+
+
+def counts(report: Report) -> dict[str, tuple[int, int, int]]:
+    """Table to rows inserted, changed, deleted, where there are any."""
+    return {
+        each.table: (each.inserted, each.changed, each.deleted)
+        for each in report.tables
+        if each.inserted or each.changed or each.deleted
+    }
+
+
+def rows_as_written(project: SmallProject) -> list[tuple[Any, ...]]:
+    """Each row's place and the transactions that wrote and locked it."""
+    return [
+        row
+        for table in ORDER
+        for row in project.rds(f"select ctid, xmin, xmax from {table} order by ctid")
+    ]
+
+
+def set_status(project: SmallProject, test: str, status: str | None) -> None:
+    """Makes the build's results say `status` of one node; None takes it out."""
+    results = project.run_results()
+    (found,) = [each for each in results["results"] if test in each["unique_id"]]
+    if status is None:
+        results["results"].remove(found)
+    else:
+        found["status"] = status
+    project.write_artifact("run_results.json", results)
+
+
+def test_the_first_export_makes_keys_indexes_comments_and_grants(project: SmallProject) -> None:
+    report = run(project)
+
+    assert [(each.table, each.rows, each.inserted) for each in report.tables] == [
+        ("districts", 2, 2),
+        ("rates", 10, 10),
+        ("venues", 10, 10),
+        ("events", 100, 100),
+    ]
+    constraints = project.rds(
+        """
+        select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint
+        where contype in ('p', 'f') and connamespace = 'public'::regnamespace
+            and conrelid <> 'export_log'::regclass
+        order by 1, 2
+        """
+    )
+    assert constraints == [
+        ("districts", "PRIMARY KEY (district_id)"),
+        ("events", "FOREIGN KEY (venue_id) REFERENCES venues(venue_id)"),
+        ("events", "PRIMARY KEY (event_id)"),
+        ("rates", "PRIMARY KEY (currency, rate_date)"),
+        ("venues", "FOREIGN KEY (district_id) REFERENCES districts(district_id)"),
+        ("venues", "PRIMARY KEY (venue_id)"),
+    ]
+    indexes = project.rds("select indexdef from pg_indexes where tablename = 'events'")
+    assert sorted(text.partition("(")[2] for (text,) in indexes) == [
+        "event_id)",
+        "starts_on, ends_on)",
+        "venue_id)",
+    ]
+    types = project.rds(
+        """
+        select attname, format_type(atttypid, atttypmod), attnotnull from pg_attribute
+        where attrelid = 'events'::regclass and attnum > 0 order by attnum
+        """
+    )
+    assert types[:2] == [("event_id", "bigint", True), ("venue_id", "character varying(20)", True)]
+    assert types[5:] == [
+        ("price", "numeric(38,9)", False),
+        ("is_free", "boolean", False),
+        ("opens_at", "timestamp without time zone", False),
+        ("score", "double precision", False),
+    ]
+    assert project.rds(
+        "select obj_description('districts'::regclass), col_description('districts'::regclass, 2)"
+    ) == [("The 25 districts of Seoul.", "한글 이름")]
+    assert project.rds(
+        "select bool_and(has_table_privilege(%s, name, 'select')) from unnest(%s) as name",
+        rds.READER,
+        ORDER,
+    ) == [(True,)]
+
+
+def test_a_second_export_writes_nothing_but_its_log(project: SmallProject) -> None:
+    run(project)
+    before = rows_as_written(project)
+    report = run(project)
+
+    assert counts(report) == {}
+    assert [each.unchanged for each in report.tables] == [2, 10, 10, 100]
+    assert rows_as_written(project) == before
+
+
+def test_an_empty_table_is_filled_with_its_keys_in_place(project: SmallProject) -> None:
+    run(project)
+    project.rds("truncate events")
+
+    assert counts(run(project)) == {"events": (100, 0, 0)}
+    assert project.rds("select count(*) from pg_index where indrelid = 'events'::regclass") == [
+        (3,)
+    ]
+
+
+def test_the_log_tells_run_table_counts_and_duration(project: SmallProject) -> None:
+    report = run(project)
+    project.warehouse(f"update {SERVING}.rds_rates set rate = 1 where rate_date = '2026-11-01'")
+    run(project)
+
+    logged = project.rds(
+        """
+        select run_id, rows, inserted, changed, deleted, unchanged, duration_seconds > 0
+        from export_log where table_name = 'rates' order by started_at
+        """
+    )
+    assert logged == [(report.run_id, 10, 10, 0, 0, 0, True), (report.run_id, 10, 0, 1, 0, 9, True)]
+
+
+def test_only_new_changed_and_gone_rows_are_written(project: SmallProject) -> None:
+    run(project)
+    project.warehouse(
+        f"""
+        update {SERVING}.rds_events set title = null where event_id < 3;
+        update {SERVING}.rds_events set price = price + 0.000000001 where event_id = 3;
+        delete from {SERVING}.rds_events where event_id between 90 and 99;
+        insert into {SERVING}.rds_events (event_id, venue_id) values (1000, 'v1');
+        """
+    )
+    report = run(project)
+
+    assert counts(report) == {"events": (1, 4, 10)}
+    assert project.rds("select count(*), count(title), max(event_id) from events") == [
+        (91, 87, 1000)
+    ]
+
+
+def test_too_many_deletes_leave_everything_as_it_was(project: SmallProject) -> None:
+    run(project)
+    everything = (
+        "select * from events join venues using (venue_id) join districts using (district_id)"
+    )
+    before = sorted(project.rds(everything), key=str)
+    project.warehouse(
+        f"""
+        delete from {SERVING}.rds_events where event_id >= 79;
+        update {SERVING}.rds_districts set district_name = 'changed';
+        """
+    )
+    with pytest.raises(ExportError) as refused:
+        run(project)
+
+    assert "events: 21 of 100 rows" in str(refused.value)
+    assert "RDS__MAX_DELETE_SHARE=0.2" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert sorted(project.rds(everything), key=str) == before
+
+
+def test_the_share_of_deletes_can_be_set(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project)
+    project.warehouse(f"delete from {SERVING}.rds_events where event_id >= 79")
+    monkeypatch.setenv("RDS__MAX_DELETE_SHARE", "0.25")
+
+    assert counts(run(project)) == {"events": (0, 0, 21)}
+
+
+def test_a_small_table_may_lose_any_share_but_not_all(project: SmallProject) -> None:
+    run(project)
+    project.warehouse(f"delete from {SERVING}.rds_rates where rate_date > '2026-11-01'")
+    assert counts(run(project)) == {"rates": (0, 0, 9)}
+    project.warehouse(f"delete from {SERVING}.rds_rates")
+
+    with pytest.raises(ExportError, match="rates: 1 of 1 rows"):
+        run(project)
+
+
+def test_children_and_their_parents_go_together(project: SmallProject) -> None:
+    run(project)
+    project.warehouse(
+        f"""
+        delete from {SERVING}.rds_events where venue_id = 'v9';
+        delete from {SERVING}.rds_venues where venue_id = 'v9';
+        """
+    )
+
+    assert counts(run(project)) == {"events": (0, 0, 10), "venues": (0, 0, 1)}
+
+
+def test_a_parent_row_stays_while_a_child_that_stays_out_refers_to_it(
+    project: SmallProject,
+) -> None:
+    run(project)
+    project.warehouse(
+        f"""
+        delete from {SERVING}.rds_events where venue_id = 'v9';
+        delete from {SERVING}.rds_venues where venue_id = 'v9';
+        """
+    )
+    set_status(project, "model.shop.rds_events", "error")
+    report = run(project)
+
+    assert counts(report) == {}
+    assert {each.table: each.kept for each in report.tables}["venues"] == 1
+    set_status(project, "model.shop.rds_events", "success")
+    assert counts(run(project)) == {"events": (0, 0, 10), "venues": (0, 0, 1)}
+
+
+def test_an_orphan_is_refused_by_the_database_in_one_line(project: SmallProject) -> None:
+    project.warehouse(
+        f"""
+        create or replace table {SERVING}.rds_events as
+        select * replace (if(event_id = 7, 'nowhere', venue_id) as venue_id)
+        from {SERVING}.rds_events
+        """
+    )
+
+    with pytest.raises(ExportError, match=r"Key \(venue_id\)=\(nowhere\) is not present") as error:
+        run(project)
+    assert "\n" not in str(error.value)
+    assert project.rds("select to_regclass('events')") == [(None,)]
+
+
+def test_a_failing_test_keeps_its_mart_and_every_child_out(project: SmallProject) -> None:
+    set_status(project, "unique_rds_venues_venue_id", "fail")
+    report = run(project)
+
+    assert [each.table for each in report.tables] == ["districts", "rates"]
+    assert report.kept_out == {
+        "venues": "its test unique_rds_venues_venue_id failed",
+        "events": "its parent venues stays out",
+    }
+
+
+@pytest.mark.parametrize(
+    ("node", "status", "reason"),
+    [
+        ("not_null_rds_rates", None, "its test not_null_rds_rates_rate_date did not run"),
+        ("not_null_rds_rates", "warn", None),
+        ("unit_test.shop.rds_rates", "fail", "its test rates_are_rounded failed"),
+        ("unit_test.shop.rds_rates", "error", "its test rates_are_rounded could not run"),
+        ("model.shop.rds_rates", "error", "its build failed"),
+        ("model.shop.rds_rates", None, "it was not built in this run"),
+    ],
+)
+def test_a_mart_goes_only_with_its_build_and_all_its_tests_passed(
+    project: SmallProject, node: str, status: str | None, reason: str | None
+) -> None:
+    set_status(project, node, status)
+
+    assert run(project).kept_out.get("rates") == reason
+
+
+def test_orphans_keep_the_child_out_and_not_the_parent(project: SmallProject) -> None:
+    set_status(project, "relationships_rds_venues", "fail")
+
+    assert [each.table for each in run(project).tables] == ["districts", "rates"]
+
+
+def test_a_cycle_of_foreign_keys_is_named(project: SmallProject) -> None:
+    manifest = project.manifest()
+    manifest["nodes"]["model.shop.rds_districts"]["constraints"] = [
+        {
+            "type": "foreign_key",
+            "columns": ["district_name"],
+            "expression": "main_serving.rds_events (title)",
+        }
+    ]
+    project.write_artifact("manifest.json", manifest)
+
+    with pytest.raises(ExportError) as refused:
+        run(project)
+    assert "districts -> events -> venues -> districts" in str(refused.value)
+
+
+def test_a_reader_never_sees_a_child_without_its_parent(project: SmallProject) -> None:
+    run(project)
+    done = threading.Event()
+    orphans: list[set[str]] = []
+    states: set[int] = set()
+
+    def read() -> None:
+        with closing(psycopg2.connect(project.url)) as connection, connection.cursor() as cursor:
+            connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
+            while not done.is_set():
+                cursor.execute("select venue_id from events")
+                used = {venue for (venue,) in cursor}
+                cursor.execute("select venue_id from venues")
+                venues = {venue for (venue,) in cursor}
+                connection.rollback()
+                orphans.append(used - venues)
+                states.add(len(venues))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(4):
+            project.warehouse(
+                f"""
+                insert into {SERVING}.rds_venues values ('new', 11, 'New');
+                insert into {SERVING}.rds_events (event_id, venue_id) values (1000, 'new');
+                """
+            )
+            run(project)
+            project.warehouse(
+                f"""
+                delete from {SERVING}.rds_events where venue_id = 'new';
+                delete from {SERVING}.rds_venues where venue_id = 'new';
+                """
+            )
+            run(project)
+    finally:
+        done.set()
+        reader.join()
+    assert states == {10, 11}
+    assert not any(orphans)
+
+
+def test_a_snapshot_older_than_a_first_export_sees_none_of_its_rows(project: SmallProject) -> None:
+    with closing(psycopg2.connect(project.url)) as connection, connection.cursor() as cursor:
+        connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
+        cursor.execute("select")
+        run(project)
+        cursor.execute("select from events")
+        assert cursor.rowcount == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into districts values (1)",
+        "update districts set district_name = ''",
+        "delete from districts",
+        "truncate districts",
+        "create table mine (x integer)",
+        "drop table districts",
+    ],
+)
+def test_the_reader_role_can_only_select(project: SmallProject, statement: str) -> None:
+    run(project)
+    with (
+        closing(psycopg2.connect(project.url, user=rds.READER)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("select count(*) from events")
+        assert cursor.fetchall() == [(100,)]
+        with pytest.raises(ReadOnlySqlTransaction):
+            cursor.execute(statement)
+        connection.rollback()
+        connection.set_session(readonly=False)
+        with pytest.raises(InsufficientPrivilege):
+            cursor.execute(statement)
+
+
+ODD_TEXTS = [
+    "한국어 제목",
+    'She said "hi", twice',
+    "two\nlines\r\nand a\ttab",
+    "\\.",
+    "\\N",
+    "",
+    " ",
+    None,
+    "🎭 emoji, 👩‍👩‍👧 joined",
+    "NULL",
+    "'; drop table events; --",
+]
+
+
+def test_odd_values_come_through_exactly(project: SmallProject) -> None:
+    rows = [
+        (
+            200 + place,
+            "v1",
+            text,
+            date(1, 1, 1),
+            date(9999, 12, 31),
+            Decimal("-12345678901234567890123456789.123456789"),
+            [True, False, None][place % 3],
+            datetime(2026, 11, 22, 23, 59, 59, 999999),
+            [0.1 + 0.2, float("inf"), 5e-324, None][place % 4],
+        )
+        for place, text in enumerate(ODD_TEXTS)
+    ]
+    with duckdb.connect(project.home / "warehouse.duckdb") as connection:
+        connection.executemany(
+            f"insert into {SERVING}.rds_events values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        )
+    run(project)
+    assert project.rds("select * from events where event_id >= 200 order by 1") == rows
+    assert counts(run(project)) == {}
+
+
+def test_a_nul_character_is_refused_with_table_column_and_key(project: SmallProject) -> None:
+    project.warehouse(f"update {SERVING}.rds_events set title = 'a' || chr(0) where event_id = 42")
+
+    with pytest.raises(ExportError, match=r"events: column title has a NUL .* event_id '42'"):
+        run(project)
+
+
+def test_a_value_that_does_not_fit_is_refused_in_one_line(project: SmallProject) -> None:
+    project.warehouse(f"update {SERVING}.rds_rates set currency = 'EURO' where rate = 1400")
+
+    with pytest.raises(ExportError, match=r"too long .* COPY rates, line 10, column currency"):
+        run(project)
+
+
+def test_a_second_exporter_waits_for_the_first(project: SmallProject) -> None:
+    with closing(rds.connect(project.url)) as first, first.cursor() as cursor:
+        rds.lock(cursor)
+        reports: list[Report] = []
+        second = threading.Thread(target=lambda: reports.append(run(project)))
+        second.start()
+        waiting = "select pid from pg_locks where not granted and locktype = 'advisory'"
+        deadline = time.monotonic() + 20
+        while not project.rds(waiting) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not reports
+        first.rollback()
+        second.join(20)
+    assert len(reports[0].tables) == 4
+
+
+def test_a_second_exporter_that_waited_too_long_says_for_whom(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RDS__LOCK_TIMEOUT", "1")
+    with closing(rds.connect(project.url)) as first, first.cursor() as cursor:
+        rds.lock(cursor)
+        with pytest.raises(ExportError) as refused:
+            run(project)
+        pid = first.info.backend_pid
+    assert f"{rds.APPLICATION} (pid {pid})" in str(refused.value)
+    assert "RDS__LOCK_TIMEOUT" in str(refused.value)
+
+
+def test_a_new_column_is_added_and_filled(project: SmallProject) -> None:
+    run(project)
+    manifest = project.manifest()
+    columns = manifest["nodes"]["model.shop.rds_rates"]["columns"]
+    columns["unit"] = {**columns["rate"], "name": "unit", "data_type": "integer"}
+    columns["unit"]["constraints"] = [{"type": "not_null"}]
+    project.write_artifact("manifest.json", manifest)
+    project.warehouse(
+        f"""
+        alter table {SERVING}.rds_rates add column unit integer;
+        update {SERVING}.rds_rates set unit = 100;
+        """
+    )
+
+    assert counts(run(project)) == {"rates": (0, 10, 0)}
+    assert project.rds("select distinct unit from rates") == [(100,)]
+    assert project.rds("select has_table_privilege(%s, 'rates', 'select')", rds.READER) == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (lambda columns: columns.pop("rate"), "alter table rates drop column rate"),
+        (
+            lambda columns: columns["rate"].update(data_type="numeric(20, 6)"),
+            r"alter table rates alter column rate type numeric\(20,6\)",
+        ),
+    ],
+)
+def test_what_the_website_may_rely_on_is_not_changed(
+    project: SmallProject, change: Callable[[dict[str, Any]], object], remedy: str
+) -> None:
+    run(project)
+    manifest = project.manifest()
+    change(manifest["nodes"]["model.shop.rds_rates"]["columns"])
+    project.write_artifact("manifest.json", manifest)
+
+    with pytest.raises(ExportError, match=remedy):
+        run(project)
+
+
+def test_a_table_whose_mart_is_no_more_is_left_alone(project: SmallProject) -> None:
+    run(project)
+    manifest = project.manifest()
+    del manifest["nodes"]["model.shop.rds_rates"]
+    project.write_artifact("manifest.json", manifest)
+
+    assert [each.table for each in run(project).tables] == ["districts", "venues", "events"]
+    assert project.rds("select count(*) from rates") == [(10,)]
+
+
+@pytest.mark.parametrize("command", ["run", "test", "generate"])
+def test_results_of_another_command_are_refused(project: SmallProject, command: str) -> None:
+    results = project.run_results()
+    results["args"]["which"] = command
+    project.write_artifact("run_results.json", results)
+
+    with pytest.raises(ExportError, match=f"`dbt {command}`.*run `dbt build` first"):
+        run(project)
+
+
+def test_a_trial_build_on_no_rows_is_never_exported(project: SmallProject) -> None:
+    results = project.run_results()
+    results["args"]["empty"] = True
+    project.write_artifact("run_results.json", results)
+
+    assert not exports(project.target_dir)
+    with pytest.raises(ExportError, match="--empty"):
+        run(project)
+
+
+def test_a_target_that_does_not_export_is_refused(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RDS__TARGETS", "redshift, staging")
+
+    assert not exports(project.target_dir)
+    with pytest.raises(SettingError, match=r"RDS__TARGETS .* wants local among them"):
+        run(project)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://hello:secret@db.example.com/web",
+        "postgresql://hello:secret@db.example.com/web?sslmode=require",
+        "postgresql://hello:secret@localhost,db.example.com/web",
+        "postgresql://hello:secret@localhost/web?hostaddr=10.0.0.1",
+    ],
+)
+def test_a_far_database_is_reached_only_with_verify_full(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RDS__URL", url)
+
+    with pytest.raises(SettingError, match="sslmode=verify-full") as refused:
+        rds.database_url("redshift")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_far_database_with_verify_full_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://hello:secret@db.example.com/web?sslmode=verify-full"
+    monkeypatch.setenv("RDS__URL", url)
+
+    assert rds.database_url("redshift") == url
+
+
+def test_another_target_than_local_needs_a_database() -> None:
+    with pytest.raises(SettingError, match="RDS__URL is not set"):
+        rds.database_url("redshift")
+
+
+def test_a_query_is_read_in_batches_through_a_cursor_of_the_server(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loaders.export.BATCH_ROWS", 30)
+    run(project)
+    with closing(psycopg2.connect(project.url)) as connection:
+        batches = list(read_by_cursor(connection, "select event_id, title, price from events"))
+
+    assert [batch.num_rows for batch in batches] == [30, 30, 30, 10]
+    assert batches[3].to_pylist()[9] == {
+        "event_id": 99,
+        "title": "Event 99",
+        "price": Decimal("24.750000000"),
+    }
+
+
+@pytest.fixture
+def embedded(home: Path) -> Iterator[Path]:
+    """The folder of an embedded server, which is stopped at the end."""
+    yield home / "rds"
+    embedded_postgres.stop()
+
+
+def test_the_embedded_server_outlives_its_starter_and_keeps_what_it_holds(embedded: Path) -> None:
+    code = "from loaders import embedded_postgres as e; print(e.start()); print(e.psql_command())"
+    started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    url, psql = started.stdout.splitlines()
+    statement = ["-tA", "-c", "create table kept (); select current_database()"]
+    asked = subprocess.run([*shlex.split(psql), *statement], capture_output=True, text=True)
+    assert asked.stdout.split() == ["CREATE", "TABLE", "hello_korea"]
+
+    assert embedded_postgres.start() == url
+    embedded_postgres.stop()
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(url)
+    with closing(psycopg2.connect(embedded_postgres.start())) as again:
+        again.cursor().execute("select from kept")
+
+
+def test_the_embedded_server_starts_over_a_pid_that_is_another_programs(embedded: Path) -> None:
+    url = embedded_postgres.start()
+    pid_file = (embedded / "postmaster.pid").read_text()
+    embedded_postgres.stop()
+    lines = [str(os.getpid()), *pid_file.splitlines()[1:]]
+    (embedded / "postmaster.pid").write_text("\n".join(lines) + "\n")
+
+    with closing(psycopg2.connect(embedded_postgres.start())) as connection:
+        assert connection.info.dbname in url
