@@ -78,7 +78,7 @@ def places(home: Path, artifacts: Path) -> list[str]:
         "to type next        . .venv/bin/activate",
         "                    dlt pipeline run --plan",
         "                    dbt show --select events_by_district_and_month",
-        "real data           a key in .dlt/secrets.toml and another HELLO_KOREA_HOME, then make run",
+        "real data           a key in .dlt/secrets.toml, another HELLO_KOREA_HOME, then make run",
     ]
 
 
