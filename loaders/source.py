@@ -1,5 +1,6 @@
 """The words in which a source module describes its API. Values only: nothing here does I/O."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -132,6 +133,20 @@ class Option:
     convert: Callable[[str], Any]
     """Raises ValueError for a value that can't be used."""
     wants: str
+
+
+def days(value: str) -> int:
+    """A number of days. Raises ValueError."""
+    if not re.fullmatch(r"\d{1,4}", value) or int(value) > 3660:
+        raise ValueError(value)
+    return int(value)
+
+
+def region_code(value: str) -> str:
+    """Two digits, or nothing for the whole country. Raises ValueError."""
+    if value != "all" and not re.fullmatch(r"\d\d", value):
+        raise ValueError(value)
+    return "" if value == "all" else value
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,11 @@ from loaders.source import (
     Source,
     Table,
     day,
+    days,
     key_in_query,
     moment,
     number,
+    region_code,
     text,
     text_columns,
     whole,
@@ -207,18 +209,6 @@ def _operation(path: str) -> str:
     return re.sub(r"/.+$", "/{id}", path)
 
 
-def _region_code(value: str) -> str:
-    if value != "all" and not re.fullmatch(r"\d{2}", value):
-        raise ValueError(value)
-    return "" if value == "all" else value
-
-
-def _days(value: str) -> int:
-    if not value.isdigit() or int(value) > 3660:
-        raise ValueError(value)
-    return int(value)
-
-
 DATE = "%Y.%m.%d"
 PERFORMANCE_COLUMNS = (
     text("performance_id", "mt20id"),
@@ -251,9 +241,9 @@ SOURCE = Source(
     judge=judge,
     operation=_operation,
     options={
-        "region": Option("11", _region_code, "wants a two-digit signgucode (11 is Seoul) or all"),
-        "days_back": Option("7", _days, "wants whole days from 0 to 3660"),
-        "days_ahead": Option("90", _days, "wants whole days from 0 to 3660"),
+        "region": Option("11", region_code, "wants a two-digit signgucode (11 is Seoul) or all"),
+        "days_back": Option("7", days, "wants whole days from 0 to 3660"),
+        "days_ahead": Option("90", days, "wants whole days from 0 to 3660"),
     },
     tables=(
         Table(

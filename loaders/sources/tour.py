@@ -24,9 +24,11 @@ from loaders.source import (
     Source,
     Table,
     day,
+    days,
     key_in_query,
     moment,
     number,
+    region_code,
     text,
     text_columns,
     whole,
@@ -204,18 +206,6 @@ def _languages(value: str) -> tuple[str, ...]:
     return languages
 
 
-def _region_code(value: str) -> str:
-    if value != "all" and not (value.isdigit() and len(value) == 2):
-        raise ValueError(value)
-    return "" if value == "all" else value
-
-
-def _days(value: str) -> int:
-    if not value.isdigit() or int(value) > 3660:
-        raise ValueError(value)
-    return int(value)
-
-
 SOURCE = Source(
     name="tour",
     base_url="https://apis.data.go.kr/B551011",
@@ -226,8 +216,8 @@ SOURCE = Source(
     operation=lambda path: path,
     options={
         "languages": Option("en,ko", _languages, f"wants some of {', '.join(SERVICES)}"),
-        "region": Option("11", _region_code, "wants a two-digit lDongRegnCd (11 is Seoul) or all"),
-        "festival_days_back": Option("365", _days, "wants whole days from 0 to 3660"),
+        "region": Option("11", region_code, "wants a two-digit lDongRegnCd (11 is Seoul) or all"),
+        "festival_days_back": Option("365", days, "wants whole days from 0 to 3660"),
     },
     tables=(
         Table(
