@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export RUNTIME__DLTHUB_TELEMETRY := false
 
-.PHONY: run setup test lint bench clean
+.PHONY: run setup test lint bench lock clean
 
 run: setup
 	@status=0; \
@@ -48,6 +48,11 @@ bench: setup
 	@python tests/bench/calls.py
 	@python tests/bench/stage.py
 	@PYTHONPATH=tests python tests/bench/export.py
+
+# The lock names versions and hashes only, so that any index serves it.
+lock: setup
+	@uv pip compile --quiet --extra dev --python-version 3.11 --generate-hashes --no-strip-extras \
+		--no-header --output-file requirements.lock pyproject.toml
 
 clean:
 	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.embedded_postgres stop

@@ -13,6 +13,7 @@ from loaders import raw
 from loaders.archive import Archive
 from loaders.budget import AllowanceSpentError, Budget
 from loaders.lake import Lake
+from loaders.settings import environment_name
 from loaders.source import AnswerError, Ask, Call, Fault, Row, Source, Table
 
 FAILURES_IN_A_ROW = 5
@@ -86,7 +87,12 @@ def extract(
                 error = f"{failed} of {len(calls)} details failed, the last {call.path}: {wrong}"
                 if in_a_row == FAILURES_IN_A_ROW:
                     break
-    except (AnswerError, AllowanceSpentError, raw.RawError) as wrong:
+    except AnswerError as wrong:
+        error = f"{call.path}: {wrong}"
+        if wrong.fault is Fault.BAD_KEY:
+            key = environment_name(f"sources.{source.name}.service_key")
+            error += f"; check {key}, and that the key is granted for this service"
+    except (AllowanceSpentError, raw.RawError) as wrong:
         error = str(wrong)
     if not error:
         raw.complete(lake, folder, archive.pages)

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from loaders.settings import SettingError
 
@@ -62,11 +63,9 @@ class Lake:
 
     def _written(self, path: Path, data: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            file.write(data)
-        return Path(file.name)
+        part = path.with_name(f".{uuid4().hex}.part")
+        part.write_bytes(data)
+        return part
 
 
 def open_lake(url: str) -> Lake:

@@ -190,7 +190,7 @@ def test_each_error_of_the_gateway_is_told_apart(
     api.fail("EngService2/searchStay2", error=error)
     assert run("tour", table="stays") == (1, "not complete: tour.stays")
     (wrong,) = outcomes(home)["tour.stays"]["errors"]
-    assert wrong.startswith(said)
+    assert wrong.startswith(f"EngService2/searchStay2: {said}")
     assert api.calls["EngService2/searchStay2"] == calls
     assert bodies(home, "tour/stays") == []
 
@@ -229,7 +229,7 @@ def test_each_error_of_kopis_is_told_apart(
     code, message = run("kopis", table="venues")
     assert (code, message) == (1, "not complete: kopis.venues")
     (wrong,) = outcomes(home)["kopis.venues"]["errors"]
-    assert wrong.startswith(said)
+    assert wrong.startswith(f"prfplc: {said}")
     assert api.calls["prfplc"] == calls
     assert bodies(home, "kopis/venues") == []
     assert query(home, "select count(*) from staging_kopis.venues") == [(0,)]
