@@ -15,7 +15,7 @@ run: setup
 	@status=0; \
 	dlt pipeline run || status=$$?; \
 	if [ $$status -ge 2 ]; then exit $$status; fi; \
-	rm -f target/run_results.json target/export.json; \
+	rm -rf target/run_results.json target/export.json target/proved; \
 	dbt build || status=$$?; \
 	dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
 	python -m loaders.summary || status=$$?; \
@@ -26,6 +26,7 @@ setup: $(BIN)/.installed profiles.yml .dlt/config.toml .dlt/secrets.toml
 # pip's own cache makes a second checkout quick; --require-hashes is implied by the lock's hashes.
 $(BIN)/.installed: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "PYTHON is '$(PYTHON)': wants Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "PYTHON is '$(PYTHON)': wants Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
 	@echo "setting up .venv (once)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock

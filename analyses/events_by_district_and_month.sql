@@ -27,4 +27,4 @@ counted as (
 )
 
 select * from counted
-order by month_starts_on asc, events desc
+order by events desc, month_starts_on asc, district asc

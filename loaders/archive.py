@@ -7,8 +7,9 @@ rerun of a complete one makes no call.
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from threading import Event
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
 import requests
 from requests import PreparedRequest, Response
@@ -38,6 +39,7 @@ class Archive(HTTPAdapter):
         key: str,
         budget: Budget,
         accept: Callable[[Response], object],
+        stopping: Event,
     ) -> None:
         super().__init__()
         self._lake = lake
@@ -47,6 +49,7 @@ class Archive(HTTPAdapter):
         self._key = key
         self._budget = budget
         self._accept = accept
+        self._stopping = stopping
         self.call = Call("")
         """What the requests to come are part of."""
         self.pages: list[Page] = []
@@ -83,6 +86,8 @@ class Archive(HTTPAdapter):
         return raw.describe(self._lake, file, body, self.call, asked, answered_at)
 
     def _call(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        if self._stopping.is_set():
+            raise AnswerError(Fault.BAD_REQUEST, "not asked: the run was stopped")
         operation = self._source.operation(self._path(request))
         self._budget.spend(operation)
         self.calls += 1
@@ -104,11 +109,26 @@ class Archive(HTTPAdapter):
         response.request, response.url = request, request.url or ""
         try:
             self._accept(response)
+            self._refuse_key(response)
         except AnswerError as error:
             if error.fault is Fault.QUOTA_SPENT:
                 self._budget.close(operation)
-            raise
+            raise AnswerError(error.fault, self._without_key(error.said), response) from None
         return response
+
+    def _refuse_key(self, response: Response) -> None:
+        """An answer that repeats the key is not kept: raw holds no secret."""
+        if any(form.encode() in response.content for form in self._forms_of_key()):
+            raise AnswerError(Fault.UNREADABLE, "it repeats the key", response)
+
+    def _without_key(self, text: str) -> str:
+        for form in self._forms_of_key():
+            text = text.replace(form, "***")
+        return text
+
+    def _forms_of_key(self) -> set[str]:
+        """The key as a text may hold it. One that is no secret, or too short to tell, has none."""
+        return {self._key, quote(self._key), quote_plus(self._key)} if len(self._key) > 7 else set()
 
     def _file(self, request: PreparedRequest) -> str:
         """A raw file's name: the path, and a digest that tells its parameters apart."""

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from datetime import date
 
 import orjson
@@ -14,14 +15,17 @@ class AllowanceSpentError(Exception):
 
 
 class Budget:
-    """The calls of one source on one KST day, under `budget/<source>/day=<day>/`.
+    """The calls of one source on the KST day that `day` tells, under `budget/<source>/day=<day>/`.
 
     A call is counted before it is made, so that a killed run has counted all that it made.
     """
 
-    def __init__(self, lake: Lake, source: str, day: date, allowance: int, setting: str) -> None:
+    def __init__(
+        self, lake: Lake, source: str, day: Callable[[], date], allowance: int, setting: str
+    ) -> None:
         self._lake = lake
-        self._folder = f"budget/{source}/day={day}"
+        self._source = source
+        self._day = day
         self._lock = threading.Lock()
         self.allowance = allowance
         self._setting = setting
@@ -59,7 +63,8 @@ class Budget:
             )
 
     def _key(self, operation: str) -> str:
-        return f"{self._folder}/{re.sub('[^A-Za-z0-9]+', '.', operation).strip('.')}.json"
+        name = re.sub("[^A-Za-z0-9]+", ".", operation).strip(".")
+        return f"budget/{self._source}/day={self._day()}/{name}.json"
 
     def _count(self, operation: str) -> dict[str, int]:
         try:

@@ -9,11 +9,14 @@ import sys
 from typing import Any
 
 from dlt.common.configuration import plugins
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.common.runtime.run_context import RunContext
 
 
 class _HomeContext(RunContext):
-    """dlt's working folders live in the project's home, so that its commands find them there."""
+    """dlt's settings are the checkout's, from whatever folder it is called; its working folders
+    lie in the project's home, where dlt's other commands find them too."""
 
     @property
     def data_dir(self) -> str:
@@ -21,10 +24,22 @@ class _HomeContext(RunContext):
 
         return str(home() / "dlt")
 
+    def initialize_runtime(self, runtime_config: RuntimeConfiguration = None) -> None:  # type: ignore[assignment]
+        """dlt reads its own settings at its start, before any command; a wrong one ends it here."""
+        try:
+            super().initialize_runtime(runtime_config)
+        except ConfigValueCannotBeCoercedException as error:
+            name = f"RUNTIME__{error.field_name.upper()}"
+            wants = getattr(error.hint, "__name__", str(error.hint))
+            print(f"{name} is {error.field_value!r}: wants {wants}", file=sys.stderr)
+            sys.exit(2)
+
 
 @plugins.hookimpl(specname="plug_run_context")
 def plug_run_context(run_dir: str | None, runtime_kwargs: dict[str, Any] | None) -> RunContext:
-    return _HomeContext(run_dir)
+    from loaders.settings import PROJECT
+
+    return _HomeContext(str(PROJECT))
 
 
 @plugins.hookimpl(specname="plug_cli")
@@ -59,9 +74,12 @@ class RunCommand(plugins.SupportsCliCommand):
     def execute(self, args: argparse.Namespace) -> None:
         from loaders import commands
 
-        code, message = commands.run(
-            args.pipeline_name, args.date, args.only, args.table, args.refresh, args.plan
-        )
+        try:
+            code, message = commands.run(
+                args.pipeline_name, args.date, args.only, args.table, args.refresh, args.plan
+            )
+        except KeyboardInterrupt:
+            code, message = 130, "interrupted: what came is kept, and the next run goes on from it"
         if code:
             print(message, file=sys.stderr)
             sys.exit(code)

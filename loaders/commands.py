@@ -18,6 +18,8 @@ from loaders.source import Source
 from loaders.sources import SOURCES
 
 OK, FAILED, BAD_SETTING, RUNNING = 0, 1, 2, 3
+LONGEST_RANGE = 366
+"""Days. What is longer is more likely a slip in the year than wanted."""
 NO_SAMPLE = "http://127.0.0.1"
 """Where the sample API would answer, in a command that asks nothing."""
 LAST_RUN = "last_run.json"
@@ -54,7 +56,10 @@ def _run(
     refresh: bool,
     plan_only: bool,
 ) -> tuple[int, str]:
+    if refresh and only in ("stage", "load"):
+        raise SettingError("--refresh", f"with --only {only}", "wants the extract phase")
     today = settings.today()
+    settings.check_requests()
     load.warehouse()
     lake = open_lake(settings.lake_url())
     with ExitStack() as open_things:
@@ -80,7 +85,7 @@ def _run(
     output.print()
     output.print(outcomes_table(outcomes))
     for line in remarks(outcomes):
-        output.print(line, highlight=False, markup=False)
+        output.print(line, highlight=False, markup=False, soft_wrap=True)
     failed = sorted({f"{it.source}.{it.table}" for it in outcomes if it.errors})
     return (FAILED, f"not complete: {', '.join(failed)}") if failed else (OK, "")
 
@@ -113,6 +118,8 @@ def _dates(words: str | None) -> list[date]:
         raise SettingError("--date", words, wants) from None
     if end < start or words.endswith(".."):
         raise SettingError("--date", words, wants)
+    if (end - start).days > LONGEST_RANGE:
+        raise SettingError("--date", words, f"wants a range of at most {LONGEST_RANGE} days")
     if end > today:
         raise SettingError("--date", words, f"wants no date after today ({today} in KST)")
     return [start + timedelta(days=day) for day in range((end - start).days + 1)]
@@ -126,14 +133,14 @@ def _remember(outcomes: list[Outcome]) -> None:
 def _export(output: Console, words: list[object]) -> tuple[int, str]:
     """Exports again what the last `dbt build` proved."""
     from loaders.export import export  # with dbt, which takes a second that other commands save
-    from loaders.marts import ExportError
+    from loaders.marts import ExportError, proved_artifacts
 
     if any(words):
         return BAD_SETTING, "dlt pipeline rds run takes no options: it exports the last dbt build"
     try:
-        report = export(settings.dbt_artifacts())
+        report = export(proved_artifacts(settings.dbt_artifacts()))
     except ExportError as error:
         return FAILED, str(error)
     for line in report.lines():
-        output.print(line, highlight=False, markup=False)
+        output.print(line, highlight=False, markup=False, soft_wrap=True)
     return OK, ""

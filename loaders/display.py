@@ -55,7 +55,7 @@ class Display(AbstractContextManager["Display"]):
         task = self._tasks.pop((outcome.source, outcome.table), None)
         if task is not None:
             self._bars.remove_task(task)
-        how = "failed" if outcome.errors else "done"
+        how = "failed" if outcome.errors else "done" if outcome.files else "nothing done"
         self._output.print(
             f"{outcome.source}.{outcome.table}: {how}, {outcome.calls} calls,"
             f" {outcome.pages} pages, {outcome.staged} rows staged, {outcome.loaded} loaded"

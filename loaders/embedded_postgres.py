@@ -8,6 +8,7 @@ every process of this machine over its socket (any local user, no password). It 
 """
 
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -60,7 +61,14 @@ def psql_command() -> str:
 
 
 def _folder() -> Path:
-    return (settings.home() / "rds").resolve()
+    folder = (settings.home() / "rds").resolve()
+    if re.search(r"\s", str(folder)):
+        raise settings.SettingError(
+            "HELLO_KOREA_HOME",
+            str(settings.home()),
+            "wants a path without blanks, because the embedded PostgreSQL's socket lies there",
+        )
+    return folder
 
 
 def _server(folder: Path) -> Any:
@@ -89,13 +97,23 @@ def _create_database(url: str) -> None:
                 cursor.execute(f"create database {DATABASE}")
 
 
-if __name__ == "__main__":
-    match sys.argv[1:]:
+def main(words: list[str]) -> str:
+    """Does what the words say; returns the line to end with."""
+    match words:
         case ["start"]:
-            print(start())
+            return start()
         case ["stop"]:
             stop()
-        case ["psql"]:
-            os.execvp("sh", ["sh", "-c", psql_command()])
-        case words:
-            sys.exit(f"loaders.embedded_postgres is given {words}: wants start, stop or psql")
+            return "the embedded PostgreSQL does not run"
+        case ["psql", *options]:
+            command = f"{psql_command()} {shlex.join(options)}"
+            os.execvp("sh", ["sh", "-c", command])
+    print(f"{' '.join(words) or 'nothing'!r}: wants start, stop or psql", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    try:
+        print(main(sys.argv[1:]))
+    except (ExportError, settings.SettingError) as error:
+        sys.exit(str(error))

@@ -25,7 +25,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
 from loaders import rds, rds_tables, settings
-from loaders.marts import ExportError, Json, Mart, prove, read_manifest, read_run_results
+from loaders.marts import PROVED, ExportError, Json, Mart, prove, read_manifest, read_run_results
 
 BATCH_ROWS = 50_000
 CSV = csv.WriteOptions(include_header=False, quoting_style="needed")
@@ -115,7 +115,12 @@ def _exporting_targets() -> list[str]:
 
 def _write(target_dir: Path, report: Report) -> None:
     text = json.dumps(asdict(report), indent=2, ensure_ascii=False)
-    (target_dir / "export.json").write_text(text + "\n", encoding="utf-8")
+    (_dbt_target(target_dir) / "export.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _dbt_target(target_dir: Path) -> Path:
+    """dbt's own folder, also for the copy that `marts.keep_proof` made in it."""
+    return target_dir.parent if target_dir.name == PROVED else target_dir
 
 
 def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[rds.Change, ...]:
@@ -155,8 +160,8 @@ def _export_marts(cursor: Cursor, marts: tuple[Mart, ...], read: Read) -> tuple[
     staged = {mart.table: mart for mart in marts if mart.table not in filled}
     for mart in reversed(staged.values()):
         started = perf_counter()
-        deleted = rds_tables.delete(cursor, mart, staged, filled)
         before = changes[mart.table]
+        deleted = rds_tables.delete(cursor, mart, staged, filled, before.inserted)
         changes[mart.table] = replace(
             before,
             deleted=deleted,
@@ -243,7 +248,7 @@ def _profile(args: Json, target_dir: Path) -> Any:
     from dbt_common.context import set_invocation_context
     from dbt_common.exceptions import DbtBaseException
 
-    project_dir = args.get("project_dir") or str(target_dir.parent)
+    project_dir = args.get("project_dir") or str(_dbt_target(target_dir).parent)
     profiles_dir = args.get("profiles_dir") or os.environ.get("DBT_PROFILES_DIR") or project_dir
     flags = get_flags()  # type: ignore[no-untyped-call]
     set_invocation_context(os.environ)  # where the profile's env_var() looks

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from loaders import raw
 from loaders.archive import Archive
 from loaders.budget import AllowanceSpentError, Budget
 from loaders.lake import Lake
-from loaders.settings import environment_name
+from loaders.settings import environment_name, is_this_machine
 from loaders.source import AnswerError, Ask, Call, Fault, Row, Source, Table
 
 FAILURES_IN_A_ROW = 5
@@ -58,13 +59,21 @@ def extract(
     api: Api,
     budget: Budget,
     report: Callable[[Progress], None],
+    stopping: Event,
 ) -> Extracted:
     """Asks for all pages that `folder` does not hold yet, and completes it when none is missing.
 
     A list ends at its first error. Details go on after an error that concerns one key alone.
     """
     archive = Archive(
-        lake, folder, source, api.base_url, api.key, budget, lambda it: accept(source, table, it)
+        lake,
+        folder,
+        source,
+        api.base_url,
+        api.key,
+        budget,
+        lambda answer: accept(source, table, answer),
+        stopping,
     )
     client = _client(table, api, archive)
     calls = list(table.calls(ask))
@@ -103,9 +112,11 @@ def accept(source: Source, table: Table, response: Response) -> None:
     """Returns when an answer is data that its table can read. Raises AnswerError otherwise."""
     source.judge(response)
     try:
-        table.read(response.content)
+        rows = len(table.read(response.content))
     except (ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
         raise AnswerError(Fault.UNREADABLE, f"{type(error).__name__} {error}", response) from None
+    if table.details_of and rows == 0:
+        raise AnswerError(Fault.BAD_REQUEST, "there is nothing under this key", response)
 
 
 class _RowsClient(RESTClient):
@@ -130,6 +141,8 @@ def _client(table: Table, api: Api, archive: Archive) -> _RowsClient:
     )
     requests.configure()
     session = requests.session
+    if is_this_machine(api.base_url):
+        session.trust_env = False  # a proxy can't reach it
     session.headers["User-Agent"] = "HelloKorea/0.1"  # some gateways refuse Python's own
     session.mount("http://", archive)
     session.mount("https://", archive)

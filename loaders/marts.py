@@ -5,12 +5,14 @@ A mart is a model named `rds_<table>`; the website's database calls it `<table>`
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 PREFIX = "rds_"
+PROVED = "proved"
 
 Json = dict[str, Any]
 
@@ -82,6 +84,26 @@ def read_run_results(target_dir: Path) -> Json:
             f"{path} is of `dbt {command}`, which proves no mart: run `dbt build` first"
         )
     return run_results
+
+
+def keep_proof(target_dir: Path) -> None:
+    """Keeps what a build proved, because other commands of dbt write over its artifacts."""
+    (target_dir / PROVED).mkdir(exist_ok=True)
+    for name in ("manifest.json", "run_results.json"):
+        shutil.copy(target_dir / name, target_dir / PROVED / name)
+
+
+def proved_artifacts(target_dir: Path) -> Path:
+    """The folder with the artifacts of the last build: dbt's own, unless a later command wrote
+    over them and a copy is there."""
+    try:
+        manifest, run_results = read_manifest(target_dir), read_run_results(target_dir)
+        if manifest["metadata"]["invocation_id"] == run_results["metadata"]["invocation_id"]:
+            return target_dir
+    except ExportError:
+        pass
+    kept = target_dir / PROVED
+    return kept if kept.is_dir() else target_dir
 
 
 def _read_json(path: Path) -> Json:

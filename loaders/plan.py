@@ -44,7 +44,7 @@ def _planned_date(work: Work, table: Table, on: date) -> Planned:
     if table.details_of:
         if not raw.newest_complete(work.lake, work.source.name, table.details_of, on):
             return Planned(name, on, 0, False, left, f"one for each new one in {table.details_of}")
-        return Planned(name, on, len(work.ask(table, on).keys) - kept, True, left)
+        return Planned(name, on, max(0, len(work.ask(table, on).keys) - kept), True, left)
     calls = len(list(table.calls(work.ask(table, on))))
     last = _pages_of_last(work, table)
     return Planned(name, on, max(calls, last) - kept, False, left, "as last time" if last else "")

@@ -31,8 +31,10 @@ class Page:
     sha256: str
     row: dict[str, Any]
     """Values that hold for every row of it and do not stand in it."""
-    key: str = ""
+    key: str
     """Of a detail: the key it was asked by."""
+    answered_at: str
+    """ISO, in KST."""
 
 
 def extractions(lake: Lake, source: str, table: str, day: date) -> list[str]:
@@ -52,7 +54,7 @@ def folder_to_fill(lake: Lake, source: str, table: str, day: date, refresh: bool
     With `refresh`, a new one; or the newest, when it is a refresh that was interrupted.
     """
     folders = extractions(lake, source, table, day)
-    fresh = f"raw/{source}/{table}/dt={day}/extraction={len(folders) + 1:02}"
+    fresh = f"raw/{source}/{table}/dt={day}/extraction={len(folders) + 1:03}"
     if refresh:
         interrupted = len(folders) > 1 and not is_complete(lake, folders[-1])
         return folders[-1] if interrupted else fresh
@@ -120,4 +122,4 @@ def read_page(lake: Lake, page: Page) -> bytes:
 
 
 def _page(file: str, meta: dict[str, Any]) -> Page:
-    return Page(file, meta["sha256"], meta["row"], meta["key"])
+    return Page(file, meta["sha256"], meta["row"], meta["key"], meta["answered_at"])

@@ -1,5 +1,6 @@
 """The website's database: where it is, the lock of its exporters, its reader role and its log."""
 
+import re
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -64,6 +65,12 @@ def database_url(target: str) -> str:
         raise settings.SettingError(
             "RDS__URL", "(not shown)", "wants postgresql://user:password@host:5432/name"
         ) from None
+    if "@" in (parts.get("host") or ""):
+        raise settings.SettingError(
+            "RDS__URL", "(not shown)", "wants an @ in the password written as %40"
+        )
+    if not re.fullmatch(r"\d{0,5}(,\d{0,5})*", parts.get("port") or ""):
+        raise settings.SettingError("RDS__URL", f"of port {parts['port']}", "wants a port number")
     hosts = f"{parts.get('host', '')},{parts.get('hostaddr', '')}".split(",")
     if not all(map(_is_local, hosts)) and parts.get("sslmode") != "verify-full":
         raise settings.SettingError(

@@ -116,14 +116,17 @@ def upsert(cursor: Cursor, mart: Mart) -> tuple[int, int]:
     return inserted, written - inserted
 
 
-def delete(cursor: Cursor, mart: Mart, staged: dict[str, Mart], filled: set[str]) -> int:
+def delete(
+    cursor: Cursor, mart: Mart, staged: dict[str, Mart], filled: set[str], inserted: int
+) -> int:
     """Deletes the rows that left the mart; children must have gone before. The rows deleted.
 
     A row stays where one refers to it that stays itself: in a table that is no part of this
     export, or is kept in one that is (`staged`; tables just `filled` hold no row to be kept).
-    Raises ExportError beyond the share `rds.max_delete_share` of the table's rows.
+    Raises ExportError beyond the share `rds.max_delete_share` of the rows that were there before
+    this export, whatever it `inserted`.
     """
-    before = count(cursor, mart)
+    before = count(cursor, mart) - inserted
     used = [
         _used_by(Identifier(schema, child), columns, key, staged.get(child))
         for schema, child, columns, key in _referring(cursor, mart)

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
+
+from dlt.common.runtime import signals
 
 from loaders import extract, load, raw, settings, stage
 from loaders.budget import Budget
@@ -37,6 +40,8 @@ class Work:
     options: Mapping[str, Any]
     today: date
     refresh: bool = False
+    stopping: Event = field(default_factory=Event)
+    """Set when the run is to end: no further call is made."""
 
     def operations(self, table: Table) -> set[str]:
         """The operations that a table's calls count for."""
@@ -53,7 +58,7 @@ class Work:
         if table.details_of:
             parent = self.source.table(table.details_of)
             return Ask(on, self.options, keys=new_or_changed(self, table, parent, on))
-        return Ask(on, self.options, changed_since=details_known_until(self, table, on))
+        return Ask(on, self.options, changed_since=changes_since(self, table, on))
 
 
 @dataclass
@@ -102,7 +107,7 @@ def prepare(
     api = settings_of_api(source, sample_url)
     check_origin(lake, source, api)
     setting = settings.environment_name(f"{name}.daily_allowance")
-    budget = Budget(lake, source.name, today, allowance, setting)
+    budget = Budget(lake, source.name, settings.today, allowance, setting)
     return Work(source, lake, api, budget, options, today, refresh)
 
 
@@ -130,49 +135,81 @@ def settings_of_api(source: Source, sample_url: str) -> Api:
 
 def check_origin(lake: Lake, source: Source, api: Api) -> None:
     """Answers of the sample API and of a real one never mix in a lake. Raises SettingError."""
-    host = urlsplit(api.base_url).hostname or ""
-    origin = b"this machine" if host in ("127.0.0.1", "localhost", "::1") else b"the internet"
+    origin = "this machine" if settings.is_this_machine(api.base_url) else "the internet"
     key = f"raw/{source.name}/_answered_by"
-    if not lake.folders(f"raw/{source.name}"):
-        lake.write(key, origin)
-    elif lake.read(key) != origin:
+    kept = lake.exists(key) and lake.folders(f"raw/{source.name}")
+    if not kept:
+        lake.write(key, origin.encode())
+    elif lake.read(key).decode() != origin:
         raise SettingError(
             "LAKE__URL",
             str(lake.root),
             f"holds {source.name} answers from {lake.read(key).decode()}, and would now get some"
-            f" from {origin.decode()}: set another HELLO_KOREA_HOME, or remove this one",
+            f" from {origin}: set another HELLO_KOREA_HOME, or remove this one",
         )
 
 
-def details_known_until(work: Work, table: Table, on: date) -> date | None:
-    """Since when a list's changes are asked for, so that its details can follow them."""
-    details = next((it for it in work.source.tables if it.details_of == table.name), None)
-    if details is None:
+def changes_since(work: Work, table: Table, on: date) -> date | None:
+    """The last time that a list with details was asked for its changes, or first asked at all."""
+    if not any(it.details_of == table.name for it in work.source.tables):
         return None
-    earlier = [day for day in raw.days(work.lake, work.source.name, details.name) if day < on]
-    known = [
-        day
-        for day in earlier
-        if raw.newest_complete(work.lake, work.source.name, details.name, day)
-    ]
-    return known[-1] if known else (earlier[0] if earlier else None)
+    days = raw.days(work.lake, work.source.name, table.name)
+    return max((day for day in days if day < on and listing(work, table, day)), default=None)
+
+
+def listing(work: Work, table: Table, on: date) -> list[raw.Page]:
+    """The pages of a list's newest complete extraction; none where there is none."""
+    folder = raw.newest_complete(work.lake, work.source.name, table.name, on)
+    return raw.pages_of(work.lake, folder) if folder else []
 
 
 def new_or_changed(work: Work, table: Table, parent: Table, on: date) -> tuple[str, ...]:
-    """The keys of `parent` on that date that no other date's details hold, or that changed."""
-    folder = raw.newest_complete(work.lake, work.source.name, parent.name, on)
-    pages = raw.pages_of(work.lake, folder) if folder else []
-    listed = stage.stage(parent, stage.as_answered(work.lake, pages), on).rows
-    known = {
-        page.key
+    """The keys listed on a date that have no details yet, or older ones than their last change.
+
+    A change is told once, by the list of the day after it. So the lists are read back to the last
+    day whose details are complete: what could not be asked then is asked now.
+    """
+    answered = details_answered_at(work, table, on)
+    complete = [
+        day
         for day in raw.days(work.lake, work.source.name, table.name)
-        if day != on
-        for asked in raw.extractions(work.lake, work.source.name, table.name, day)
-        for page in raw.pages_of(work.lake, asked)
-    }
-    (key,) = parent.primary_key
-    changed = zip(listed[key].to_pylist(), listed["is_changed"].to_pylist(), strict=True)
-    return tuple(sorted(value for value, is_changed in changed if is_changed or value not in known))
+        if day < on and raw.newest_complete(work.lake, work.source.name, table.name, day)
+    ]
+    listed: set[str] = set()
+    changed: set[str] = set()
+    for day in raw.days(work.lake, work.source.name, parent.name):
+        if day > on or (complete and day <= complete[-1]):
+            continue
+        pages = listing(work, parent, day)
+        rows = stage.stage(parent, stage.as_answered(work.lake, pages), day).rows
+        keys = rows[parent.primary_key[0]].to_pylist()
+        listed_at = min((page.answered_at for page in pages), default="")
+        flagged = zip(keys, rows["is_changed"].to_pylist(), strict=True)
+        changed |= {
+            key for key, is_changed in flagged if is_changed and answered.get(key, "") < listed_at
+        }
+        listed = set(keys)
+    return tuple(sorted((listed - answered.keys()) | (listed & changed)))
+
+
+def details_answered_at(work: Work, table: Table, but: date) -> dict[str, str]:
+    """When each key's newest details were answered, all dates but one considered."""
+    answered: dict[str, str] = {}
+    for day in raw.days(work.lake, work.source.name, table.name):
+        folder = folder_to_stage(work, table, day) if day != but else None
+        for page in raw.pages_of(work.lake, folder) if folder else []:
+            answered[page.key] = max(page.answered_at, answered.get(page.key, ""))
+    return answered
+
+
+def folder_to_stage(work: Work, table: Table, on: date) -> str | None:
+    """The newest complete extraction of a date; of details, else the one that has most."""
+    name = work.source.name
+    folder = raw.newest_complete(work.lake, name, table.name, on)
+    if folder is None and table.details_of:
+        begun = raw.extractions(work.lake, name, table.name, on)
+        folder = max(begun, key=lambda it: len(raw.pages_of(work.lake, it)), default=None)
+    return folder
 
 
 def extract_date(
@@ -184,7 +221,9 @@ def extract_date(
     if raw.is_complete(work.lake, folder):
         return Extracted(calls=0, pages=len(raw.pages_of(work.lake, folder)))
     if on < work.today and not table.answers_past:
-        return Extracted(0, 0, note="not kept, and the API does not answer for a past date")
+        kept = len(raw.pages_of(work.lake, folder_to_stage(work, table, on) or folder))
+        held = f"{kept} pages are kept" if kept else "nothing is kept"
+        return Extracted(0, 0, note=f"the API does not answer for a past date; {held}")
     if table.details_of and not raw.newest_complete(work.lake, name, table.details_of, on):
         return Extracted(0, 0, note=f"waits for {table.details_of}")
     return extract.extract(
@@ -196,19 +235,15 @@ def extract_date(
         work.api,
         work.budget,
         report,
+        work.stopping,
     )
 
 
 def stage_date(work: Work, table: Table, on: date) -> tuple[str, stage.Staged] | None:
-    """Stages the newest complete extraction of a date; of details, what there is."""
-    name = work.source.name
-    folder = raw.newest_complete(work.lake, name, table.name, on)
-    if folder is None and table.details_of:
-        begun = raw.extractions(work.lake, name, table.name, on)
-        folder = max(begun, key=lambda it: len(raw.pages_of(work.lake, it)), default=None)
+    folder = folder_to_stage(work, table, on)
     if folder is None:
         return None
-    return stage.stage_extraction(work.lake, name, table, on, folder)
+    return stage.stage_extraction(work.lake, work.source.name, table, on, folder)
 
 
 def extract_and_stage(
@@ -216,6 +251,7 @@ def extract_and_stage(
 ) -> Outcome:
     """Everything before the load, for all dates of one table. Its errors end this table alone."""
     outcome = Outcome(work.source.name, table.name)
+    notes: dict[str, list[date]] = {}
     for on in dates:
         dated = f"{on}: " if len(dates) > 1 else ""
         try:
@@ -224,14 +260,21 @@ def extract_and_stage(
                 outcome.calls += asked.calls
                 outcome.pages += asked.pages
                 outcome.errors += [dated + asked.error] if asked.error else []
-                outcome.notes += [dated + asked.note] if asked.note else []
+                if asked.note:
+                    notes.setdefault(asked.note, []).append(on)
             if "stage" in phases:
                 _note_staged(outcome, on, stage_date(work, table, on))
             elif "load" in phases:
                 file = stage.staged_file(work.lake, work.source.name, table.name, on)
                 outcome.files |= {on: file} if file else {}
-        except (stage.BrokenTableError, raw.RawError, OSError) as error:
-            outcome.errors.append(f"{dated}{error}")
+            if "extract" not in phases and on not in outcome.files:
+                notes.setdefault(f"nothing to {phases[0]}", []).append(on)
+        except Exception as error:  # a fault of one table is never the others'
+            named = isinstance(error, stage.BrokenTableError | raw.RawError | OSError)
+            outcome.errors.append(f"{dated}{error if named else repr(error)}")
+    for note, on_days in notes.items():
+        days = f"{on_days[0]}..{on_days[-1]}" if len(on_days) > 1 else f"{on_days[0]}"
+        outcome.notes.append(f"{days}: {note}")
     return outcome
 
 
@@ -281,29 +324,47 @@ def run(
                 first = table.details_of not in names or bool(only_table)
                 if first and only_table in (None, table.name):
                     start(work, table)
-        while running:
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            for job in ended:
-                work, table = running.pop(job)
-                if not only_table:
-                    for details in work.source.tables:
-                        if details.details_of == table.name:
-                            start(work, details)
-                outcome = job.result()
-                if "load" in phases:
-                    _load(work, table, outcome)
-                outcome.left = work.left(table)
-                outcomes.append(outcome)
-                done(outcome)
+        try:
+            while running:
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for job in ended:
+                    work, table = running.pop(job)
+                    if not only_table:
+                        for details in work.source.tables:
+                            if details.details_of == table.name:
+                                start(work, details)
+                    outcome = job.result()
+                    if "load" in phases:
+                        # dlt would swallow a Ctrl-C during its load; so the load is ended first.
+                        with signals.intercepted_signals():
+                            _load(work, table, outcome)
+                            signals.raise_if_signalled()
+                    outcome.left = work.left(table)
+                    outcomes.append(outcome)
+                    done(outcome)
+        except BaseException:  # Ctrl-C among others: the threads make no further call
+            for work in works:
+                work.stopping.set()
+            threads.shutdown(wait=True, cancel_futures=True)
+            raise
     return outcomes
 
 
 def _load(work: Work, table: Table, outcome: Outcome) -> None:
     try:
         pipe = load.pipeline(work.source)
-        outcome.loaded = load.load(pipe, work.source, table, work.lake, outcome.files)
+        with _one_writer():
+            outcome.loaded = load.load(pipe, work.source, table, work.lake, outcome.files)
     except load.LoadError as error:
         outcome.errors.append(str(error))
+
+
+@contextmanager
+def _one_writer() -> Iterator[None]:
+    """Waits until no other pipeline loads: DuckDB takes one writing process at a time."""
+    with (settings.home() / "locks" / "warehouse.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

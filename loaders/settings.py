@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import dlt
 
@@ -36,6 +37,8 @@ def read(
     does not show the value of a secret.
     """
     got: object = dlt.secrets.get(name)
+    if got is None:
+        got = dlt.config.get(name)
     if got is None or str(got).strip() == "":
         return default
     try:
@@ -93,6 +96,20 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def check_requests() -> None:
+    """dlt reads these itself, and says it less plainly. Raises SettingError."""
+    read("runtime.request_timeout", 60.0, _above_zero, "wants seconds, more than 0")
+    read("runtime.request_max_attempts", 5, lambda it: int(_above_zero(it)), "wants tries")
+    for name in ("request_backoff_factor", "request_max_retry_delay"):
+        read(f"runtime.{name}", 1.0, float, "wants a number")
+
+
+def _above_zero(text: str) -> float:
+    if not 0 < float(text) < 1e6:
+        raise ValueError(text)
+    return float(text)
+
+
 def rds_url() -> str | None:
     """The database of the website, None where none is set."""
     wants = "wants postgresql://user:password@host:5432/name"
@@ -113,7 +130,12 @@ def base_url(source: str, default: str) -> str:
     return read(f"sources.{source}.base_url", default, _web_url, "wants https://host/path")
 
 
+def is_this_machine(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
 def _web_url(text: str) -> str:
-    if not re.match(r"https?://[^/]+", text):
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.port == 0:
         raise ValueError(text)
     return text.rstrip("/")

@@ -39,6 +39,7 @@ class AnswerError(HTTPError):
     def __init__(self, fault: Fault, said: str, response: Response | None = None) -> None:
         super().__init__(f"{fault.value}: {said}", response=response)
         self.fault = fault
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,11 @@ class Source:
 
     def table(self, name: str) -> Table:
         return next(table for table in self.tables if table.name == name)
+
+
+def fault_of_429(response: Response) -> Fault:
+    """Too fast where the answer says how long to wait; else the day's allowance is spent."""
+    return Fault.BUSY if "Retry-After" in response.headers else Fault.QUOTA_SPENT
 
 
 def text_columns(rows: list[Row]) -> pa.Table:

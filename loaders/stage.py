@@ -122,7 +122,8 @@ def stage_folder(source: str, table: str, on: date) -> str:
 
 def staged_file(lake: Lake, source: str, table: str, on: date) -> str | None:
     """The key of the parquet file of a table's date."""
-    return next(iter(lake.keys(stage_folder(source, table, on))), None)
+    found = lake.keys(stage_folder(source, table, on))
+    return max(found, key=lake.modified_at, default=None)  # a kill may leave an older one beside
 
 
 def read_staged(lake: Lake, file: str, columns: list[str] | None = None) -> pa.Table:
@@ -175,9 +176,11 @@ def _changed_fields(
         for column in table.columns:
             if column.field in fields or column.optional:
                 continue
-            if column.name in table.primary_key:
-                raise BrokenTableError(f"{table.name}: no row has {column.field!r}, see {file}")
             missing.setdefault(column.field, file)
+    key = {column.field for column in table.columns if column.name in table.primary_key}
+    seen = set().union(*(rows.column_names for _, rows in answered)) if answered else key
+    for name in sorted(key - seen):
+        raise BrokenTableError(f"{table.name}: no row has {name!r}, see {missing[name]}")
     return new, missing
 
 

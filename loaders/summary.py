@@ -8,7 +8,9 @@ from typing import Any
 from loaders import settings
 from loaders.commands import LAST_RUN
 from loaders.display import console, outcomes_table, remarks
-from loaders.run import Outcome
+from loaders.marts import proved_artifacts
+from loaders.run import Outcome, needs_sample
+from loaders.sources import SOURCES
 
 
 def main() -> None:
@@ -19,13 +21,13 @@ def main() -> None:
         output.rule("pipelines")
         output.print(outcomes_table(outcomes))
         for line in remarks(outcomes):
-            output.print(line, highlight=False, markup=False)
+            output.print(line, highlight=False, markup=False, soft_wrap=True)
     output.rule("dbt build")
-    for line in build_lines(_read(artifacts / "run_results.json", {})):
+    for line in build_lines(_read(proved_artifacts(artifacts) / "run_results.json", {})):
         output.print(line, highlight=False)
     output.rule("export")
     for line in export_lines(_read(artifacts / "export.json", {})):
-        output.print(line, highlight=False, markup=False)
+        output.print(line, highlight=False, markup=False, soft_wrap=True)
     output.rule("where to look")
     for line in places(home, artifacts):
         output.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -70,14 +72,16 @@ def export_lines(report: dict[str, Any]) -> list[str]:
 
 def places(home: Path, artifacts: Path) -> list[str]:
     database = "RDS__URL" if settings.rds_url() else "python -m loaders.embedded_postgres psql"
+    made_up = [source.name for source in SOURCES.values() if needs_sample(source)]
     return [
+        *([f"MADE-UP DATA         of {', '.join(made_up)}: no key is set"] if made_up else []),
+        "first               . .venv/bin/activate",
         f"website's database  {database}",
         f"warehouse           {home / 'warehouse.duckdb'} (schemas staging_*, star, serving)",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
-        "to type next        . .venv/bin/activate",
-        "                    dlt pipeline run --plan",
-        "                    dbt show --select events_by_district_and_month",
+        "to type next        dlt pipeline run --plan",
+        "                    dbt show --select events_by_district_and_month --limit 20",
         "real data           a key in .dlt/secrets.toml, another HELLO_KOREA_HOME, then make run",
     ]
 

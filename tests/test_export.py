@@ -230,6 +230,20 @@ def test_the_share_of_deletes_can_be_set(
     assert counts(run(project)) == {"events": (0, 0, 21)}
 
 
+def test_new_rows_make_no_room_for_more_deletes(project: SmallProject) -> None:
+    run(project)
+    project.warehouse(
+        f"""
+        insert into {SERVING}.rds_events
+        select events.* replace (event_id + 1000 * number as event_id)
+        from {SERVING}.rds_events as events cross join range(1, 6) as numbers (number);
+        delete from {SERVING}.rds_events where event_id < 1000;
+        """
+    )
+    with pytest.raises(ExportError, match="events: 100 of 100 rows"):
+        run(project)
+
+
 def test_a_small_table_may_lose_any_share_but_not_all(project: SmallProject) -> None:
     run(project)
     project.warehouse(f"delete from {SERVING}.rds_rates where rate_date > '2026-11-01'")

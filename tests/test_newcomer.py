@@ -108,7 +108,17 @@ def test_5_the_docs_site_is_one_file_with_every_model(newcomer: Newcomer) -> Non
     assert "model.hello_korea.rds_events" in site
 
 
-def test_6_the_summary_says_what_was_done_and_where_to_look(newcomer: Newcomer) -> None:
+def test_6_the_last_build_is_exported_again_after_other_commands_of_dbt(
+    newcomer: Newcomer,
+) -> None:
+    shown = newcomer.types("dbt", "show", "--select", "events_by_district_and_month")
+    assert shown.returncode == 0, shown.stdout[-3000:]
+    done = newcomer.types("dlt", "pipeline", "rds", "run")
+    assert done.returncode == 0, done.stderr
+    assert "events: " in done.stdout
+
+
+def test_7_the_summary_says_what_was_done_and_where_to_look(newcomer: Newcomer) -> None:
     done = newcomer.types("python", "-m", "loaders.summary")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

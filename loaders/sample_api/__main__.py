@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
             for name, url in api.base_urls().items():
                 print(f"  SOURCES__{name.upper()}__BASE_URL={url}")
                 print(f"  SOURCES__{name.upper()}__SERVICE_KEY={KEY}")
+            print("  HELLO_KOREA_HOME=<a new folder, so that its answers mix with no others>")
+            if options.recordings:
+                print("  HELLO_KOREA_TODAY=<the day that the rows were recorded>")
             print("Ctrl-C ends it.", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:

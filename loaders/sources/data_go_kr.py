@@ -8,7 +8,7 @@ import re
 
 from requests import Response
 
-from loaders.source import AnswerError, Fault
+from loaders.source import AnswerError, Fault, fault_of_429
 
 # https://www.data.go.kr: the portal's table of error codes.
 FAULTS = {
@@ -49,7 +49,7 @@ def raise_for_gateway(response: Response) -> None:
         if flat:
             raise fault_of_code(flat.group(1), start, response)
     if response.status_code == 429:
-        raise AnswerError(Fault.BUSY, "HTTP 429", response)
+        raise AnswerError(fault_of_429(response), "HTTP 429", response)
     if response.status_code in (401, 403):
         raise AnswerError(Fault.BAD_KEY, f"HTTP {response.status_code} {start[:80]}", response)
     if response.status_code >= 500 or response.status_code == 408:

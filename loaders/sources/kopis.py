@@ -27,6 +27,7 @@ from loaders.source import (
     Table,
     day,
     days,
+    fault_of_429,
     key_in_query,
     moment,
     number,
@@ -89,7 +90,7 @@ def judge(response: Response) -> None:
     if status == 404:
         raise AnswerError(Fault.GONE, "HTTP 404", response)
     if status == 429:
-        raise AnswerError(Fault.BUSY, "HTTP 429", response)
+        raise AnswerError(fault_of_429(response), "HTTP 429", response)
     if status != 200:
         # KOPIS now and then answers 400 to a call that succeeds when it is made again.
         raise AnswerError(Fault.DOWN, f"HTTP {status}", response)

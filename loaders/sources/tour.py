@@ -7,6 +7,7 @@ language, each with its own content ids, so every key has the language first. Pl
 
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pyarrow as pa
@@ -70,16 +71,29 @@ class TotalCountPaginator(BasePaginator):
 
 
 def judge(response: Response) -> None:
-    """Accepts the service's own envelope with result 0000; everything else is a named fault."""
+    """Accepts the service's own envelope with result 0000; everything else is a named fault.
+
+    So is a page without rows that should have some: taken for the end of the list, it would lose
+    all that follow.
+    """
     raise_for_gateway(response)
     try:
         header = orjson.loads(response.content)["response"]["header"]
-        code = header["resultCode"]
-        _total_count(response.content)
+        code = str(header["resultCode"])
+        rows_before = (_page_number(response) - 1) * PAGE_SIZE
+        is_cut = rows_before > 0 and _total_count(response.content) == 0
+        is_cut |= rows_before < _total_count(response.content) and not len(read(response.content))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise AnswerError(Fault.UNREADABLE, "no TourAPI answer", response) from None
-    if int(code) != 0 and code.zfill(2)[-2:] != NO_DATA:
-        raise fault_of_code(code, header.get("resultMsg", ""), response)
+    if code.strip("0") and code.zfill(2)[-2:] != NO_DATA:
+        raise fault_of_code(code, str(header.get("resultMsg") or ""), response)
+    if is_cut:
+        raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
+
+
+def _page_number(response: Response) -> int:
+    query = parse_qs(urlsplit(response.request.url or "").query)
+    return int(query.get("pageNo", ["1"])[0])
 
 
 def read(body: bytes) -> pa.Table:

@@ -17,13 +17,34 @@ newest_load as (
     from events
 ),
 
+newest_list as (
+    select max(loaded_on) as loaded_on
+    from events
+    where source = 'kopis'
+),
+
+-- A performance that is still on or to come is in every list. One that the newest lacks was
+-- withdrawn.
+withdrawn as (
+    select events.event_id
+    from events
+    cross join newest_list
+    where
+        events.source = 'kopis'
+        and events.ends_on >= newest_list.loaded_on
+        and events.loaded_on < newest_list.loaded_on
+),
+
 wanted as (
     select events.*
     from events
     cross join newest_load
     where
-        events.ends_on is null
-        or events.ends_on >= newest_load.loaded_on - {{ var('events_ended_within_days') }}
+        (
+            events.ends_on is null
+            or events.ends_on >= newest_load.loaded_on - {{ var('events_ended_within_days') }}
+        )
+        and events.event_id not in (select withdrawn.event_id from withdrawn)
 ),
 
 served as (

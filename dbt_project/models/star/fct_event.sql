@@ -36,31 +36,32 @@ days as (
     select * from {{ ref('dim_date') }}
 ),
 
--- The list has every performance; its details, where they were fetched, say more. A performance
--- whose venue is not told, or in no list, takes place at the unknown one.
+-- The list has every performance, and is newer than the details, which are fetched only when they
+-- are new or changed: where both say something, the list counts. A performance whose venue is not
+-- told, or in no list, takes place at the unknown one.
 detailed_performances as (
     select
         performances.performance_id,
-        coalesce(details.title, performances.title) as title,
-        coalesce(details.genre, performances.genre) as genre,
+        coalesce(performances.title, details.title) as title,
+        coalesce(performances.genre, details.genre) as genre,
         coalesce(venues.venue_id, 'unknown') as venue_id,
         coalesce(venues.name_ko, performances.venue_name) as venue_name,
         details.venue_and_hall_name,
         case
             when venues.venue_id is not null then venues.district_id
-            when coalesce(details.area, performances.area) not like '서울%' then 'outside'
+            when coalesce(performances.area, details.area) not like '서울%' then 'outside'
             else 'unknown'
         end as district_id,
-        coalesce(details.starts_on, performances.starts_on) as starts_on,
-        coalesce(details.ends_on, performances.ends_on) as ends_on,
-        coalesce(details.is_open_run, performances.is_open_run, false) as is_open_run,
+        coalesce(performances.starts_on, details.starts_on) as starts_on,
+        coalesce(performances.ends_on, details.ends_on) as ends_on,
+        coalesce(performances.is_open_run, details.is_open_run, false) as is_open_run,
         details.min_price_krw,
         details.max_price_krw,
         details.price_text,
         details.schedule_text,
         details.running_time,
         details.age_limit,
-        coalesce(details.poster_url, performances.poster_url) as image_url,
+        coalesce(performances.poster_url, details.poster_url) as image_url,
         details.ticket_url as url,
         venues.longitude,
         venues.latitude,
