@@ -10,12 +10,14 @@ from rich.console import Console
 from loaders import load, plan, settings
 from loaders.display import Display, console, outcomes_table, remarks
 from loaders.lake import open_lake
+from loaders.raw import RawError
 from loaders.run import PHASES, AlreadyRunningError, Outcome, alone, needs_sample, prepare
 from loaders.run import run as run_tables
 from loaders.sample_api import SampleApi
 from loaders.settings import SettingError
 from loaders.source import Source
 from loaders.sources import SOURCES
+from loaders.stage import BrokenTableError
 
 OK, FAILED, BAD_SETTING, RUNNING = 0, 1, 2, 3
 LONGEST_RANGE = 366
@@ -45,6 +47,8 @@ def run(
         return BAD_SETTING, str(error)
     except AlreadyRunningError as error:
         return RUNNING, str(error)
+    except (BrokenTableError, RawError, OSError) as error:  # of a plan; a run names them by table
+        return FAILED, str(error)
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -53,6 +54,11 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
     with SampleApi(today=TODAY) as api:
         point_at(api, monkeypatch)
         yield api
+
+
+def heed_interrupts() -> None:
+    """For a child process: one of a background job inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def point_at(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import heed_interrupts
 from dbt.cli.main import dbtRunner
 from small_project import SmallProject, postgres
 
@@ -119,6 +120,7 @@ def test_an_interrupted_build_exports_nothing(project: SmallProject) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     try:
         wait_for(lambda: (project.folder / "logs" / "dbt.log").exists())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from conftest import PROJECT, TODAY, point_at
+from conftest import PROJECT, TODAY, heed_interrupts, point_at
 from test_pipelines import DLT, bodies, outcomes, query, raw_files, run
 
 from loaders import commands
@@ -176,6 +176,7 @@ def start(*words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
 
