@@ -11,13 +11,14 @@ from loaders import load, plan, settings
 from loaders.display import Display, console, outcomes_table, remarks
 from loaders.lake import open_lake
 from loaders.raw import RawError
-from loaders.run import PHASES, AlreadyRunningError, Outcome, alone, needs_sample, prepare
+from loaders.run import PHASES, AlreadyRunningError, Outcome, alone
 from loaders.run import run as run_tables
 from loaders.sample_api import SampleApi
 from loaders.settings import SettingError
 from loaders.source import Source
 from loaders.sources import SOURCES
 from loaders.stage import BrokenTableError
+from loaders.work import needs_sample, prepare
 
 OK, FAILED, BAD_SETTING, RUNNING = 0, 1, 2, 3
 LONGEST_RANGE = 366

@@ -8,8 +8,8 @@ from itertools import chain
 from rich.table import Table as Printed
 
 from loaders import raw
-from loaders.run import Work
 from loaders.source import Table
+from loaders.work import Work
 
 
 @dataclass(frozen=True)

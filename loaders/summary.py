@@ -9,8 +9,9 @@ from loaders import settings
 from loaders.commands import LAST_RUN
 from loaders.display import console, outcomes_table, remarks
 from loaders.marts import proved_artifacts
-from loaders.run import Outcome, needs_sample
+from loaders.run import Outcome
 from loaders.sources import SOURCES
+from loaders.work import needs_sample
 
 
 def main() -> None:

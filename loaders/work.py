@@ -1,0 +1,207 @@
+"""One source in a run: its settings, what of it is asked for a date, and what is staged."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Event
+from typing import Any
+from urllib.parse import urlsplit
+
+from loaders import extract, raw, settings, stage
+from loaders.budget import Budget
+from loaders.extract import Api, Extracted, Progress
+from loaders.lake import Lake
+from loaders.settings import SettingError
+from loaders.source import Ask, Source, Table
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run needs to know of one source."""
+
+    source: Source
+    lake: Lake
+    api: Api
+    budget: Budget
+    options: Mapping[str, Any]
+    today: date
+    refresh: bool = False
+    stopping: Event = field(default_factory=Event)
+    """Set when the run is to end: no further call is made."""
+
+    def operations(self, table: Table) -> set[str]:
+        """The operations that a table's calls count for."""
+        keys = ("one",) if table.details_of else ()
+        ask = Ask(self.today, self.options, keys=keys)
+        return {self.source.operation(call.path) for call in table.calls(ask)}
+
+    def left(self, table: Table) -> int:
+        """Calls that today's allowance still holds, of the operation with the fewest."""
+        return min(self.budget.left(operation) for operation in self.operations(table))
+
+    def ask(self, table: Table, on: date) -> Ask:
+        """What `table` is asked for the logical date `on`."""
+        if table.details_of:
+            parent = self.source.table(table.details_of)
+            return Ask(on, self.options, keys=new_or_changed(self, table, parent, on))
+        return Ask(on, self.options, changed_since=changes_since(self, table, on))
+
+
+def prepare(
+    source: Source, lake: Lake, sample_url: str, today: date, refresh: bool = False
+) -> Work:
+    """Reads and checks the settings of a source. Raises SettingError.
+
+    `sample_url` is where the sample API answers, for a source without a key.
+    """
+    name = f"sources.{source.name}"
+    options = {
+        option: settings.read(f"{name}.{option}", it.convert(it.default), it.convert, it.wants)
+        for option, it in source.options.items()
+    }
+    allowance = settings.read(
+        f"{name}.daily_allowance",
+        source.daily_allowance,
+        settings.whole_number,
+        "wants a number of calls",
+    )
+    api = settings_of_api(source, sample_url)
+    check_origin(lake, source, api)
+    setting = settings.environment_name(f"{name}.daily_allowance")
+    budget = Budget(lake, source.name, settings.today, allowance, setting)
+    return Work(source, lake, api, budget, options, today, refresh)
+
+
+def needs_sample(source: Source) -> bool:
+    """Whether the sample API answers for this source. Raises SettingError."""
+    if settings.service_key(source.name):
+        return False
+    setting = settings.environment_name(f"sources.{source.name}.service_key")
+    if settings.base_url(source.name, ""):
+        raise SettingError(
+            setting, "", f"wants the key of {settings.base_url(source.name, '')}, which is set"
+        )
+    if settings.dbt_target() != "local":
+        raise SettingError(setting, "", "wants a key: the sample API answers on DBT_TARGET=local")
+    return True
+
+
+def settings_of_api(source: Source, sample_url: str) -> Api:
+    if needs_sample(source):
+        return Api(f"{sample_url}{urlsplit(source.base_url).path}", "sample")
+    return Api(
+        settings.base_url(source.name, source.base_url), settings.service_key(source.name) or ""
+    )
+
+
+def check_origin(lake: Lake, source: Source, api: Api) -> None:
+    """Answers of the sample API and of a real one never mix in a lake. Raises SettingError."""
+    origin = "this machine" if settings.is_this_machine(api.base_url) else "the internet"
+    key = f"raw/{source.name}/_answered_by"
+    kept = lake.exists(key) and lake.folders(f"raw/{source.name}")
+    if not kept:
+        lake.write(key, origin.encode())
+    elif lake.read(key).decode() != origin:
+        raise SettingError(
+            "LAKE__URL",
+            str(lake.root),
+            f"holds {source.name} answers from {lake.read(key).decode()}, and would now get some"
+            f" from {origin}: set another HELLO_KOREA_HOME, or remove this one",
+        )
+
+
+def changes_since(work: Work, table: Table, on: date) -> date | None:
+    """The last time that a list with details was asked for its changes, or first asked at all."""
+    if not any(it.details_of == table.name for it in work.source.tables):
+        return None
+    days = raw.days(work.lake, work.source.name, table.name)
+    return max((day for day in days if day < on and listing(work, table, day)), default=None)
+
+
+def listing(work: Work, table: Table, on: date) -> list[raw.Page]:
+    """The pages of a list's newest complete extraction; none where there is none."""
+    folder = raw.newest_complete(work.lake, work.source.name, table.name, on)
+    return raw.pages_of(work.lake, folder) if folder else []
+
+
+def new_or_changed(work: Work, table: Table, parent: Table, on: date) -> tuple[str, ...]:
+    """The keys listed on a date that have no details yet, or older ones than their last change.
+
+    A change is told once, by the list of the day after it. So the lists are read back to the last
+    day whose details are complete: what could not be asked then is asked now.
+    """
+    answered = details_answered_at(work, table, on)
+    complete = [
+        day
+        for day in raw.days(work.lake, work.source.name, table.name)
+        if day < on and raw.newest_complete(work.lake, work.source.name, table.name, day)
+    ]
+    listed: set[str] = set()
+    changed: set[str] = set()
+    for day in raw.days(work.lake, work.source.name, parent.name):
+        if day > on or (complete and day <= complete[-1]):
+            continue
+        pages = listing(work, parent, day)
+        rows = stage.stage(parent, stage.as_answered(work.lake, pages), day).rows
+        keys = rows[parent.primary_key[0]].to_pylist()
+        listed_at = min((page.answered_at for page in pages), default="")
+        flagged = zip(keys, rows["is_changed"].to_pylist(), strict=True)
+        changed |= {
+            key for key, is_changed in flagged if is_changed and answered.get(key, "") < listed_at
+        }
+        listed = set(keys)
+    return tuple(sorted((listed - answered.keys()) | (listed & changed)))
+
+
+def details_answered_at(work: Work, table: Table, but: date) -> dict[str, str]:
+    """When each key's newest details were answered, all dates but one considered."""
+    answered: dict[str, str] = {}
+    for day in raw.days(work.lake, work.source.name, table.name):
+        folder = folder_to_stage(work, table, day) if day != but else None
+        for page in raw.pages_of(work.lake, folder) if folder else []:
+            answered[page.key] = max(page.answered_at, answered.get(page.key, ""))
+    return answered
+
+
+def folder_to_stage(work: Work, table: Table, on: date) -> str | None:
+    """The newest complete extraction of a date; of details, else the one that has most."""
+    name = work.source.name
+    folder = raw.newest_complete(work.lake, name, table.name, on)
+    if folder is None and table.details_of:
+        begun = raw.extractions(work.lake, name, table.name, on)
+        folder = max(begun, key=lambda it: len(raw.pages_of(work.lake, it)), default=None)
+    return folder
+
+
+def extract_date(
+    work: Work, table: Table, on: date, report: Callable[[Progress], None]
+) -> Extracted:
+    """Asks for what raw lacks of a table's date, as far as the API can still answer for it."""
+    name = work.source.name
+    folder = raw.folder_to_fill(work.lake, name, table.name, on, work.refresh)
+    if raw.is_complete(work.lake, folder):
+        return Extracted(calls=0, pages=len(raw.pages_of(work.lake, folder)))
+    if on < work.today and not table.answers_past:
+        kept = len(raw.pages_of(work.lake, folder_to_stage(work, table, on) or folder))
+        held = f"{kept} pages are kept" if kept else "nothing is kept"
+        return Extracted(0, 0, note=f"the API does not answer for a past date; {held}")
+    if table.details_of and not raw.newest_complete(work.lake, name, table.details_of, on):
+        return Extracted(0, 0, note=f"waits for {table.details_of}")
+    return extract.extract(
+        work.lake,
+        folder,
+        work.source,
+        table,
+        work.ask(table, on),
+        work.api,
+        work.budget,
+        report,
+        work.stopping,
+    )
+
+
+def stage_date(work: Work, table: Table, on: date) -> tuple[str, stage.Staged] | None:
+    folder = folder_to_stage(work, table, on)
+    if folder is None:
+        return None
+    return stage.stage_extraction(work.lake, work.source.name, table, on, folder)
