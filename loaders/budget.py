@@ -30,9 +30,6 @@ class Budget:
         self.allowance = allowance
         self._setting = setting
 
-    def made(self, operation: str) -> int:
-        return int(self._count(operation)["calls"])
-
     def left(self, operation: str) -> int:
         count = self._count(operation)
         return 0 if count["spent"] else max(0, self.allowance - int(count["calls"]))

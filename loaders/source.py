@@ -64,7 +64,7 @@ class Ask:
     options: Mapping[str, Any]
     """The source's options, by name."""
     changed_since: date | None = None
-    """For a table with details: the date up to which all details are known."""
+    """For a table with details: the last date before, for which its list was asked."""
     keys: tuple[str, ...] = ()
     """For a table of details: the keys that are new or changed."""
 
@@ -94,13 +94,13 @@ def whole(name: str, field: str) -> Column:
     return Column(name, field, pa.int32())
 
 
-def yes_no(name: str, field: str, *, optional: bool = False) -> Column:
+def yes_no(name: str, field: str) -> Column:
     """`Y` or `N`."""
-    return Column(name, field, pa.bool_(), optional=optional)
+    return Column(name, field, pa.bool_())
 
 
-def day(name: str, field: str, format: str, *, optional: bool = False) -> Column:
-    return Column(name, field, pa.date32(), format, optional=optional)
+def day(name: str, field: str, format: str) -> Column:
+    return Column(name, field, pa.date32(), format)
 
 
 def moment(name: str, field: str, format: str) -> Column:

@@ -47,7 +47,7 @@ class Staged:
     new_fields: dict[str, str] = field(default_factory=dict)
     """Fields that no column knows, with the first raw file that has them."""
     missing_fields: dict[str, str] = field(default_factory=dict)
-    """Fields that no row of an answer has, with the first raw file that lacks them."""
+    """Fields that no row of some answer has, with the first raw file that lacks them."""
 
 
 def stage(
@@ -126,8 +126,8 @@ def staged_file(lake: Lake, source: str, table: str, on: date) -> str | None:
     return max(found, key=lake.modified_at, default=None)  # a kill may leave an older one beside
 
 
-def read_staged(lake: Lake, file: str, columns: list[str] | None = None) -> pa.Table:
-    return pq.read_table(pa.BufferReader(lake.read(file)), columns=columns)
+def read_staged(lake: Lake, file: str) -> pa.Table:
+    return pq.read_table(pa.BufferReader(lake.read(file)))
 
 
 def _write_rejected(lake: Lake, key: str, rejected: list[Row]) -> None:
@@ -255,7 +255,8 @@ def _reasons(table: Table, columns: list[_Typed]) -> dict[int, str]:
     for it in columns:
         name, field, wanted = it.column.name, it.column.field, it.column.format or it.column.type
         for index in it.wrong():
-            reasons.setdefault(index, f"{name}: {field} is {it.texts[index]}, not {wanted}")
+            got = it.texts[index].as_py()
+            reasons.setdefault(index, f"{name}: {field} is {got!r}, not {wanted}")
         if name in table.primary_key:
             reasons |= dict.fromkeys(it.empty(), f"no {name}")
     return reasons

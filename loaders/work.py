@@ -111,7 +111,7 @@ def check_origin(lake: Lake, source: Source, api: Api) -> None:
 
 
 def changes_since(work: Work, table: Table, on: date) -> date | None:
-    """The last time that a list with details was asked for its changes, or first asked at all."""
+    """The last date before `on` for which a list with details was asked."""
     if not any(it.details_of == table.name for it in work.source.tables):
         return None
     days = raw.days(work.lake, work.source.name, table.name)

@@ -7,12 +7,10 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import orjson
 import pytest
 from conftest import PROJECT, TODAY, heed_interrupts, point_at
 from test_pipelines import DLT, bodies, outcomes, query, raw_files, run
 
-from loaders import commands
 from loaders.sample_api import SampleApi
 
 
@@ -264,9 +262,3 @@ def test_dates_without_answers_are_told_in_one_line(api: SampleApi, home: Path) 
         f"{first}..{TODAY - timedelta(days=1)}: the API does not answer for a past date;"
         " nothing is kept"
     ]
-
-
-def test_the_last_run_is_remembered_whole(api: SampleApi, home: Path) -> None:
-    run("tour", table="stays")
-    (one,) = orjson.loads((home / commands.LAST_RUN).read_bytes())
-    assert one["table"] == "stays"

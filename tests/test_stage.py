@@ -78,7 +78,7 @@ def test_a_row_that_cannot_be_typed_is_rejected_with_field_and_value(
     assert result.rows["content_id"].to_pylist() == ["2"]
     (rejected,) = result.rejected
     assert field in rejected["reason"]
-    assert value in rejected["reason"]
+    assert repr(value) in rejected["reason"]
     assert rejected["raw_file"] == "raw/page-0"
     assert rejected["row"]["contentid"] == "1"
 

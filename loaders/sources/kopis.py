@@ -171,7 +171,7 @@ def windows(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 
 def _list_calls(ask: Ask, path: str, params: dict[str, str]) -> Iterator[Call]:
-    """The whole list, then once more only what changed since the details are known.
+    """The whole list, then once more only what changed since the list was last asked.
 
     No list says when a record changed; asking by `afterdate` does.
     """
