@@ -83,7 +83,9 @@ class Archive(HTTPAdapter):
         self, file: str, request: PreparedRequest, body: bytes, answered_at: datetime
     ) -> Page:
         asked = {"method": request.method, "url": request.url}
-        return raw.describe(self._lake, file, body, self.call, asked, answered_at)
+        sent = dict(parse_qsl(urlsplit(request.url or "").query))
+        row = {**self.call.row, **{name: sent[name] for name in self.call.echo}}
+        return raw.describe(self._lake, file, body, row, self.call.key, asked, answered_at)
 
     def _call(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         if self._stopping.is_set():

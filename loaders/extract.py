@@ -47,7 +47,7 @@ class Extracted:
     error: str = ""
     """What went wrong, so that it is not complete."""
     note: str = ""
-    """Why nothing was asked, though it is not complete."""
+    """Why it is not complete, though nothing is wrong."""
 
 
 def extract(
@@ -63,7 +63,8 @@ def extract(
 ) -> Extracted:
     """Asks for all pages that `folder` does not hold yet, and completes it when none is missing.
 
-    A list ends at its first error. Details go on after an error that concerns one key alone.
+    A list ends at its first error. Details go on after an error that concerns one key alone; those
+    that the day's allowance does not reach are left to the next days.
     """
     archive = Archive(
         lake,
@@ -77,8 +78,8 @@ def extract(
     )
     client = _client(table, api, archive)
     calls = list(table.calls(ask))
-    error = ""
-    rows = failed = in_a_row = 0
+    error = note = ""
+    rows = failed = in_a_row = left_over = 0
     try:
         for number, call in enumerate(calls, start=1):
             archive.call = call
@@ -89,6 +90,11 @@ def extract(
                     asked = len(archive.pages)
                     report(Progress(asked, asked + left + len(calls) - number, rows))
                 in_a_row = 0
+            except AllowanceSpentError as spent:
+                if not table.details_of:
+                    raise
+                left_over += 1
+                note = f"{left_over} of {len(calls)} details are left to the next days: {spent}"
             except AnswerError as wrong:
                 if not table.details_of or wrong.fault in (Fault.BAD_KEY, Fault.QUOTA_SPENT):
                     raise
@@ -103,9 +109,9 @@ def extract(
             error += f"; check {key}, and that the key is granted for this service"
     except (AllowanceSpentError, raw.RawError) as wrong:
         error = str(wrong)
-    if not error:
+    if not error and not note:
         raw.complete(lake, folder, archive.pages)
-    return Extracted(archive.calls, len(archive.pages), error)
+    return Extracted(archive.calls, len(archive.pages), error, note)
 
 
 def accept(source: Source, table: Table, response: Response) -> None:

@@ -6,6 +6,7 @@ checksum. `_complete.json` names the pages in order; an extraction without it wa
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import orjson
 
 from loaders.lake import Lake
-from loaders.source import Call
 
 COMPLETE = "_complete.json"
 META = ".meta.json"
@@ -95,7 +95,8 @@ def describe(
     lake: Lake,
     file: str,
     body: bytes,
-    call: Call,
+    row: Mapping[str, Any],
+    key: str,
     request: dict[str, str | None],
     answered_at: datetime,
 ) -> Page:
@@ -106,8 +107,8 @@ def describe(
         "answered_at": answered_at.isoformat(timespec="milliseconds"),
         "sha256": hashlib.sha256(body).hexdigest(),
         "bytes": len(body),
-        "row": dict(call.row),
-        "key": call.key,
+        "row": dict(row),
+        "key": key,
     }
     lake.write_once(file + META, orjson.dumps(meta))
     return _page(file, meta)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from loaders.source import Source, Table
 from loaders.work import Work, extract_date, stage_date
 
 PHASES = ("extract", "stage", "load")
-TABLES_AT_ONCE = 8
 
 
 class AlreadyRunningError(Exception):
@@ -44,6 +44,16 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     files: dict[date, str] = field(default_factory=dict)
     """The staged file of each date, by its key in the lake."""
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """When each phase first began and last ended, by the monotonic clock."""
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = (self.seconds.get(phase, (began, 0))[0], time.monotonic())
 
 
 Report = Callable[[str, str, Progress], None]
@@ -60,14 +70,17 @@ def extract_and_stage(
         dated = f"{on}: " if len(dates) > 1 else ""
         try:
             if "extract" in phases:
-                asked = extract_date(work, table, on, partial(report, work.source.name, table.name))
+                with outcome.timed("extract"):
+                    tell = partial(report, work.source.name, table.name)
+                    asked = extract_date(work, table, on, tell)
                 outcome.calls += asked.calls
                 outcome.pages += asked.pages
                 outcome.errors += [dated + asked.error] if asked.error else []
                 if asked.note:
                     notes.setdefault(asked.note, []).append(on)
             if "stage" in phases:
-                _note_staged(outcome, on, stage_date(work, table, on))
+                with outcome.timed("stage"):
+                    _note_staged(outcome, on, stage_date(work, table, on))
             elif "load" in phases:
                 file = stage.staged_file(work.lake, work.source.name, table.name, on)
                 outcome.files |= {on: file} if file else {}
@@ -115,7 +128,8 @@ def run(
     follow is in. `done` hears of each table as it ends.
     """
     outcomes: list[Outcome] = []
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as threads:
+    # A thread for each table: none waits for another's.
+    with ThreadPoolExecutor(sum(len(work.source.tables) for work in works)) as threads:
         running: dict[Future[Outcome], tuple[Work, Table]] = {}
 
         def start(work: Work, table: Table) -> None:
@@ -157,7 +171,7 @@ def run(
 def _load(work: Work, table: Table, outcome: Outcome) -> None:
     try:
         pipe = load.pipeline(work.source)
-        with _one_writer():
+        with _one_writer(), outcome.timed("load"):
             outcome.loaded = load.load(pipe, work.source, table, work.lake, outcome.files)
     except load.LoadError as error:
         outcome.errors.append(str(error))

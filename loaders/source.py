@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
-from requests import HTTPError, PreparedRequest, Response
+from lxml import etree, html
+from requests import HTTPError, PreparedRequest, Request, Response
 
 Row = dict[str, Any]
 """One record as answered: the API's own field names, values as they came."""
@@ -34,12 +35,19 @@ class Fault(Enum):
 
 
 class AnswerError(HTTPError):
-    """An answer that is no data. An `HTTPError`, so that dlt's retry honours `Retry-After`."""
+    """An answer that is no data. An `HTTPError`, so that dlt's retry honours `Retry-After`.
 
-    def __init__(self, fault: Fault, said: str, response: Response | None = None) -> None:
+    `wait`: the seconds after which to ask again, where the answer's own header does not tell them.
+    """
+
+    def __init__(
+        self, fault: Fault, said: str, response: Response | None = None, wait: int = 0
+    ) -> None:
         super().__init__(f"{fault.value}: {said}", response=response)
         self.fault = fault
         self.said = said
+        if wait and response is not None:
+            response.headers["Retry-After"] = str(wait)
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,10 @@ class Call:
     paginator: Callable[[], BasePaginator] = SinglePagePaginator
     row: Mapping[str, Any] = field(default_factory=dict)
     """Values that hold for every row of the answer and do not stand in it."""
+    echo: tuple[str, ...] = ()
+    """Parameters, as they were sent at last, that do so too."""
     key: str = ""
-    """Of a detail: the key it is asked by."""
+    """Of a detail: the key it is asked by, as `Ask.keys` has it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,11 @@ class Ask:
     changed_since: date | None = None
     """For a table with details: the last date before, for which its list was asked."""
     keys: tuple[str, ...] = ()
-    """For a table of details: the keys that are new or changed."""
+    """For a table of details: the keys that are new or changed.
+
+    A key is the values of the list's primary key with `/` between them, and `@` and the version
+    after them where the list tells one.
+    """
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,11 @@ class Table:
     """The rows of an answer: columns of text under the API's own field names."""
     details_of: str | None = None
     """The table whose new or changed keys this one asks for, one call a key."""
+    version: str | None = None
+    """For a list with details: the column that tells one version of a row from the next.
+
+    A list without one has a column `is_changed` instead, and is asked by `Ask.changed_since`.
+    """
     unused: frozenset[str] = frozenset()
     """Fields that answers have and no column wants."""
     answers_past: bool = False
@@ -187,6 +206,41 @@ def text_columns(rows: list[Row]) -> pa.Table:
 def _texts(values: list[Any]) -> pa.Array:
     texts = [it if it is None or isinstance(it, str) else orjson.dumps(it) for it in values]
     return pa.array(texts, pa.string())
+
+
+class FirstWithRows(BasePaginator):
+    """Asks with one set of parameters after the other until one is answered with rows."""
+
+    def __init__(self, *steps: Mapping[str, str]) -> None:
+        super().__init__()
+        self._steps = iter(steps)
+
+    def init_request(self, request: Request) -> None:
+        request.params = {**request.params, **next(self._steps)}
+
+    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+        self._next = None if data else next(self._steps, None)
+        self._has_next_page = self._next is not None
+
+    def update_request(self, request: Request) -> None:
+        request.params |= self._next or {}
+
+
+BLOCKS = ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6")
+NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|<\?xml[^>]*>")
+"""What lxml takes no text with: control characters, and the declaration of an encoding."""
+
+
+def text_of_html(fragment: str) -> str:
+    """The text of a piece of HTML: a line for each block, without tags, entities and odd blanks."""
+    tree = html.fragment_fromstring(NO_XML.sub(" ", fragment), create_parent="div")
+    for hidden in tree.iter("script", "style", etree.Comment, etree.PI):
+        hidden.text = ""
+    for block in tree.iter(*BLOCKS):
+        block.text = "\n" + (block.text or "")
+        block.tail = "\n" + (block.tail or "")
+    lines = (" ".join(line.split()) for line in tree.text_content().splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def key_in_query(name: str) -> Callable[[PreparedRequest, str], None]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
+
+import pyarrow as pa
 
 from loaders import extract, raw, settings, stage
 from loaders.budget import Budget
@@ -31,9 +32,20 @@ class Work:
 
     def operations(self, table: Table) -> set[str]:
         """The operations that a table's calls count for."""
-        keys = ("one",) if table.details_of else ()
-        ask = Ask(self.today, self.options, keys=keys)
+        ask = Ask(self.today, self.options, keys=self._keys_like(table))
         return {self.source.operation(call.path) for call in table.calls(ask)}
+
+    def _keys_like(self, table: Table) -> tuple[str, ...]:
+        """Of details: a key for each call of their list, zeros where only its answer tells more."""
+        if not table.details_of:
+            return ()
+        parent = self.source.table(table.details_of)
+        fields = [it.field for it in parent.columns if it.name in parent.primary_key]
+        calls = parent.calls(Ask(self.today, self.options))
+        version = "@0" if parent.version else ""
+        return tuple(
+            "/".join(call.row.get(field, "0") for field in fields) + version for call in calls
+        )
 
     def left(self, table: Table) -> int:
         """Calls that today's allowance still holds, of the operation with the fewest."""
@@ -88,7 +100,7 @@ def needs_sample(source: Source) -> bool:
 
 def settings_of_api(source: Source, sample_url: str) -> Api:
     if needs_sample(source):
-        return Api(f"{sample_url}{urlsplit(source.base_url).path}", "sample")
+        return Api(f"{sample_url}/{source.name}", "sample")
     return Api(
         settings.base_url(source.name, source.base_url), settings.service_key(source.name) or ""
     )
@@ -111,8 +123,9 @@ def check_origin(lake: Lake, source: Source, api: Api) -> None:
 
 
 def changes_since(work: Work, table: Table, on: date) -> date | None:
-    """The last date before `on` for which a list with details was asked."""
-    if not any(it.details_of == table.name for it in work.source.tables):
+    """The last date before `on` for which a list was asked that tells changes only when asked."""
+    has_details = any(it.details_of == table.name for it in work.source.tables)
+    if not has_details or table.version:
         return None
     days = raw.days(work.lake, work.source.name, table.name)
     return max((day for day in days if day < on and listing(work, table, day)), default=None)
@@ -143,14 +156,26 @@ def new_or_changed(work: Work, table: Table, parent: Table, on: date) -> tuple[s
             continue
         pages = listing(work, parent, day)
         rows = stage.stage(parent, stage.as_answered(work.lake, pages), day).rows
-        keys = rows[parent.primary_key[0]].to_pylist()
+        keys = _keys(parent, rows)
+        listed = set(keys)
+        if parent.version:
+            continue  # a changed row has another key
         listed_at = min((page.answered_at for page in pages), default="")
         flagged = zip(keys, rows["is_changed"].to_pylist(), strict=True)
         changed |= {
             key for key, is_changed in flagged if is_changed and answered.get(key, "") < listed_at
         }
-        listed = set(keys)
     return tuple(sorted((listed - answered.keys()) | (listed & changed)))
+
+
+def _keys(parent: Table, rows: pa.Table) -> list[str]:
+    """What details are asked by, for each row of a list, in the form that `Ask.keys` tells."""
+    values = rows.select(list(parent.primary_key)).to_pylist()
+    keys = ["/".join(value.values()) for value in values]
+    if parent.version is None:
+        return keys
+    versions = rows[parent.version].cast(pa.string()).to_pylist()
+    return [f"{key}@{version or ''}" for key, version in zip(keys, versions, strict=True)]
 
 
 def details_answered_at(work: Work, table: Table, but: date) -> dict[str, str]:

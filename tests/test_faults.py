@@ -84,7 +84,8 @@ def test_details_of_an_unfinished_refresh_are_asked_for_the_day_after(
     monkeypatch.setenv("SOURCES__KOPIS__DAYS_AHEAD", "90")
     made = api.calls["pblprfr/{id}"]
     monkeypatch.setenv("SOURCES__KOPIS__DAILY_ALLOWANCE", str(made + 40))
-    assert run("kopis", refresh=True)[0] == 1
+    assert run("kopis", refresh=True) == (0, "")
+    assert "left to the next days" in outcomes(home)["kopis.performance_details"]["notes"][0]
     monkeypatch.delenv("SOURCES__KOPIS__DAILY_ALLOWANCE")
     later(api, 1, monkeypatch)
     assert run("kopis") == (0, "")

@@ -220,7 +220,7 @@ def test_a_second_path_makes_no_call_and_exports_nothing(
     monkeypatch.setenv("DBT_PROFILES_DIR", str(profiles))
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    for source, path in (("TOUR", "B551011"), ("KOPIS", "openApi/restful")):
+    for source, path in (("TOUR", "tour"), ("KOPIS", "kopis")):
         # Nobody answers there: a call would fail.
         monkeypatch.setenv(f"SOURCES__{source}__BASE_URL", f"http://127.0.0.1:9/{path}")
         monkeypatch.setenv(f"SOURCES__{source}__SERVICE_KEY", "sample")

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from requests import Response
 
-from loaders.source import AnswerError, Ask, Fault
+from loaders.source import AnswerError, Ask, Fault, text_of_html
 from loaders.sources import SOURCES, kopis
 
 
@@ -92,3 +92,19 @@ def test_every_source_names_its_tables_and_keys_apart() -> None:
             assert set(table.primary_key) <= set(columns)
             if table.details_of:
                 assert "is_changed" in {it.name for it in source.table(table.details_of).columns}
+
+
+@pytest.mark.parametrize(
+    ("fragment", "text"),
+    [
+        ("", ""),
+        ("plain, 1 < 2 & 3", "plain, 1 < 2 & 3"),
+        ("first<br>second&nbsp;&amp;  third<br/>\n\n", "first\nsecond & third"),
+        ("a<div style='x'>b<p>c</p></div>d", "a\nb\nc\nd"),
+        ("seen<!-- not --><script>nor(this)</script>", "seen"),
+        ("<b>never</i> closed", "never closed"),
+        ('<?xml version="1.0" encoding="utf-8"?>a\x00b', "a b"),
+    ],
+)
+def test_html_becomes_a_line_of_text_for_each_block(fragment: str, text: str) -> None:
+    assert text_of_html(fragment) == text

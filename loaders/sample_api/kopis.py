@@ -74,8 +74,9 @@ def operation(path: str) -> str:
 
 
 def answer(request: Request, rows: KopisRows) -> Answer:
-    if request.host.startswith("www."):
-        apex = f"http://{request.host.removeprefix('www.')}{request.target}"
+    host = request.headers.get("host", "")
+    if host.startswith("www."):
+        apex = f"http://{host.removeprefix('www.')}{request.target}"
         return Answer(301, "text/html;charset=UTF-8", b"", {"Location": apex})
     name, _, key = request.path.partition("/")
     if name not in PARAMETERS or "/" in key:
@@ -145,7 +146,6 @@ def _is_asked(row: Performance | Venue, params: Params) -> bool:
 
 SERVICE = Service(
     name="kopis",
-    root="/openApi/restful/",
     operation=operation,
     answer=answer,
     generated=generated_rows,

@@ -1,5 +1,6 @@
 """The HTTP server: it finds the service that a path belongs to, counts, and fails on demand."""
 
+import pkgutil
 import sys
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from socket import SHUT_RDWR, socket
 from socketserver import TCPServer
@@ -18,14 +20,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from loaders.sample_api import kopis, tour
 from loaders.sample_api.service import Answer, Request, Service
 from loaders.settings import KST
 
-SERVICES: tuple[Service[Any], ...] = (
-    tour.SERVICE,
-    kopis.SERVICE,
-)
+
+def _services() -> dict[str, Service[Any]]:
+    """Of every module beside this one that has a `SERVICE`."""
+    names = [found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    others = [name for name in names if name not in ("server", "__main__")]
+    modules = [import_module(f"{__package__}.{name}") for name in others]
+    services = [module.SERVICE for module in modules if hasattr(module, "SERVICE")]
+    return {service.name: service for service in services}
+
+
+SERVICES: dict[str, Service[Any]] = _services()
 CONTROL = "/_sample/"
 JSON = "application/json;charset=UTF-8"
 
@@ -87,7 +95,7 @@ class SampleApi:
         self._recorded: dict[str, Any] = {}
         if self.recordings:
             self._recorded = {
-                service.name: service.recorded(self.recordings) for service in SERVICES
+                service.name: service.recorded(self.recordings) for service in SERVICES.values()
             }
 
     def __enter__(self) -> Self:
@@ -112,7 +120,7 @@ class SampleApi:
 
     def base_urls(self) -> dict[str, str]:
         """The base URL to set for each pipeline."""
-        return {service.name: self.url + service.root.rstrip("/") for service in SERVICES}
+        return {name: f"{self.url}/{name}" for name in SERVICES}
 
     def fail(
         self,
@@ -135,8 +143,8 @@ class SampleApi:
         is in seconds; a `truncated` answer breaks off halfway. Raises ValueError for an unknown
         error.
         """
-        if error is not None and not any(error in service.errors for service in SERVICES):
-            known = sorted({name for service in SERVICES for name in service.errors})
+        if error is not None and not any(error in service.errors for service in SERVICES.values()):
+            known = sorted({name for service in SERVICES.values() for name in service.errors})
             raise ValueError(f"error is {error!r}: wants one of {', '.join(known)}")
         content = body.encode() if isinstance(body, str) else body
         fault = Fault(
@@ -156,13 +164,12 @@ class SampleApi:
             self._faults.clear()
             self._quotas.clear()
 
-    def answer(self, target: str, host: str) -> tuple[Answer, Fault | None]:
+    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[Answer, Fault | None]:
         """The answer to a GET, and the fault that it must still suffer on its way."""
-        path = urlsplit(target).path
-        service = next((known for known in SERVICES if path.startswith(known.root)), None)
+        name, _, path = urlsplit(target).path.removeprefix("/").partition("/")
+        service = SERVICES.get(name)
         if service is None:
             return _text(404, "API not found"), None
-        path = path.removeprefix(service.root)
         operation = service.operation(path)
         now = datetime.now(KST)
         today = self.today or now.date()
@@ -177,7 +184,7 @@ class SampleApi:
             path=path,
             params=dict(parse_qsl(urlsplit(target).query)),
             target=target,
-            host=host,
+            headers=headers,
             at=datetime.combine(today, now.timetz()),
             is_quota_spent=is_spent,
         )
@@ -241,7 +248,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith(CONTROL):
             self._control()
             return
-        answer, fault = self.server.api.answer(self.path, self.headers.get("Host", ""))
+        answer, fault = self.server.api.answer(
+            self.path, {name.lower(): value for name, value in self.headers.items()}
+        )
         if fault is None:
             self._send(answer)
             return

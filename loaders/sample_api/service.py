@@ -19,12 +19,13 @@ class RecordingError(Exception):
 @dataclass(frozen=True)
 class Request:
     path: str
-    """Below the service's root, such as `EngService2/areaBasedList2`."""
+    """Below the pipeline's name, such as `EngService2/areaBasedList2`."""
     params: Mapping[str, str]
     """Query parameters that have a value."""
     target: str
     """Path and query as they came."""
-    host: str
+    headers: Mapping[str, str]
+    """By their names in lower case."""
     at: datetime
     """The moment of the call, KST."""
     is_quota_spent: bool = False
@@ -43,11 +44,9 @@ class Service(Generic[Rows]):
     """One API. Every function is pure but `recorded`, which reads files."""
 
     name: str
-    """The pipeline that reads it, as in `SOURCES__<NAME>__BASE_URL`."""
-    root: str
-    """The path below which it answers."""
+    """The pipeline that reads it, as in `SOURCES__<NAME>__BASE_URL`, and its path's first part."""
     operation: Callable[[str], str]
-    """From a path below the root, the operation that calls are counted by."""
+    """From a path below that, the operation that calls are counted by."""
     answer: Callable[[Request, Rows], Answer]
     generated: Callable[[date], Rows]
     """All rows as the API would hold them on that KST date."""

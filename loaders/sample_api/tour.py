@@ -3,15 +3,24 @@
 Facts: data.go.kr 15101753 (EngService2), 15101578 (KorService2) and answers recorded in 2026.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from xml.sax.saxutils import escape
 
 import orjson
 
-from loaders.sample_api.service import KEY, Answer, Request, Service
+from loaders.sample_api.data_go_kr import (
+    GATEWAY_ERRORS,
+    JSON,
+    XML,
+    json_page,
+    page_number,
+    refusal,
+    result,
+    rows_of_page,
+)
+from loaders.sample_api.service import Answer, Request, Service
 from loaders.sample_api.tour_rows import (
     DETAIL_FIELDS,
     FESTIVAL_FIELDS,
@@ -34,58 +43,13 @@ LANGUAGES = {
 }
 RETIRED = ("EngService", "KorService", "JpnService", "ChsService")
 
-JSON = "application/json;charset=UTF-8"
-XML = "text/xml;charset=UTF-8"
-TEXT = "text/plain;charset=UTF-8"
-
 Params = Mapping[str, str]
 
 
-def _envelope(status: int, code: str, name: str, said: str) -> Answer:
-    header = {"errMsg": name, "returnAuthMsg": said, "returnReasonCode": code}
-    body = orjson.dumps({"OpenAPI_ServiceResponse": {"cmmMsgHeader": header}})
-    return Answer(status, JSON, body)
-
-
-def _legacy(code: str, name: str) -> Answer:
-    """The form of the older gateway: XML under HTTP 200, whatever `_type` asks for."""
-    body = (
-        "<OpenAPI_ServiceResponse><cmmMsgHeader><errMsg>SERVICE ERROR</errMsg>"
-        f"<returnAuthMsg>{name}</returnAuthMsg><returnReasonCode>{code}</returnReasonCode>"
-        "</cmmMsgHeader></OpenAPI_ServiceResponse>"
-    )
-    return Answer(200, XML, body.encode())
-
-
-def _plain(status: int, text: str) -> Answer:
-    return Answer(status, TEXT, text.encode())
-
-
-def _result(code: str, message: str) -> Answer:
-    """An error of the service itself, inside its own envelope."""
-    header = {"resultCode": code, "resultMsg": message}
-    return Answer(200, JSON, orjson.dumps({"response": {"header": header}}))
-
-
-_BAD_KEY = "SERVICE_KEY_IS_NOT_REGISTERED_ERROR"
-_QUOTA = "LIMITED_NUMBER_OF_SERVICE_REQUESTS_EXCEEDS_ERROR"
-_QUOTA_SAID = "일일 서비스 요청제한 횟수 초과 에러"
 ERRORS = {
-    "bad_key": _envelope(403, "30", _BAD_KEY, "등록되지 않은 서비스키"),
-    "retired": _envelope(400, "12", "NO_OPENAPI_SERVICE_ERROR", "폐기된 서비스"),
-    "quota": _plain(429, "API token quota exceeded"),
-    "quota_envelope_200": _envelope(200, "22", _QUOTA, _QUOTA_SAID),
-    "quota_envelope_403": _envelope(403, "22", _QUOTA, _QUOTA_SAID),
-    "rate_limit": _plain(429, "API rate limit exceeded"),
-    "forwarding": _plain(502, "Error forwarding request to backend server"),
-    "receiving": _plain(502, "Error receiving response from backend server"),
-    "unexpected": _plain(500, "Unexpected error"),
-    "not_found": _plain(404, "API not found"),
-    "legacy_bad_key": _legacy("30", _BAD_KEY),
-    "legacy_quota": _legacy("22", _QUOTA),
-    "legacy_timeout": _legacy("05", "SERVICETIME_OUT"),
-    "database": _result("0002", "DB_ERROR"),
-    "no_data": _result("0003", "NODATA_ERROR"),
+    **GATEWAY_ERRORS,
+    "database": result("0002", "DB_ERROR"),
+    "no_data": result("0003", "NODATA_ERROR"),
 }
 
 
@@ -241,25 +205,24 @@ def answer(request: Request, rows: TourRows) -> Answer:
     if service in RETIRED or service.endswith("Service1"):
         return ERRORS["retired"]
     # A key is granted for each language's service: one that was not applied for is a wrong key.
-    if params.get("serviceKey") != KEY or service not in LANGUAGES:
-        return ERRORS["bad_key"]
-    if request.is_quota_spent:
-        return ERRORS["quota"]
+    refused = refusal(request)
+    if refused or service not in LANGUAGES:
+        return refused or ERRORS["bad_key"]
     operation = OPERATIONS.get(name)
     if operation is None:
         return ERRORS["not_found"]
-    refused = _refused(operation, params)
-    if refused:
-        return _flat(*refused, request.at)
+    wrong = _wrong(operation, params)
+    if wrong:
+        return _flat(*wrong, request.at)
     found = operation.find(params, rows[LANGUAGES[service]])
-    page, size = int(params.get("pageNo", 1)), int(params.get("numOfRows", 10))
-    items = list(islice(found, (page - 1) * size, page * size))
+    page, total = page_number(params), len(found)
+    items = rows_of_page(found, params)
     if params.get("_type") == "json":
-        return _json_page(items, page, len(found))
-    return _xml_page(items, page, len(found))
+        return json_page({"item": items} if items else "", len(items), page, total, code="0000")
+    return _xml_page(items, page, total)
 
 
-def _refused(operation: Operation, params: Params) -> tuple[str, str] | None:
+def _wrong(operation: Operation, params: Params) -> tuple[str, str] | None:
     """The code and the message with which the service refuses the parameters, if it does."""
     for name in (*COMMON_REQUIRED, *operation.required):
         if name not in params:
@@ -284,18 +247,7 @@ def _flat(code: str, message: str, at: datetime) -> Answer:
     return Answer(200, JSON, orjson.dumps(body))
 
 
-def _json_page(items: list[dict[str, object]], page: int, total: int) -> Answer:
-    body = {
-        "items": {"item": items} if items else "",
-        "numOfRows": len(items),
-        "pageNo": page,
-        "totalCount": total,
-    }
-    header = {"resultCode": "0000", "resultMsg": "OK"}
-    return Answer(200, JSON, orjson.dumps({"response": {"header": header, "body": body}}))
-
-
-def _xml_page(items: list[dict[str, object]], page: int, total: int) -> Answer:
+def _xml_page(items: Sequence[Mapping[str, object]], page: int, total: int) -> Answer:
     rows = "".join(
         "<item>"
         + "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in item.items())
@@ -313,7 +265,6 @@ def _xml_page(items: list[dict[str, object]], page: int, total: int) -> Answer:
 
 SERVICE = Service(
     name="tour",
-    root="/B551011/",
     operation=lambda path: path,
     answer=answer,
     generated=generated_rows,

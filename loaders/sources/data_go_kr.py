@@ -5,10 +5,17 @@ status: a JSON or XML envelope, a flat JSON object, or a line of text, under 200
 """
 
 import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
-from requests import Response
+import orjson
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from requests import Request, Response
 
-from loaders.source import AnswerError, Fault, fault_of_429
+from loaders.source import AnswerError, Fault, Row, fault_of_429
+
+PAGE_SIZE = 1000
+NO_DATA = "03"
 
 # https://www.data.go.kr: the portal's table of error codes.
 FAULTS = {
@@ -65,3 +72,68 @@ def fault_of_code(code: str, said: str, response: Response) -> AnswerError:
     words = message.group(1) if message else said[:80]
     fault = FAULTS.get(code.zfill(2)[-2:], Fault.DOWN)
     return AnswerError(fault, f"code {code} {words}", response)
+
+
+class TotalCountPaginator(BasePaginator):
+    """Asks the next page while the rows of the pages asked for stay below `totalCount`.
+
+    `numOfRows` in the answer echoes the rows returned, so the size asked for is kept here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.page = 1
+        self.size = 0
+        self.left = 0
+        """Pages still to come."""
+
+    def init_request(self, request: Request) -> None:
+        request.params = {**request.params, "pageNo": "1"}
+        self.size = int(request.params["numOfRows"])
+
+    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+        self.left = max(0, -(-_total_count(response.content) // self.size) - self.page)
+        self._has_next_page = self.left > 0
+        self.page += 1
+
+    def update_request(self, request: Request) -> None:
+        request.params["pageNo"] = str(self.page)
+
+
+def judge_pages(response: Response, rows_in: Callable[[bytes], int]) -> None:
+    """Accepts a service's own envelope with result 0 or "no data"; all else is a named fault.
+
+    So is a page without rows that should have some: taken for the end of the list, it would lose
+    all that follow.
+    """
+    raise_for_gateway(response)
+    try:
+        header = orjson.loads(response.content)["response"]["header"]
+        code = str(header["resultCode"])
+        total = _total_count(response.content)
+        rows_before = _rows_before(response)
+        is_cut = rows_before > 0 and total == 0
+        is_cut |= rows_before < total and not rows_in(response.content)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise AnswerError(Fault.UNREADABLE, "none of this service's answers", response) from None
+    if code.strip("0") and code.zfill(2)[-2:] != NO_DATA:
+        raise fault_of_code(code, str(header.get("resultMsg") or ""), response)
+    if is_cut:
+        raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
+
+
+def body_of(answer: bytes) -> Row:
+    """What the envelope holds; nothing where there is "no data"."""
+    body: Row = orjson.loads(answer)["response"].get("body") or {}
+    return body
+
+
+def _total_count(answer: bytes) -> int:
+    return int(body_of(answer).get("totalCount") or 0)
+
+
+def _rows_before(response: Response) -> int:
+    """The rows of the pages before the one that was asked for. A detail has no page."""
+    query = parse_qs(urlsplit(response.request.url or "").query)
+    (page,), (size,) = query.get("pageNo", ["1"]), query.get("numOfRows", ["0"])
+    return (int(page) - 1) * int(size)

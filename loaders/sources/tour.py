@@ -7,21 +7,15 @@ language, each with its own content ids, so every key has the language first. Pl
 
 from collections.abc import Iterator
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
 
-import orjson
 import pyarrow as pa
-from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from pyarrow.json import ReadOptions, read_json
-from requests import Request, Response
+from requests import Response
 
 from loaders.source import (
-    AnswerError,
     Ask,
     Call,
-    Fault,
     Option,
-    Row,
     Source,
     Table,
     day,
@@ -34,7 +28,7 @@ from loaders.source import (
     text_columns,
     whole,
 )
-from loaders.sources.data_go_kr import fault_of_code, raise_for_gateway
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, body_of, judge_pages
 
 SERVICES = {
     "en": "EngService2",
@@ -42,58 +36,10 @@ SERVICES = {
     "ja": "JpnService2",
     "zh": "ChsService2",
 }
-PAGE_SIZE = 1000
-NO_DATA = "03"
-
-
-class TotalCountPaginator(BasePaginator):
-    """Asks the next page while the rows of the pages asked for stay below `totalCount`.
-
-    `numOfRows` in the answer echoes the rows returned, so the size asked for is kept here.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.page = 1
-        self.left = 0
-        """Pages still to come."""
-
-    def init_request(self, request: Request) -> None:
-        request.params = {**request.params, "pageNo": "1"}
-
-    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
-        self.left = max(0, -(-_total_count(response.content) // PAGE_SIZE) - self.page)
-        self._has_next_page = self.left > 0
-        self.page += 1
-
-    def update_request(self, request: Request) -> None:
-        request.params["pageNo"] = str(self.page)
 
 
 def judge(response: Response) -> None:
-    """Accepts the service's own envelope with result 0000; everything else is a named fault.
-
-    So is a page without rows that should have some: taken for the end of the list, it would lose
-    all that follow.
-    """
-    raise_for_gateway(response)
-    try:
-        header = orjson.loads(response.content)["response"]["header"]
-        code = str(header["resultCode"])
-        rows_before = (_page_number(response) - 1) * PAGE_SIZE
-        is_cut = rows_before > 0 and _total_count(response.content) == 0
-        is_cut |= rows_before < _total_count(response.content) and not len(read(response.content))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise AnswerError(Fault.UNREADABLE, "no TourAPI answer", response) from None
-    if code.strip("0") and code.zfill(2)[-2:] != NO_DATA:
-        raise fault_of_code(code, str(header.get("resultMsg") or ""), response)
-    if is_cut:
-        raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
-
-
-def _page_number(response: Response) -> int:
-    query = parse_qs(urlsplit(response.request.url or "").query)
-    return int(query.get("pageNo", ["1"])[0])
+    judge_pages(response, lambda body: len(read(body)))
 
 
 def read(body: bytes) -> pa.Table:
@@ -101,7 +47,7 @@ def read(body: bytes) -> pa.Table:
     try:
         return _read_texts(body)
     except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, KeyError):
-        items = _body(body).get("items") or {}
+        items = body_of(body).get("items") or {}
         item = items.get("item") or []
         return text_columns([item] if isinstance(item, dict) else item)
 
@@ -118,15 +64,6 @@ def _read_texts(body: bytes) -> pa.Table:
     if not all(pa.types.is_string(it) or pa.types.is_null(it) for it in table.schema.types):
         raise pa.ArrowTypeError("not all text")
     return table
-
-
-def _body(body: bytes) -> Row:
-    answer: Row = orjson.loads(body)["response"].get("body") or {}
-    return answer
-
-
-def _total_count(body: bytes) -> int:
-    return int(_body(body).get("totalCount") or 0)
 
 
 def _list_call(language: str, operation: str, params: dict[str, str]) -> Call:

@@ -62,7 +62,7 @@ def total(api: SampleApi, operation: str) -> int:
         },
     }
     params |= needed.get(operation.split("/")[1], {"lDongRegnCd": "11"})
-    answer = requests.get(f"{api.url}/B551011/{operation}", params, timeout=10).json()
+    answer = requests.get(f"{api.url}/tour/{operation}", params, timeout=10).json()
     return int(answer["response"]["body"]["totalCount"])
 
 
@@ -76,7 +76,7 @@ def len_of_list(api: SampleApi, operation: str, params: dict[str, str]) -> int:
             "rows": "100",
             "cpage": str(page),
         }
-        url = f"{api.url}/openApi/restful/{operation}"
+        url = f"{api.url}/kopis/{operation}"
         found = requests.get(url, asked, timeout=10).text.count("<db>")
         rows, page = rows + found, page + 1
         if found < 100:

@@ -18,7 +18,6 @@ import pyarrow.dataset as pads
 
 from loaders import raw
 from loaders.lake import Lake
-from loaders.source import Call
 from loaders.sources import SOURCES
 from loaders.stage import stage_extraction
 
@@ -44,8 +43,8 @@ def write_pages(lake: Lake) -> None:
         )
         file = f"{FOLDER}/page-{first:06}.json"
         lake.write_once(file, body)
-        call = Call("KorService2/areaBasedList2", row={"language": "ko"})
-        pages.append(raw.describe(lake, file, body, call, {}, datetime(2026, 11, 22)))
+        same = {"language": "ko"}
+        pages.append(raw.describe(lake, file, body, same, "", {}, datetime(2026, 11, 22)))
     raw.complete(lake, FOLDER, pages)
 
 
