@@ -4,11 +4,12 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from queue import SimpleQueue
 
 from dlt.common.runtime import signals
 
@@ -124,42 +125,40 @@ def run(
 ) -> list[Outcome]:
     """Runs the tables of all sources at once; each is loaded as soon as it is staged.
 
-    One thread loads, because the warehouse takes one writer. Details start when the list that they
-    follow is in. `done` hears of each table as it ends.
+    This thread loads, because the warehouse takes one writer; every table has a thread of its own
+    for what comes before. Details start when the list that they follow is staged. `done` hears of
+    each table as it ends.
     """
     outcomes: list[Outcome] = []
-    # A thread for each table: none waits for another's.
-    with ThreadPoolExecutor(sum(len(work.source.tables) for work in works)) as threads:
-        running: dict[Future[Outcome], tuple[Work, Table]] = {}
+    staged: SimpleQueue[Future[tuple[Work, Table, Outcome]]] = SimpleQueue()
+    tables = [it for work in works for it in work.source.tables if only_table in (None, it.name)]
+    with ThreadPoolExecutor(len(tables)) as threads:
 
         def start(work: Work, table: Table) -> None:
-            job = threads.submit(extract_and_stage, work, table, dates, phases, report)
-            running[job] = (work, table)
+            threads.submit(before_load, work, table).add_done_callback(staged.put)
+
+        def before_load(work: Work, table: Table) -> tuple[Work, Table, Outcome]:
+            outcome = extract_and_stage(work, table, dates, phases, report)
+            for details in work.source.tables:
+                if details.details_of == table.name and not only_table:
+                    start(work, details)
+            return work, table, outcome
 
         for work in works:
-            names = [table.name for table in work.source.tables]
             for table in work.source.tables:
-                first = table.details_of not in names or bool(only_table)
-                if first and only_table in (None, table.name):
+                if table.name == only_table or not (only_table or table.details_of):
                     start(work, table)
         try:
-            while running:
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for job in ended:
-                    work, table = running.pop(job)
-                    if not only_table:
-                        for details in work.source.tables:
-                            if details.details_of == table.name:
-                                start(work, details)
-                    outcome = job.result()
-                    if "load" in phases:
-                        # dlt would swallow a Ctrl-C during its load; so the load is ended first.
-                        with signals.intercepted_signals():
-                            _load(work, table, outcome)
-                            signals.raise_if_signalled()
-                    outcome.left = work.left(table)
-                    outcomes.append(outcome)
-                    done(outcome)
+            for _ in tables:
+                work, table, outcome = staged.get().result()
+                if "load" in phases:
+                    # dlt would swallow a Ctrl-C during its load; so the load is ended first.
+                    with signals.intercepted_signals():
+                        _load(work, table, outcome)
+                        signals.raise_if_signalled()
+                outcome.left = work.left(table)
+                outcomes.append(outcome)
+                done(outcome)
         except BaseException:  # Ctrl-C among others: the threads make no further call
             for work in works:
                 work.stopping.set()

