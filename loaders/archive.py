@@ -133,9 +133,12 @@ class Archive(HTTPAdapter):
         return {self._key, quote(self._key), quote_plus(self._key)} if len(self._key) > 7 else set()
 
     def _file(self, request: PreparedRequest) -> str:
-        """A raw file's name: the path, and a digest that tells its parameters apart."""
+        """A raw file's name: the path, and a digest that tells its parameters apart.
+
+        Where the API is asked, host and base path, is no part of what is asked.
+        """
         path = self._path(request)
-        digest = hashlib.sha256(_canonical(request).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(f"{path}?{_parameters(request)}".encode()).hexdigest()[:12]
         return f"{self._folder}/{path.replace('/', '.')}.{digest}.{self._source.extension}"
 
     def _path(self, request: PreparedRequest) -> str:
@@ -145,10 +148,10 @@ class Archive(HTTPAdapter):
         return urlsplit(request.url or "").netloc
 
 
-def _canonical(request: PreparedRequest) -> str:
-    """Path and parameters, in an order of their own; the host is no part of what is asked."""
-    url = urlsplit(request.url or "")
-    return f"{url.path}?{urlencode(sorted(parse_qsl(url.query, keep_blank_values=True)))}"
+def _parameters(request: PreparedRequest) -> str:
+    """In an order of their own."""
+    query = urlsplit(request.url or "").query
+    return urlencode(sorted(parse_qsl(query, keep_blank_values=True)))
 
 
 def _response(request: PreparedRequest, body: bytes) -> Response:
