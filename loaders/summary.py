@@ -41,7 +41,13 @@ def _read(file: Path, default: Any) -> Any:
 def build_lines(run_results: dict[str, Any]) -> list[str]:
     """How many nodes of each kind came to each end, then each that did not do well."""
     results = run_results.get("results", [])
-    kinds = {"model": "models", "seed": "seeds", "test": "tests", "unit_test": "unit tests"}
+    kinds = {
+        "seed": "seeds",
+        "model": "models",
+        "snapshot": "snapshots",
+        "test": "tests",
+        "unit_test": "unit tests",
+    }
     ends: dict[str, Counter[str]] = {}
     for result in results:
         kind = kinds.get(result["unique_id"].split(".")[0])
@@ -78,7 +84,7 @@ def places(home: Path, artifacts: Path) -> list[str]:
         *([f"MADE-UP DATA         of {', '.join(made_up)}: no key is set"] if made_up else []),
         "first               . .venv/bin/activate",
         f"website's database  {database}",
-        f"warehouse           {home / 'warehouse.duckdb'} (schemas staging_*, star, serving)",
+        f"warehouse           {home / 'warehouse.duckdb'} (schemas staging_*, star, frequent, serving)",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
         "to type next        dlt pipeline run --plan",
