@@ -208,6 +208,26 @@ def _texts(values: list[Any]) -> pa.Array:
     return pa.array(texts, pa.string())
 
 
+class FullPagePaginator(BasePaginator):
+    """Asks the next page, counted by the parameter `page`, as long as pages come back full."""
+
+    def __init__(self, page: str, size: int) -> None:
+        super().__init__()
+        self._page = page
+        self._size = size
+        self._number = 1
+
+    def init_request(self, request: Request) -> None:
+        request.params = {**request.params, self._page: "1"}
+
+    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+        self._has_next_page = len(data or []) >= self._size
+        self._number += 1
+
+    def update_request(self, request: Request) -> None:
+        request.params[self._page] = str(self._number)
+
+
 class FirstWithRows(BasePaginator):
     """Asks with one set of parameters after the other until one is answered with rows."""
 

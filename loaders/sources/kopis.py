@@ -12,15 +12,15 @@ from itertools import chain
 
 import orjson
 import pyarrow as pa
-from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from lxml import etree
-from requests import Request, Response
+from requests import Response
 
 from loaders.source import (
     AnswerError,
     Ask,
     Call,
     Fault,
+    FullPagePaginator,
     Option,
     Row,
     Source,
@@ -57,24 +57,6 @@ LIST_FIELDS = {
     "seatscale": "seats",
 }
 """Fields of ticket links and halls as they stand in their JSON."""
-
-
-class FullPagePaginator(BasePaginator):
-    """Asks the next page for as long as pages come back full."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.page = 1
-
-    def init_request(self, request: Request) -> None:
-        request.params = {**request.params, "cpage": "1"}
-
-    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
-        self._has_next_page = len(data or []) >= PAGE_SIZE
-        self.page += 1
-
-    def update_request(self, request: Request) -> None:
-        request.params["cpage"] = str(self.page)
 
 
 def judge(response: Response) -> None:
