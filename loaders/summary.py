@@ -84,7 +84,7 @@ def places(home: Path, artifacts: Path) -> list[str]:
         *([f"MADE-UP DATA         of {', '.join(made_up)}: no key is set"] if made_up else []),
         "first               . .venv/bin/activate",
         f"website's database  {database}",
-        f"warehouse           {home / 'warehouse.duckdb'} (schemas staging_*, star, frequent, serving)",
+        f"warehouse           {home / 'warehouse.duckdb'} (staging_*, star, frequent, serving)",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
         "to type next        dlt pipeline run --plan",

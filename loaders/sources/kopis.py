@@ -8,6 +8,7 @@ whether more follows; an error comes under HTTP 200 and looks like one record. T
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from itertools import chain
 
 import orjson
@@ -158,11 +159,12 @@ def _list_calls(ask: Ask, path: str, params: dict[str, str]) -> Iterator[Call]:
     No list says when a record changed; asking by `afterdate` does.
     """
     region = ask.options["region"]
+    pages = partial(FullPagePaginator, "cpage", PAGE_SIZE)
     asked = {**params, "rows": str(PAGE_SIZE), **({"signgucode": region} if region else {})}
-    yield Call(path, asked, FullPagePaginator, {"is_changed": "N"})
+    yield Call(path, asked, pages, {"is_changed": "N"})
     if ask.changed_since:
         since = {"afterdate": f"{ask.changed_since:%Y%m%d}"}
-        yield Call(path, asked | since, FullPagePaginator, {"is_changed": "Y"})
+        yield Call(path, asked | since, pages, {"is_changed": "Y"})
 
 
 def _performances(ask: Ask) -> list[Call]:
