@@ -91,6 +91,7 @@ class SampleApi:
         self._faults: list[Fault] = []
         self._quotas: dict[str, int] = {}
         self._spent: Counter[tuple[date, str]] = Counter()
+        self._in_minute: Counter[tuple[datetime, str]] = Counter()
         self._rows: dict[tuple[str, date], Any] = {}
         self._recorded: dict[str, Any] = {}
         if self.recordings:
@@ -177,6 +178,9 @@ class SampleApi:
             self.calls[operation] += 1
             fault = next((one for one in self._faults if one.takes(service, operation, path)), None)
             self._spent[today, operation] += 1
+            minute = now.replace(second=0, microsecond=0)
+            self._in_minute[minute, operation] += 1
+            calls_in_minute = self._in_minute[minute, operation]
             allowance = self._quotas.get(operation, self.allowance)
             is_spent = allowance is not None and self._spent[today, operation] > allowance
             rows = self._rows_of(service, today)
@@ -187,6 +191,7 @@ class SampleApi:
             headers=headers,
             at=datetime.combine(today, now.timetz()),
             is_quota_spent=is_spent,
+            calls_in_minute=calls_in_minute,
         )
         if fault and fault.error:
             return service.errors[fault.error], fault

@@ -29,6 +29,8 @@ class Request:
     at: datetime
     """The moment of the call, KST."""
     is_quota_spent: bool = False
+    calls_in_minute: int = 1
+    """Calls of this operation in the current minute, this one included."""
 
 
 @dataclass(frozen=True)

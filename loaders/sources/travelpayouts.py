@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from email.utils import parsedate
+from functools import partial
 
 import orjson
 import pyarrow as pa
-from dlt.sources.helpers.rest_client.paginators import BasePaginator
-from requests import PreparedRequest, Request, Response
+from requests import PreparedRequest, Response
 
 from loaders.source import (
     AnswerError,
@@ -21,6 +21,7 @@ from loaders.source import (
     Call,
     Column,
     Fault,
+    FullPagePaginator,
     Option,
     Row,
     Source,
@@ -40,24 +41,6 @@ ONE_WAY = "one-way"
 # Organization's arrivals are led by, and the largest far ones. 20 x 6 months x 2 currencies are 240
 # calls, so a day's run stays below the 600 that the API takes in a minute.
 ORIGINS = "TYO,OSA,FUK,SPK,TPE,HKG,SHA,BJS,BKK,SIN,HAN,SGN,DAD,MNL,KUL,LAX,NYC,LON,PAR,SYD"
-
-
-class FullPagePaginator(BasePaginator):
-    """Asks the next page for as long as pages come back full."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.page = 1
-
-    def init_request(self, request: Request) -> None:
-        request.params = {**request.params, "page": "1"}
-
-    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
-        self._has_next_page = len(data or []) >= PAGE_SIZE
-        self.page += 1
-
-    def update_request(self, request: Request) -> None:
-        request.params["page"] = str(self.page)
 
 
 def sign(request: PreparedRequest, key: str) -> None:
@@ -150,7 +133,7 @@ def _fares(ask: Ask) -> Iterator[Call]:
                             "sorting": "price",
                             "limit": str(PAGE_SIZE),
                         },
-                        paginator=FullPagePaginator,
+                        paginator=partial(FullPagePaginator, "page", PAGE_SIZE),
                     )
 
 
