@@ -1,0 +1,40 @@
+with
+
+source as (
+    select * from {{ source('staging_travelpayouts', 'fares') }}
+),
+
+-- Every day is kept, not the newest alone: what a fare cost when is what the table is for. A code
+-- of a fare's end that is no airport's stands where the airport is not told.
+renamed as (
+    select
+        md5(
+            origin || '|' || destination || '|' || departure_at || '|' || return_at
+            || '|' || airline || '|' || flight_number
+        ) as fare_id,
+        currency as currency_code,
+        origin as origin_code,
+        destination as destination_code,
+        coalesce(origin_airport, origin) as origin_airport_code,
+        coalesce(destination_airport, destination) as destination_airport_code,
+        airline as airline_code,
+        flight_number,
+        cast(departs_at as timestamp) as departs_at,
+        departs_offset,
+        cast(returns_at as timestamp) as returns_at,
+        returns_offset,
+        return_at = 'one-way' as is_one_way,
+        cast(price as decimal(14, 2)) as price,
+        cast(transfers as integer) as transfers,
+        cast(return_transfers as integer) as return_transfers,
+        cast(duration as integer) as duration_minutes,
+        cast(duration_to as integer) as outbound_minutes,
+        cast(duration_back as integer) as return_minutes,
+        seller,
+        'https://www.aviasales.com' || link as search_url,
+        logical_date as seen_on,
+        _dlt_load_id as load_id
+    from source
+)
+
+select * from renamed

@@ -1,0 +1,48 @@
+{#- Dist: some hundred rows that every fare and flight joins. Sort: the key they join on. -#}
+{{ config(dist='all', sort='airline_code') }}
+
+with
+
+schedules as (
+    select * from {{ ref('stg_incheon__schedules') }}
+),
+
+fares as (
+    select * from {{ ref('stg_travelpayouts__fares') }}
+),
+
+named as (
+    select
+        airline_code,
+        airline_name,
+        row_number() over (
+            partition by airline_code
+            order by loaded_on desc, airline_name asc
+        ) as name_rank
+    from schedules
+),
+
+told as (
+    select airline_code from named
+    union all
+    select airline_code from fares
+),
+
+codes as (
+    select distinct airline_code
+    from told
+),
+
+-- An airline that flies to Incheon in no schedule is called by its code.
+airlines as (
+    select
+        codes.airline_code,
+        coalesce(named.airline_name, codes.airline_code) as airline_name
+    from codes
+    left join named
+        on
+            codes.airline_code = named.airline_code
+            and named.name_rank = 1
+)
+
+select * from airlines

@@ -1,0 +1,86 @@
+{#- Dist: a few thousand rows a season, read with the airports and airlines that lie on every node.
+    Sort: flights are asked for by the days of their season. -#}
+{{ config(dist='all', sort='first_date_id') }}
+
+with
+
+schedules as (
+    select * from {{ ref('stg_incheon__schedules') }}
+),
+
+days as (
+    select * from {{ ref('dim_date') }}
+),
+
+-- What the newest list says of a flight's season replaces all that older ones said of it: its
+-- weekdays may have changed since.
+told as (
+    select
+        *,
+        max(loaded_on) over (
+            partition by direction, flight_id, airport_code, first_on
+        ) as last_told_on,
+        max(loaded_on) over () as newest_list_on
+    from schedules
+),
+
+-- Two rows of one flight share out the week: it flies on a day when either says so.
+joined as (
+    select
+        direction,
+        flight_id,
+        airport_code,
+        airline_code,
+        first_on,
+        last_on,
+        local_time,
+        season,
+        {%- for day in [
+            'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday',
+        ] %}
+        max(substring(weekdays, {{ loop.index }}, 1)) = 'Y' as flies_on_{{ day }},
+        {%- endfor %}
+        last_told_on,
+        last_told_on = newest_list_on as is_current
+    from told
+    where loaded_on = last_told_on
+    group by
+        direction,
+        flight_id,
+        airport_code,
+        airline_code,
+        first_on,
+        last_on,
+        local_time,
+        season,
+        last_told_on,
+        newest_list_on
+),
+
+keyed as (
+    select
+        joined.direction,
+        joined.flight_id,
+        joined.airport_code,
+        joined.airline_code,
+        first_days.date_id as first_date_id,
+        last_days.date_id as last_date_id,
+        joined.first_on,
+        joined.last_on,
+        joined.local_time,
+        joined.season,
+        joined.flies_on_monday,
+        joined.flies_on_tuesday,
+        joined.flies_on_wednesday,
+        joined.flies_on_thursday,
+        joined.flies_on_friday,
+        joined.flies_on_saturday,
+        joined.flies_on_sunday,
+        joined.is_current,
+        joined.last_told_on
+    from joined
+    left join days as first_days on joined.first_on = first_days.date_day
+    left join days as last_days on joined.last_on = last_days.date_day
+)
+
+select * from keyed
