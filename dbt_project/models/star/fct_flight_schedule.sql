@@ -38,7 +38,7 @@ joined as (
         {%- for day in [
             'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday',
         ] %}
-        max(substring(weekdays, {{ loop.index }}, 1)) = 'Y' as flies_on_{{ day }},
+            max(substring(weekdays, {{ loop.index }}, 1)) = 'Y' as flies_on_{{ day }},
         {%- endfor %}
         last_told_on,
         last_told_on = newest_list_on as is_current
