@@ -51,6 +51,8 @@ class Mart:
     foreign_keys: tuple[ForeignKey, ...]
     indexes: tuple[tuple[str, ...], ...]
     """From the model's `meta.rds_indexes`, and one for each foreign key."""
+    max_delete_share: float
+    """The model's `meta.rds_max_delete_share`: what it may lose whatever the setting says."""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -182,7 +184,8 @@ def mart(node: Json) -> Mart:
             if constraint["type"] == "foreign_key"
         )
     )
-    indexes = [tuple(index) for index in node["config"].get("meta", {}).get("rds_indexes", [])]
+    meta = node["config"].get("meta", {})
+    indexes = [tuple(index) for index in meta.get("rds_indexes", [])]
     if unknown := {column for index in indexes for column in index} - node["columns"].keys():
         raise ExportError(f"{name}: meta.rds_indexes names {min(unknown)}, which is no column")
     return Mart(
@@ -202,6 +205,7 @@ def mart(node: Json) -> Mart:
         primary_key=primary_key,
         foreign_keys=foreign_keys,
         indexes=tuple(dict.fromkeys([*indexes, *(key.columns for key in foreign_keys)])),
+        max_delete_share=float(meta.get("rds_max_delete_share", 0)),
     )
 
 

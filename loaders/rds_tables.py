@@ -123,8 +123,8 @@ def delete(
 
     A row stays where one refers to it that stays itself: in a table that is no part of this
     export, or is kept in one that is (`staged`; tables just `filled` hold no row to be kept).
-    Raises ExportError beyond the share `rds.max_delete_share` of the rows that were there before
-    this export, whatever it `inserted`.
+    Raises ExportError beyond the share `rds.max_delete_share`, or the mart's own where that is
+    more, of the rows that were there before this export, whatever it `inserted`.
     """
     before = count(cursor, mart) - inserted
     used = [
@@ -142,8 +142,11 @@ def delete(
         unused=SQL("").join(SQL(" and not exists ({})").format(each) for each in used),
     )
     deleted = cursor.rowcount
-    share = settings.read(
-        "rds.max_delete_share", 0.2, _share, "wants a share from 0 to 1, such as 0.2"
+    share = max(
+        mart.max_delete_share,
+        settings.read(
+            "rds.max_delete_share", 0.2, _share, "wants a share from 0 to 1, such as 0.2"
+        ),
     )
     small = before < SMALL_TABLE and deleted < before
     if deleted > share * before and not small:

@@ -230,6 +230,16 @@ def test_the_share_of_deletes_can_be_set(
     assert counts(run(project)) == {"events": (0, 0, 21)}
 
 
+def test_a_mart_whose_rows_come_and_go_may_lose_more(project: SmallProject) -> None:
+    run(project)
+    project.warehouse(f"delete from {SERVING}.rds_events where event_id >= 40")
+    manifest = project.manifest()
+    manifest["nodes"]["model.shop.rds_events"]["config"]["meta"]["rds_max_delete_share"] = 0.6
+    project.write_artifact("manifest.json", manifest)
+
+    assert counts(run(project)) == {"events": (0, 0, 60)}
+
+
 def test_new_rows_make_no_room_for_more_deletes(project: SmallProject) -> None:
     run(project)
     project.warehouse(
