@@ -11,6 +11,7 @@ import dlt
 import pyarrow as pa
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
+from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from loaders import settings
@@ -79,6 +80,7 @@ def _source(source: Source, table: Table, arrows: list[pa.Table]) -> Any:
         name=table.name,
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         merge_key="logical_date",
+        columns=_local_times(table),
     )
     def rows() -> Iterator[pa.Table]:
         yield from arrows
@@ -88,6 +90,16 @@ def _source(source: Source, table: Table, arrows: list[pa.Table]) -> Any:
         return rows
 
     return staged()
+
+
+def _local_times(table: Table) -> TTableSchemaColumns:
+    """That times have no zone: dlt would make them UTC, and a cast then shifts them to the zone of
+    whoever reads."""
+    return {
+        column.name: {"name": column.name, "data_type": "timestamp", "timezone": False}
+        for column in table.columns
+        if pa.types.is_timestamp(column.type)
+    }
 
 
 def _with_origin(arrow: pa.Table, file: str) -> pa.Table:

@@ -1,0 +1,446 @@
+"""Fares of Travelpayouts: the API's quirks over real HTTP, and the recorded rows."""
+
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+import requests
+from conftest import TODAY, point_at
+from requests import Response
+
+from loaders import commands, stage
+from loaders.extract import accept
+from loaders.sample_api import SampleApi
+from loaders.source import AnswerError, Ask, Fault
+from loaders.sources import SOURCES, travelpayouts
+
+OPERATION = "aviasales/v3/prices_for_dates"
+FARES = SOURCES["travelpayouts"].table("fares")
+SETTINGS = {
+    "SOURCES__TRAVELPAYOUTS__ORIGINS": "TYO",
+    "SOURCES__TRAVELPAYOUTS__MONTHS_AHEAD": "2",
+}
+
+
+@pytest.fixture
+def one_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two months from Tokyo: four calls."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+
+
+def run(plan: bool = False) -> tuple[int, str]:
+    return commands.run("travelpayouts", None, None, None, False, plan)
+
+
+def outcome(home: Path) -> dict[str, Any]:
+    (it,) = orjson.loads((home / "last_run.json").read_bytes())
+    return dict(it)
+
+
+def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
+        return warehouse.sql(sql).fetchall()
+
+
+def ask_api(api: SampleApi, token: str = "sample", **params: Any) -> Response:
+    return requests.get(
+        f"{api.url}/travelpayouts/{OPERATION}",
+        params=params,
+        headers={"X-Access-Token": token},
+        timeout=10,
+    )
+
+
+def fares(api: SampleApi, **params: Any) -> list[dict[str, Any]]:
+    whole = {"destination": "SEL", "one_way": "false", "limit": 1000, "currency": "krw"}
+    answer = ask_api(api, **{**whole, **params}).json()
+    assert answer["success"] is True
+    found: list[dict[str, Any]] = answer["data"]
+    return found
+
+
+def answered(status: int, body: bytes, **headers: str) -> Response:
+    response = Response()
+    response.status_code, response._content = status, body
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+def refusal(response: Response) -> AnswerError:
+    with pytest.raises(AnswerError) as raised:
+        travelpayouts.judge(response)
+    return raised.value
+
+
+# What is asked
+
+
+def test_every_origin_is_asked_by_month_and_currency_below_the_limit_of_a_minute() -> None:
+    known = SOURCES["travelpayouts"].options
+    options = {name: it.convert(it.default) for name, it in known.items()}
+    calls = list(FARES.calls(Ask(date(2026, 11, 22), options)))
+    asked = {
+        tuple(call.params[it] for it in ("origin", "departure_at", "currency")) for call in calls
+    }
+    assert len(asked) == len(calls) == 20 * 6 * 2
+    assert len(calls) <= 600
+    assert {month for _, month, _ in asked} == {
+        *("2026-11", "2026-12", "2027-01", "2027-02", "2027-03", "2027-04")
+    }
+    assert {call.params["destination"] for call in calls} == {"SEL"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wants"),
+    [
+        ("ORIGINS", "TOKYO", "wants IATA codes"),
+        ("ORIGINS", "TYO,TYO", "wants IATA codes"),
+        ("DESTINATIONS", "", ""),
+        ("MONTHS_AHEAD", "0", "wants a number of months from 1 to 12"),
+        ("MONTHS_AHEAD", "13", "wants a number of months from 1 to 12"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch, name: str, value: str, wants: str
+) -> None:
+    monkeypatch.setenv(f"SOURCES__TRAVELPAYOUTS__{name}", value)
+    code, said = run(plan=True)
+    if not wants:  # nothing set is the default
+        assert code == 0
+        return
+    assert code == 2
+    assert f"SOURCES__TRAVELPAYOUTS__{name} is '{value}': {wants}" in said
+
+
+# What comes of the answers
+
+
+@pytest.mark.usefixtures("one_route")
+def test_every_fare_of_the_api_arrives_in_both_currencies(api: SampleApi, home: Path) -> None:
+    assert run() == (0, "")
+    assert api.calls[OPERATION] == 4
+    for currency in ("krw", "usd"):
+        told = [
+            (it["origin_airport"], it["departure_at"], it.get("return_at", "one-way"), it["price"])
+            for month in ("2026-11", "2026-12")
+            for it in fares(api, origin="TYO", departure_at=month, currency=currency)
+        ]
+        arrived = query(
+            home,
+            "select origin_airport, departure_at, return_at, price"
+            f" from staging_travelpayouts.fares where currency = '{currency}'",
+        )
+        assert len(told) > 5
+        assert sorted(arrived) == sorted(told)
+    assert outcome(home)["rejected"] == 0
+
+
+@pytest.mark.usefixtures("one_route")
+def test_times_are_local_with_their_offset_and_a_flight_number_keeps_its_zeros(
+    api: SampleApi, home: Path
+) -> None:
+    fare = {
+        "flight_number": "0511",
+        "origin_airport": "LAX",
+        "destination_airport": "ICN",
+        "departure_at": "2026-12-01T23:30:00-08:00",
+        "return_at": "2026-12-09T08:05:00+09:00",
+        "airline": "RS",
+        "origin": "LAX",
+        "destination": "SEL",
+        "price": 812,
+        "transfers": 0,
+        "return_transfers": 1,
+        "duration": 1500,
+        "duration_to": 790,
+        "duration_back": 710,
+    }
+    body = orjson.dumps({"data": [fare], "currency": "usd", "success": True})
+    api.fail(OPERATION, body=body, times=1)
+    run()
+    (row,) = query(
+        home,
+        "select flight_number, departs_at::text, departs_offset, returns_at::text, returns_offset,"
+        " departure_at, transfers, return_transfers, duration, seller, link"
+        " from staging_travelpayouts.fares where origin = 'LAX'",
+    )
+    assert row == (
+        *("0511", "2026-12-01 23:30:00", "-08:00", "2026-12-09 08:05:00", "+09:00"),
+        *("2026-12-01T23:30:00-08:00", 0, 1, 1500, None, None),
+    )
+
+
+@pytest.mark.usefixtures("one_route", "api")
+def test_local_times_are_the_same_on_a_machine_in_any_zone(home: Path) -> None:
+    run()
+    with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("set timezone = 'Asia/Seoul'")
+        times = warehouse.sql(
+            "select departure_at, cast(departs_at as timestamp)::text"
+            " from staging_travelpayouts.fares"
+        ).fetchall()
+    assert times
+    assert all(told[:19].replace("T", " ") == at for told, at in times)
+
+
+def test_one_way_fares_are_kept_apart_from_round_trips() -> None:
+    told = {
+        **{"origin": "TYO", "destination": "SEL", "airline": "KE", "flight_number": "1"},
+        **{"departure_at": "2026-12-01T08:00:00+09:00", "price": 5},
+    }
+    body = orjson.dumps(
+        {
+            "data": [
+                told,
+                {**told, "return_at": ""},
+                {**told, "return_at": None},
+                {**told, "return_at": "2026-12-02T08:00:00+09:00"},
+            ],
+            "currency": "krw",
+            "success": True,
+        }
+    )
+    staged = stage.stage(FARES, [("file", {}, lambda: body)], TODAY)
+    assert staged.rejected == []
+    assert sorted(staged.rows["return_at"].to_pylist()) == ["2026-12-02T08:00:00+09:00", "one-way"]
+    assert staged.rows["returns_at"].null_count == 1
+
+
+def test_of_one_fare_told_twice_the_cheaper_counts() -> None:
+    told = {
+        **{"origin": "TYO", "destination": "SEL", "airline": "KE", "flight_number": "1"},
+        **{"departure_at": "2026-12-01T08:00:00+09:00"},
+    }
+    data = [{**told, "price": price, "gate": str(price)} for price in (7, 5, 9)]
+    body = orjson.dumps({"data": data, "currency": "krw", "success": True})
+    staged = stage.stage(FARES, [("file", {}, lambda: body)], TODAY)
+    assert staged.rows["price"].to_pylist() == [5.0]
+    assert staged.duplicates == 2
+
+
+def test_a_fare_that_cant_be_read_is_rejected_with_the_reason() -> None:
+    told = {
+        **{"origin": "TYO", "destination": "SEL", "airline": "KE", "flight_number": "1"},
+        **{"departure_at": "2026-12-01T08:00:00+09:00", "price": 5},
+    }
+    wrong = [{**told, "departure_at": "soon"}, {**told, "airline": ""}, {**told, "price": "free"}]
+    body = orjson.dumps({"data": wrong, "currency": "krw", "success": True})
+    staged = stage.stage(FARES, [("file", {}, lambda: body)], TODAY)
+    assert len(staged.rows) == 0
+    assert sorted(it["reason"] for it in staged.rejected) == [
+        "departs_at: departs_at is 'soon', not %Y-%m-%dT%H:%M:%S",
+        "no airline",
+        "price: price is 'free', not double",
+    ]
+
+
+@pytest.mark.usefixtures("one_route")
+def test_a_full_page_is_followed_by_the_next(api: SampleApi, home: Path) -> None:
+    fare = fares(api, origin="TYO")[0]
+    page = [{**fare, "flight_number": f"{number:04}"} for number in range(1000)]
+    body = orjson.dumps({"data": page, "currency": "krw", "success": True})
+    api.calls.clear()
+    api.fail(OPERATION, body=body, times=1)
+    assert run() == (0, "")
+    assert api.calls[OPERATION] == 5
+    pages = [
+        orjson.loads(meta.read_bytes())["request"]["url"]
+        for meta in (home / "lake" / "raw").rglob("*.meta.json")
+    ]
+    assert sum("&page=2" in url for url in pages) == 1
+
+
+@pytest.mark.usefixtures("one_route")
+def test_a_month_without_a_fare_is_data(api: SampleApi, home: Path) -> None:
+    api.fail(OPERATION, error="nothing")
+    assert run() == (0, "")
+    assert api.calls[OPERATION] == 4
+    assert outcome(home)["staged"] == 0
+
+
+# Errors
+
+
+@pytest.mark.usefixtures("one_route")
+@pytest.mark.parametrize("error", ["bad_token", "bad_token_200"])
+def test_a_refused_token_is_named_and_asked_once(api: SampleApi, home: Path, error: str) -> None:
+    api.fail(OPERATION, error=error)
+    assert run()[0] == 1
+    assert api.calls[OPERATION] == 1
+    assert "the key is refused" in str(outcome(home))
+    assert "check SOURCES__TRAVELPAYOUTS__SERVICE_KEY" in str(outcome(home))
+
+
+@pytest.mark.usefixtures("one_route")
+def test_the_token_goes_in_a_header_and_nowhere_else(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__SERVICE_KEY", "not-the-right-token")
+    assert run()[0] == 1
+    kept = [path for path in home.rglob("*") if path.is_file()]
+    assert not any(b"not-the-right-token" in path.read_bytes() for path in kept)
+
+
+@pytest.mark.usefixtures("one_route")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"success":false,"data":null,"error":"departure_at is wrong"}',
+        b"[]",
+        b'{"data":[],"currency":"krw"}',
+        b'{"success":true,"currency":"krw"}',
+        b'{"success":true,"data":[],"currency":"krw"',
+        b'{"success":true,"data":{"TYO":{"price":1}},"currency":"krw"}',
+        b"<html>",
+    ],
+)
+def test_what_is_no_answer_is_not_kept(api: SampleApi, home: Path, body: bytes) -> None:
+    api.fail(OPERATION, body=body)
+    assert run()[0] == 1
+    kept = [path for path in (home / "lake" / "raw").rglob("*.json") if path.is_file()]
+    assert not any(path.read_bytes() == body for path in kept)
+
+
+def test_a_refusal_is_told_in_the_apis_words() -> None:
+    error = refusal(answered(400, b'{"success":false,"data":{},"error":"currency is invalid"}'))
+    assert (error.fault, error.said) == (Fault.BAD_REQUEST, "HTTP 400 currency is invalid")
+    assert refusal(answered(404, b"404 page not found")).fault is Fault.BAD_REQUEST
+    assert refusal(answered(502, b"<html>")).fault is Fault.DOWN
+
+
+# The limit of 600 calls a minute
+
+
+def test_more_calls_than_a_minute_allows_are_refused(api: SampleApi) -> None:
+    with requests.Session() as session:
+        session.headers["X-Access-Token"] = "sample"
+        url = f"{api.url}/travelpayouts/{OPERATION}?origin=XXX"
+        # Twice the limit: wherever the minute ends, one of the two is passed.
+        codes = [session.get(url, timeout=10).status_code for _ in range(1201)]
+    assert codes.index(429) >= 600
+    assert set(codes) == {200, 429}
+
+
+@pytest.mark.usefixtures("one_route")
+def test_a_run_that_is_too_fast_waits_as_long_as_it_is_told(api: SampleApi) -> None:
+    api.fail(OPERATION, error="too_fast", headers={"Retry-After": "2"}, times=1)
+    started = time.monotonic()
+    assert run() == (0, "")
+    assert time.monotonic() - started >= 2
+    assert api.calls[OPERATION] == 5
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry_After": "7", "Date": "Sun, 22 Nov 2026 03:04:15 GMT"}, "7"),
+        ({"Date": "Sun, 22 Nov 2026 03:04:15 GMT"}, "45"),
+        ({"Date": "Sun, 22 Nov 2026 03:04:00 GMT"}, "60"),
+        ({"Date": "now"}, "60"),
+        ({}, "60"),
+    ],
+)
+def test_the_wait_lasts_till_the_minute_ends_by_the_apis_clock(
+    headers: dict[str, str], seconds: str
+) -> None:
+    error = refusal(answered(429, b"Too Many Requests", **headers))
+    assert error.fault is Fault.BUSY
+    assert error.response.headers["Retry-After"] == seconds
+
+
+# The sample API
+
+
+def test_the_sample_answers_as_the_api_does(api: SampleApi) -> None:
+    assert ask_api(api, token="wrong", origin="TYO").status_code == 401
+    assert requests.get(
+        f"{api.url}/travelpayouts/{OPERATION}", {"token": "sample", "origin": "TYO"}, timeout=10
+    ).json()["success"]
+    assert ask_api(api, currency="krw").status_code == 400
+    assert ask_api(api, origin="TYO", limit=1001).status_code == 400
+    assert len(ask_api(api, destination="SEL", one_way="false").json()["data"]) == 30
+    assert ask_api(api, origin="TYO").json()["currency"] == "rub"
+    everything = fares(api) + fares(api, page=2)
+    assert [it["price"] for it in everything] == sorted(it["price"] for it in everything)
+    pages = [it for page in range(1, 4) for it in fares(api, limit=600, page=page)]
+    assert pages == everything
+    assert fares(api, one_way="true") == [it for it in everything if "return_at" not in it]
+    assert {it["destination_airport"] for it in fares(api, origin="HND")} == {"GMP"}
+    dollars = [it["price"] for it in fares(api, origin="TYO", currency="usd")]
+    won = [it["price"] for it in fares(api, origin="TYO")]
+    assert [round(price / 1400) for price in won] == dollars
+
+
+def test_the_sample_has_what_answers_are_odd_in(api: SampleApi) -> None:
+    everything = fares(api)
+    assert any(it["flight_number"].startswith("0") for it in everything)
+    assert {"gate" in it for it in everything} == {True, False}
+    assert {"return_at" in it for it in everything} == {True, False}
+    assert all(it["departure_at"][:10] > "2026-11-22" for it in everything)
+    cities = {it["origin"] for it in everything}
+    months = {(it["origin"], it["departure_at"][:7]) for it in everything}
+    assert len(months) < 12 * len(cities)  # sparse: not every month has one
+    with SampleApi(today=TODAY) as again:
+        assert fares(again) == everything
+
+
+# Recorded rows
+
+
+@pytest.fixture
+def recorded(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
+    with SampleApi(recordings=recordings) as api:
+        point_at(api, monkeypatch)
+        yield api
+
+
+def excerpt(recordings: Path) -> list[dict[str, Any]]:
+    answer = orjson.loads((recordings / "travelpayouts" / "prices_excerpt.json").read_bytes())
+    rows: list[dict[str, Any]] = answer["rows"]
+    assert len(rows) == 15
+    return rows
+
+
+def test_every_recorded_fare_arrives(
+    recorded: SampleApi, recordings: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = excerpt(recordings)
+    monkeypatch.setenv("HELLO_KOREA_TODAY", "2026-10-04")  # the day of their search
+    monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "ICN")
+    monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__DESTINATIONS", "TAO,KIX,PQC,CXR,DAD")
+    monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__MONTHS_AHEAD", "2")
+    assert run() == (0, "")
+    arrived = query(
+        home,
+        "select destination, departure_at, return_at, airline, flight_number, price, seller,"
+        " departs_at::text, currency from staging_travelpayouts.fares",
+    )
+    assert sorted(arrived) == sorted(
+        (
+            *(row[name] for name in ("destination", "departure_at", "return_at", "airline")),
+            *(row[name] for name in ("flight_number", "price", "gate")),
+            row["departure_at"][:19].replace("T", " "),
+            "krw",
+        )
+        for row in rows
+    )
+    assert outcome(home)["rejected"] == 0
+
+
+def test_the_recorded_answer_is_read_whole(recordings: Path) -> None:
+    file = recordings / "travelpayouts" / "prices_for_dates_wire_example_2025-05.json"
+    body = file.read_bytes()
+    accept(SOURCES["travelpayouts"], FARES, answered(200, body))
+    staged = stage.stage(FARES, [("file", {}, lambda: body)], date(2025, 5, 16))
+    assert (staged.rejected, staged.new_fields) == ([], {})
+    assert staged.missing_fields == {}
+    (row,) = staged.rows.to_pylist()
+    assert (row["return_at"], row["returns_at"], row["currency"]) == ("one-way", None, "rub")
+    assert (row["origin_airport"], row["price"], row["duration"]) == ("SVO", 17000.0, 455)
+    assert f"{row['departs_at']}{row['departs_offset']}" == "2025-07-15 17:20:00+03:00"
