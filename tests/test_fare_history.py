@@ -1,0 +1,136 @@
+"""The history of fares in the warehouse, by real dbt builds over days that come one by one."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import PROJECT, point_at
+from test_dbt_project import PROFILE
+
+from loaders import commands
+from loaders.sample_api import SampleApi
+
+
+@dataclass
+class Warehouse:
+    home: Path
+    settings: pytest.MonkeyPatch
+
+    def load(self, day: str, prices_of: str = "", refresh: bool = False) -> None:
+        """Loads a day's fares, with the prices of another day where one is named."""
+        self.settings.setenv("HELLO_KOREA_TODAY", day)
+        with SampleApi(today=date.fromisoformat(prices_of or day)) as api:
+            point_at(api, self.settings)
+            assert commands.run("travelpayouts", None, None, None, refresh, False) == (0, "")
+            assert commands.run("incheon", None, None, None, False, False) == (0, "")
+
+    def build(self) -> None:
+        built = subprocess.run(
+            [
+                Path(sys.executable).with_name("dbt"),
+                *("build", "--select", "+freq_cheapest_fare", "+rds_fares"),
+                *("--indirect-selection", "cautious", "--profiles-dir", str(self.home)),
+                *("--target-path", str(self.home / "target")),
+                *("--log-path", str(self.home / "logs")),
+            ],
+            cwd=PROJECT,
+            env=os.environ.copy(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert built.returncode == 0, built.stdout
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:
+            return warehouse.sql(sql).fetchall()
+
+    def mark(self, day: str) -> None:
+        """Makes the fares of a day such that computing them again would show."""
+        with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:
+            for table, column in (
+                ("checks_star.fct_fare", "price_krw"),
+                ("checks_frequent.freq_cheapest_fare", "cheapest_krw"),
+            ):
+                warehouse.execute(f"update {table} set {column} = -1 where seen_on = '{day}'")
+
+    def days(self) -> dict[str, tuple[int, float]]:
+        """Of each day seen: its fares, and the sum of their prices in won."""
+        rows = self.query(
+            "select seen_on::text, count(*), sum(price_krw) from checks_star.fct_fare group by 1"
+        )
+        return {day: (count, float(total)) for day, count, total in rows}
+
+
+@pytest.fixture
+def warehouse(home: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """Two days of fares from two cities, built."""
+    home.mkdir()
+    (home / "profiles.yml").write_text(PROFILE)
+    monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO,LAX")
+    it = Warehouse(home, monkeypatch)
+    it.load("2026-11-21")
+    it.load("2026-11-22")
+    it.build()
+    return it
+
+
+def test_days_are_computed_once_and_a_late_or_repeated_one_replaces_itself_alone(
+    warehouse: Warehouse,
+) -> None:
+    first = warehouse.days()
+    assert set(first) == {"2026-11-21", "2026-11-22"}
+    rows = "select * from checks_frequent.freq_cheapest_fare order by all"
+    cheapest = warehouse.query(rows)
+
+    warehouse.build()
+    assert warehouse.days() == first
+    assert warehouse.query(rows) == cheapest
+
+    warehouse.mark("2026-11-21")
+    marked = {**first, "2026-11-21": (first["2026-11-21"][0], -first["2026-11-21"][0])}
+    warehouse.load("2026-11-20")
+    warehouse.build()
+    with_late = warehouse.days()
+    assert {day: with_late[day] for day in first} == marked
+    assert with_late["2026-11-20"][0] > 0
+
+    warehouse.load("2026-11-22", prices_of="2026-11-25", refresh=True)
+    warehouse.build()
+    with_new_prices = warehouse.days()
+    changed = {day for day in with_late if with_late[day] != with_new_prices[day]}
+    assert changed == {"2026-11-22"}
+    (untouched,) = warehouse.query(
+        "select distinct cheapest_krw from checks_frequent.freq_cheapest_fare"
+        " where seen_on = '2026-11-21'"
+    )
+    assert untouched == (-1,)
+
+
+def test_a_fare_has_both_prices_and_the_website_the_newest_day(warehouse: Warehouse) -> None:
+    told = warehouse.query(
+        "select count(distinct (origin, departure_at, return_at, airline, flight_number))"
+        " from staging_travelpayouts.fares where logical_date = '2026-11-22'"
+    )
+    served = warehouse.query(
+        "select count(*), count(price_usd), count(price_krw), min(seen_on)::text,"
+        " max(seen_on)::text from checks_serving.rds_fares"
+    )
+    ((count,),) = told
+    assert served == [(count, count, count, "2026-11-22", "2026-11-22")]
+    assert warehouse.query(
+        "select distinct origin_city_code, destination_city_code"
+        " from checks_frequent.freq_cheapest_fare order by 1"
+    ) == [("LAX", "SEL"), ("TYO", "SEL")]
+    from_known_airports = warehouse.query(
+        "select count(*) from checks_serving.rds_fares"
+        " where origin_airport_code in (select airport_code from checks_star.dim_airport"
+        " where is_served_from_incheon)"
+    )
+    assert from_known_airports == [(count,)]
