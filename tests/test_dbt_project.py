@@ -21,9 +21,9 @@ from lxml import etree
 
 from loaders import stage
 from loaders.source import Table
-from loaders.sources import kopis, tour
+from loaders.sources import SOURCES as PIPELINES
 
-SOURCES = {f"staging_{it.SOURCE.name}": it.SOURCE for it in (tour, kopis)}
+SOURCES = {f"staging_{name}": source for name, source in PIPELINES.items()}
 LOADED = ("logical_date", "raw_file", "stage_file", "_dlt_load_id")
 
 # A target of one's own: it builds in schemas of its own and exports nothing.
@@ -134,7 +134,7 @@ def layer(model: dict[str, Any]) -> str:
 
 
 def marts(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [model for model in models if layer(model) in ("star", "serving")]
+    return [model for model in models if layer(model) in ("star", "frequent", "serving")]
 
 
 def data_tests(manifest: dict[str, Any], model: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -169,6 +169,7 @@ def test_only_staging_reads_sources_and_each_layer_only_the_ones_below(
     below = {
         "staging": {"staging"},
         "star": {"staging", "star"},
+        "frequent": {"star"},
         "serving": {"star", "serving"},  # the parents of its foreign keys
     }
     layers = {model["unique_id"]: layer(model) for model in models}
@@ -270,6 +271,7 @@ def test_a_target_of_ones_own_builds_beside_the_warehouse(empty: Warehouse) -> N
         "checks_seeds",
         "checks_staging",
         "checks_star",
+        "checks_frequent",
         "checks_serving",
     }
 
