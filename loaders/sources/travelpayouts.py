@@ -37,9 +37,9 @@ CURRENCIES = ("krw", "usd")
 ONE_WAY = "one-way"
 """Stands in the key of a fare that has no return."""
 
-# From where most visitors come: the nearest cities of the countries that the Korea Tourism
-# Organization's arrivals are led by, and the largest far ones. 20 x 6 months x 2 currencies are 240
-# calls, so a day's run stays below the 600 that the API takes in a minute.
+# The main cities of the countries that send most visitors (Japan, China, Taiwan, Hong Kong, the
+# United States, South-East Asia) and of three far ones. 20 x 6 months x 2 currencies are 240 calls,
+# so a day's run stays below the 600 that the API takes in a minute.
 ORIGINS = "TYO,OSA,FUK,SPK,TPE,HKG,SHA,BJS,BKK,SIN,HAN,SGN,DAD,MNL,KUL,LAX,NYC,LON,PAR,SYD"
 
 
