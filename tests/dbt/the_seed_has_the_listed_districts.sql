@@ -1,4 +1,4 @@
--- Districts of Seoul in TourAPI's list that the seed lacks. A new one gets a row in
+-- Districts of Seoul (region 11) in TourAPI's list that the seed lacks. A new one gets a row in
 -- seeds/districts.csv.
 with
 
@@ -21,7 +21,7 @@ unknown as (
             listed.region_code = seed.tour_region
             and listed.district_code = seed.tour_district
     where
-        listed.region_code in (select seed.tour_region from seed)
+        listed.region_code = '11'
         and seed.district_id is null
 )
 
