@@ -12,7 +12,9 @@ from pathlib import Path
 os.environ["DLT_PROJECT_DIR"] = tempfile.mkdtemp(prefix="hello-korea-tests-")
 
 import pytest
+from newcomer import Newcomer
 
+from loaders import embedded_postgres
 from loaders.sample_api import SampleApi
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -46,6 +48,19 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("profiles")
     shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
     return folder
+
+
+@pytest.fixture(scope="session")
+def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """All pipelines run on the sample API as of now, and `dbt build`: for tests that only read."""
+    home = tmp_path_factory.mktemp("built")
+    newcomer = Newcomer(home, profiles)
+    newcomer.succeeds("dlt", "pipeline", "run")
+    newcomer.succeeds("dbt", "build")
+    yield newcomer
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HELLO_KOREA_HOME", str(home))
+        embedded_postgres.stop()
 
 
 @pytest.fixture

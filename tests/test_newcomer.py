@@ -1,49 +1,17 @@
 """A newcomer's commands, one after the other, on generated data: no key, nothing edited."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import orjson
 import psycopg2
 import pytest
-from conftest import PROJECT
+from newcomer import Newcomer
 
 from loaders import embedded_postgres
 
-BIN = Path(sys.executable).parent
 DISTRICTS_OF_SEOUL = 25
-
-
-class Newcomer:
-    """Runs commands of the environment in the checkout, with a home of its own."""
-
-    def __init__(self, home: Path, profiles: Path) -> None:
-        self.home = home
-        self.environment = os.environ | {
-            "HELLO_KOREA_HOME": str(home),
-            "DBT_PROFILES_DIR": str(profiles),
-            "DBT_TARGET_PATH": str(home / "target"),
-            "RUNTIME__DLTHUB_TELEMETRY": "false",
-        }
-
-    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [BIN / words[0], *words[1:]],
-            cwd=PROJECT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def export_report(self) -> dict[str, Any]:
-        report: dict[str, Any] = orjson.loads((self.home / "target" / "export.json").read_bytes())
-        return report
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +34,7 @@ def test_2_the_build_proves_every_model_and_exports(newcomer: Newcomer) -> None:
     done = newcomer.types("dbt", "build")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "ERROR=0 SKIP=0" in done.stdout
-    report = newcomer.export_report()
+    report = newcomer.artifact("export.json")
     assert not report["kept_out"]
     tables = {it["table"]: it for it in report["tables"]}
     assert set(tables) == {"districts", "categories", "attractions", "venues", "events", "lodgings"}
@@ -96,7 +64,7 @@ def test_4_a_second_time_calls_nothing_and_exports_nothing(newcomer: Newcomer) -
     outcomes = orjson.loads((newcomer.home / "last_run.json").read_bytes())
     assert {outcome["calls"] for outcome in outcomes} == {0}
     assert newcomer.types("dbt", "build").returncode == 0
-    tables = newcomer.export_report()["tables"]
+    tables = newcomer.artifact("export.json")["tables"]
     assert {(it["inserted"], it["changed"], it["deleted"]) for it in tables} == {(0, 0, 0)}
 
 

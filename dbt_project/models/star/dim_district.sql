@@ -19,7 +19,8 @@ with_named_unknowns as (
         name_en,
         name_ko,
         latitude,
-        longitude
+        longitude,
+        area_km2
     from districts
     union all
     select
@@ -32,7 +33,8 @@ with_named_unknowns as (
         'Outside Seoul' as name_en,
         '서울 외 지역' as name_ko,
         null as latitude,
-        null as longitude
+        null as longitude,
+        null as area_km2
     union all
     select
         'unknown' as district_id,
@@ -44,7 +46,8 @@ with_named_unknowns as (
         'Unknown' as name_en,
         '미상' as name_ko,
         null as latitude,
-        null as longitude
+        null as longitude,
+        null as area_km2
 )
 
 select * from with_named_unknowns

@@ -1,0 +1,99 @@
+{#- Made anew each time: 27 rows, any of which every load may change.
+    Dist: joined with the districts. Sort: the key of that join. -#}
+{{ config(dist='all', sort='district_id') }}
+
+with
+
+districts as (
+    select * from {{ ref('dim_district') }}
+),
+
+places as (
+    select * from {{ ref('dim_place') }}
+),
+
+venues as (
+    select * from {{ ref('dim_venue') }}
+),
+
+lodgings as (
+    select * from {{ ref('dim_lodging') }}
+),
+
+events as (
+    select * from {{ ref('fct_event') }}
+),
+
+newest_load as (
+    select max(loaded_on) as loaded_on
+    from events
+),
+
+place_counts as (
+    select
+        district_id,
+        cast(count(*) as integer) as attraction_count
+    from places
+    group by district_id
+),
+
+venue_counts as (
+    select
+        district_id,
+        cast(count(*) as integer) as venue_count
+    from venues
+    where venue_id <> 'unknown'
+    group by district_id
+),
+
+lodging_counts as (
+    select
+        district_id,
+        cast(count(*) as integer) as lodging_count
+    from lodgings
+    group by district_id
+),
+
+-- On some day of the window; an event without an announced end is known to be on as it starts.
+upcoming_events as (
+    select
+        events.district_id,
+        events.is_free
+    from events
+    cross join newest_load
+    where
+        events.starts_on <= newest_load.loaded_on + {{ var('upcoming_days') }}
+        and coalesce(events.ends_on, events.starts_on) >= newest_load.loaded_on
+),
+
+event_counts as (
+    select
+        district_id,
+        cast(count(*) as integer) as upcoming_event_count,
+        cast(count(is_free) as integer) as priced_event_count,
+        cast(sum(case when is_free then 1 else 0 end) as integer) as free_event_count
+    from upcoming_events
+    group by district_id
+),
+
+glance as (
+    select
+        districts.district_id,
+        districts.name_en,
+        districts.name_ko,
+        coalesce(place_counts.attraction_count, 0) as attraction_count,
+        coalesce(venue_counts.venue_count, 0) as venue_count,
+        coalesce(lodging_counts.lodging_count, 0) as lodging_count,
+        coalesce(event_counts.upcoming_event_count, 0) as upcoming_event_count,
+        cast(
+            1.0 * event_counts.free_event_count / nullif(event_counts.priced_event_count, 0)
+            as numeric(5, 4)
+        ) as free_event_share
+    from districts
+    left join place_counts on districts.district_id = place_counts.district_id
+    left join venue_counts on districts.district_id = venue_counts.district_id
+    left join lodging_counts on districts.district_id = lodging_counts.district_id
+    left join event_counts on districts.district_id = event_counts.district_id
+)
+
+select * from glance

@@ -1,0 +1,52 @@
+{#- Made anew each time: with every load the window moves on and a count may change on any of its
+    days, which leaves nothing to keep. Dist: at most 27 rows a day. Sort: asked by days. -#}
+{{ config(dist='all', sort=['date_id', 'district_id']) }}
+
+with
+
+event_days as (
+    select * from {{ ref('fct_event_day') }}
+),
+
+events as (
+    select * from {{ ref('fct_event') }}
+),
+
+days as (
+    select * from {{ ref('dim_date') }}
+),
+
+-- Counted from the newest load and not from the clock: the same rows give the same table.
+newest_load as (
+    select max(loaded_on) as loaded_on
+    from events
+),
+
+upcoming_days as (
+    select
+        days.date_id,
+        days.date_day
+    from days
+    cross join newest_load
+    where
+        days.date_day between newest_load.loaded_on
+        and newest_load.loaded_on + {{ var('upcoming_days') }}
+),
+
+counted as (
+    select
+        event_days.district_id,
+        event_days.date_id,
+        upcoming_days.date_day,
+        cast(count(*) as integer) as event_count,
+        cast(sum(case when events.is_free then 1 else 0 end) as integer) as free_event_count,
+        cast(
+            sum(case when event_days.day_number = 1 then 1 else 0 end) as integer
+        ) as starting_event_count
+    from event_days
+    inner join upcoming_days on event_days.date_id = upcoming_days.date_id
+    inner join events on event_days.event_id = events.event_id
+    group by event_days.district_id, event_days.date_id, upcoming_days.date_day
+)
+
+select * from counted
