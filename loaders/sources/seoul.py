@@ -1,0 +1,356 @@
+"""Seoul Open Data Plaza: cultural events, cultural spaces and licensed lodgings.
+
+Documentation: data.seoul.go.kr, services culturalEventInfo, culturalSpaceInfo, LOCALDATA_031101,
+LOCALDATA_031103 and LOCALDATA_031104. HTTP only, with the key in the path. Rows are counted from 1
+and asked by the first and the last; an answer tells how many there are in all. An error comes under
+HTTP 200 and without the envelope of its service, now and then as XML.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from urllib.parse import quote
+
+import orjson
+import pyarrow as pa
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from pyproj import Transformer
+from requests import PreparedRequest, Request, Response
+
+from loaders.source import (
+    AnswerError,
+    Ask,
+    Call,
+    Fault,
+    Row,
+    Source,
+    Table,
+    day,
+    fault_of_429,
+    moment,
+    number,
+    text,
+    text_columns,
+    text_of_html,
+    whole,
+)
+
+PAGE_SIZE = 1000
+NO_DATA = "INFO-200"
+# The portal's table of messages.
+FAULTS = {
+    "INFO-100": Fault.BAD_KEY,
+    **dict.fromkeys(
+        ("ERROR-300", "ERROR-301", "ERROR-331", "ERROR-332", "ERROR-333", "ERROR-334"),
+        Fault.BAD_REQUEST,
+    ),
+    "ERROR-310": Fault.GONE,
+    "ERROR-335": Fault.BAD_KEY,
+    "ERROR-336": Fault.BAD_REQUEST,
+    **dict.fromkeys(("ERROR-500", "ERROR-600", "ERROR-601"), Fault.DOWN),
+}
+REMEDIES = {
+    "ERROR-335": "the key sample gets 5 rows a call: use one of your own, of data.seoul.go.kr",
+    "ERROR-336": f"a call may ask for {PAGE_SIZE} rows",
+}
+
+_CODE = re.compile(r'"?CODE"?\s*[:>]\s*"?(?:<!\[CDATA\[)?((?:INFO|ERROR)-\d+)')
+_MESSAGE = re.compile(r'"?MESSAGE"?\s*[:>]\s*"?(?:<!\[CDATA\[)?([^"<\]]+)')
+_RANGE = re.compile(r"/(\d+)/(\d+)/?$")
+_CULT_CODE = re.compile(r"[?&]cultcode=(\d+)")
+
+
+class RangePaginator(BasePaginator):
+    """Asks the next 1,000 rows while fewer were asked for than `list_total_count` tells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = PAGE_SIZE
+        self.left = 0
+        """Pages still to come."""
+
+    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+        total = int(_service(response.content).get("list_total_count") or 0)
+        self.left = max(0, -(-(total - self.last) // PAGE_SIZE))
+        self._has_next_page = self.left > 0
+
+    def update_request(self, request: Request) -> None:
+        first, self.last = self.last + 1, self.last + PAGE_SIZE
+        request.url = _RANGE.sub(f"/{first}/{self.last}/", request.url or "")
+
+
+def sign(request: PreparedRequest, key: str) -> None:
+    """The key is the part of the path before `json`."""
+    before, _, after = (request.url or "").rpartition("/json/")
+    request.url = f"{before}/{quote(key, safe='')}/json/{after}"
+
+
+def judge(response: Response) -> None:
+    """Accepts the envelope of a service with INFO-000, and INFO-200; all else is a named fault.
+
+    So is a page without rows that should have some: taken for the end of the list, it would lose
+    all that follow.
+    """
+    status = response.status_code
+    if response.is_redirect:
+        raise AnswerError(
+            Fault.BAD_REQUEST, "the address has moved: set SOURCES__SEOUL__BASE_URL", response
+        )
+    if status == 429:
+        raise AnswerError(fault_of_429(response), "HTTP 429", response)
+    if status == 404:
+        raise AnswerError(Fault.GONE, "HTTP 404", response)
+    if status != 200:
+        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
+    start = response.content[:2000].decode("utf-8", "replace").strip()
+    code, message = _CODE.search(start), _MESSAGE.search(start)
+    if code is None:
+        raise AnswerError(Fault.UNREADABLE, f"no answer of the plaza: {start[:80]!r}", response)
+    if code.group(1) not in ("INFO-000", NO_DATA):
+        said = f"code {code.group(1)} {message.group(1) if message else ''}".strip()
+        remedy = REMEDIES.get(code.group(1))
+        fault = FAULTS.get(code.group(1), Fault.DOWN)
+        raise AnswerError(fault, f"{said}; {remedy}" if remedy else said, response)
+    try:
+        service = _service(response.content)
+        total, rows = int(service.get("list_total_count") or 0), len(service.get("row") or [])
+    except (ValueError, TypeError, AttributeError):
+        raise AnswerError(Fault.UNREADABLE, "no answer of the plaza", response) from None
+    asked = _RANGE.search(response.request.url or "")
+    rows_before = int(asked.group(1)) - 1 if asked else 0
+    if rows_before < total and not rows or rows_before > 0 and total == 0:
+        raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
+
+
+def _service(body: bytes) -> Row:
+    """What the envelope holds; nothing where there is no data. Raises ValueError."""
+    answer: Row = orjson.loads(body) if body.lstrip().startswith(b"{") else {}
+    service = next(iter(answer.values()), {})
+    return service if isinstance(service, dict) else {}
+
+
+def _rows(body: bytes) -> list[Row]:
+    rows: list[Row] = _service(body).get("row") or []
+    return rows
+
+
+def read_events(body: bytes) -> pa.Table:
+    """Events under the code in the address of their page: they have no other id."""
+    return text_columns([_event(row) for row in _rows(body)])
+
+
+def _event(row: Row) -> Row:
+    code = _CULT_CODE.search(row.get("HMPG_ADDR") or "")
+    latitude, longitude = _point(row, "LAT", "LOT")
+    return _without(row, "LAT", "LOT") | {
+        "cultcode": code.group(1) if code else None,
+        "latitude": latitude,
+        "longitude": longitude,
+        "PLAYER": _plain(row.get("PLAYER")),
+        "PROGRAM": _plain(row.get("PROGRAM")),
+        "ETC_DESC": _plain(row.get("ETC_DESC")),
+    }
+
+
+def read_spaces(body: bytes) -> pa.Table:
+    """Cultural spaces, their descriptions as plain text."""
+    return text_columns([_space(row) for row in _rows(body)])
+
+
+def _space(row: Row) -> Row:
+    latitude, longitude = _point(row, "X_COORD", "Y_COORD")
+    return _without(row, "X_COORD", "Y_COORD") | {
+        "latitude": latitude,
+        "longitude": longitude,
+        "FAC_DESC": _plain(row.get("FAC_DESC")),
+        "ETC_DESC": _plain(row.get("ETC_DESC")),
+    }
+
+
+def read_lodgings(body: bytes) -> pa.Table:
+    """Licences. Their numbers are counted by each authority: the key is both."""
+    return text_columns([_lodging(row) for row in _rows(body)])
+
+
+def _lodging(row: Row) -> Row:
+    authority, licence = (str(row.get(name) or "").strip() for name in ("OPNSFTEAMCODE", "MGTNO"))
+    longitude, latitude = _wgs84(row.get("X"), row.get("Y"))
+    return _without(row, "X", "Y") | {
+        "licence": f"{authority}-{licence}" if authority and licence else None,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+
+
+def _without(row: Row, *fields: str) -> Row:
+    return {name: value for name, value in row.items() if name not in fields}
+
+
+def _point(row: Row, *fields: str) -> tuple[str | None, str | None]:
+    """Latitude and longitude, told by their range: which field holds which has changed with time.
+
+    What is in neither range keeps its place, so that a text that is no number is found out.
+    """
+    first, second = (str(row.get(field) or "").strip() or None for field in fields)
+    swapped = _within(first, 124, 132) or _within(second, 33, 39)
+    return (second, first) if swapped else (first, second)
+
+
+def _within(value: str | None, least: float, most: float) -> bool:
+    try:
+        return least <= float(value or "") <= most
+    except ValueError:
+        return False
+
+
+def _wgs84(x: str | None, y: str | None) -> tuple[str | None, str | None]:
+    """Longitude and latitude of a point in EPSG:5174, to about a centimetre.
+
+    A text that is no number is given back as it is, so that the row is rejected for it.
+    """
+    x, y = (x or "").strip(), (y or "").strip()
+    if not x or not y:
+        return None, None
+    try:
+        longitude, latitude = _transformer().transform(float(x), float(y))
+    except ValueError:
+        return x, y
+    return f"{longitude:.7f}", f"{latitude:.7f}"
+
+
+@cache
+def _transformer() -> Transformer:
+    return Transformer.from_crs("EPSG:5174", "EPSG:4326", always_xy=True)
+
+
+def _plain(value: str | None) -> str | None:
+    """Text as it is, HTML as its text."""
+    return text_of_html(value) if value and ("<" in value or "&" in value) else value
+
+
+def _call(service: str, **row: str) -> Call:
+    return Call(f"json/{service}/1/{PAGE_SIZE}/", paginator=RangePaginator, row=row)
+
+
+def _cultural_events(ask: Ask) -> Iterator[Call]:
+    yield _call("culturalEventInfo")
+
+
+def _cultural_spaces(ask: Ask) -> Iterator[Call]:
+    yield _call("culturalSpaceInfo")
+
+
+LODGING_SERVICES = ("LOCALDATA_031103", "LOCALDATA_031104", "LOCALDATA_031101")
+"""Lodgings, homestays for foreign tourists, tourist hotels."""
+
+
+def _lodgings(ask: Ask) -> Iterator[Call]:
+    for service in LODGING_SERVICES:
+        yield _call(service, service=service)
+
+
+DATE, MIDNIGHT = "%Y-%m-%d", "%Y-%m-%d 00:00:00.0"
+
+SOURCE = Source(
+    name="seoul",
+    base_url="http://openapi.seoul.go.kr:8088",
+    extension="json",
+    daily_allowance=1000,
+    sign=sign,
+    judge=judge,
+    operation=lambda path: path.split("/")[1],
+    options={},
+    tables=(
+        Table(
+            name="cultural_events",
+            primary_key=("event_code",),
+            columns=(
+                text("event_code", "cultcode"),
+                text("title", "TITLE"),
+                text("genre", "CODENAME"),
+                text("district_name", "GUNAME"),
+                text("place", "PLACE"),
+                text("organizer", "ORG_NAME"),
+                text("audience", "USE_TRGT"),
+                text("fee_text", "USE_FEE"),
+                text("fee_kind", "IS_FREE"),
+                text("inquiry", "INQUIRY", optional=True),  # since 2026
+                text("time_text", "PRO_TIME", optional=True),  # since 2026
+                text("players", "PLAYER"),
+                text("program", "PROGRAM"),
+                text("remarks", "ETC_DESC"),
+                text("website_url", "ORG_LINK"),
+                text("page_url", "HMPG_ADDR"),
+                text("image_url", "MAIN_IMG"),
+                text("ticket_kind", "TICKET"),
+                text("theme", "THEMECODE"),
+                day("starts_on", "STRTDATE", MIDNIGHT),
+                day("ends_on", "END_DATE", MIDNIGHT),
+                day("registered_on", "RGSTDATE", DATE),
+                number("latitude", "latitude"),
+                number("longitude", "longitude"),
+            ),
+            unused=frozenset({"DATE"}),  # the same two days in one text
+            calls=_cultural_events,
+            read=read_events,
+        ),
+        Table(
+            name="cultural_spaces",
+            primary_key=("space_no",),
+            columns=(
+                text("space_no", "NUM"),
+                text("space_name", "FAC_NAME"),
+                text("space_kind", "SUBJCODE"),
+                text("address", "ADDR"),
+                text("phone", "PHNE"),
+                text("website_url", "HOMEPAGE"),
+                text("opening_hours", "OPENHOUR"),
+                text("closed_days", "CLOSEDAY"),
+                text("opened_text", "OPEN_DAY"),
+                text("fee_kind", "ENTRFREE"),
+                text("fee_text", "ENTR_FEE"),
+                text("seats_text", "SEAT_CNT"),
+                text("description", "FAC_DESC"),
+                text("remarks", "ETC_DESC"),
+                text("image_url", "MAIN_IMG"),
+                text("subway", "SUBWAY"),
+                number("latitude", "latitude"),
+                number("longitude", "longitude"),
+            ),
+            unused=frozenset({"FAX", "BUSSTOP", "YELLOW", "GREEN", "BLUE", "RED", "AIRPORT"}),
+            calls=_cultural_spaces,
+            read=read_spaces,
+        ),
+        Table(
+            name="lodgings",
+            primary_key=("licence_no",),
+            columns=(
+                text("licence_no", "licence"),
+                text("service", "service"),
+                text("authority_code", "OPNSFTEAMCODE"),
+                text("name", "BPLCNM"),
+                text("name_en", "ENGSTNTRNMNM"),
+                text("trade_name_en", "ENGSTNTRNMADDR"),
+                text("business_kind", "UPTAENM"),
+                text("trading_state", "TRDSTATEGBN"),
+                text("trading_state_name", "TRDSTATENM"),
+                text("detailed_state", "DTLSTATEGBN"),
+                text("detailed_state_name", "DTLSTATENM"),
+                day("licensed_on", "APVPERMYMD", DATE),
+                day("closed_on", "DCBYMD", DATE),
+                text("phone", "SITETEL"),
+                text("lot_address", "SITEWHLADDR"),
+                text("lot_zip_code", "SITEPOSTNO"),
+                text("road_address", "RDNWHLADDR"),
+                text("road_zip_code", "RDNPOSTNO"),
+                whole("room_count", "ROOMCNT"),
+                moment("modified_at", "LASTMODTS", "%Y-%m-%d %H:%M:%S"),
+                number("latitude", "latitude"),
+                number("longitude", "longitude"),
+            ),
+            unused=frozenset({"MGTNO"}),  # a part of the licence
+            calls=_lodgings,
+            read=read_lodgings,
+        ),
+    ),
+)
