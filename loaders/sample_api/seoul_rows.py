@@ -334,7 +334,7 @@ def _lodging(
     return {
         # Each authority counts its licences by itself.
         "OPNSFTEAMCODE": f"3{authority}000",
-        "MGTNO": f"CDFI{service[-6:]}{licensed_on.year}{number // 4:06d}",
+        "MGTNO": f"CDFI{service[-6:]}2014{number % 160:06d}",
         "APVPERMYMD": f"{licensed_on}",
         "TRDSTATEGBN": state,
         "TRDSTATENM": "폐업" if is_closed else "영업/정상",

@@ -118,14 +118,14 @@ def judge(response: Response) -> None:
         raise AnswerError(Fault.UNREADABLE, "no answer of the plaza", response) from None
     asked = _RANGE.search(response.request.url or "")
     rows_before = int(asked.group(1)) - 1 if asked else 0
-    if rows_before < total and not rows or rows_before > 0 and total == 0:
+    if (rows_before < total and not rows) or (rows_before > 0 and total == 0):
         raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
 
 
 def _service(body: bytes) -> Row:
     """What the envelope holds; nothing where there is no data. Raises ValueError."""
     answer: Row = orjson.loads(body) if body.lstrip().startswith(b"{") else {}
-    service = next(iter(answer.values()), {})
+    service: Row = next(iter(answer.values()), {})
     return service if isinstance(service, dict) else {}
 
 
@@ -228,8 +228,8 @@ def _plain(value: str | None) -> str | None:
     return text_of_html(value) if value and ("<" in value or "&" in value) else value
 
 
-def _call(service: str, **row: str) -> Call:
-    return Call(f"json/{service}/1/{PAGE_SIZE}/", paginator=RangePaginator, row=row)
+def _call(name: str, **row: str) -> Call:
+    return Call(f"json/{name}/1/{PAGE_SIZE}/", paginator=RangePaginator, row=row)
 
 
 def _cultural_events(ask: Ask) -> Iterator[Call]:

@@ -16,11 +16,24 @@ venue_details as (
     select * from {{ ref('stg_kopis__venue_details') }}
 ),
 
+seoul_events as (
+    select * from {{ ref('stg_seoul__cultural_events') }}
+),
+
+seoul_spaces as (
+    select * from {{ ref('stg_seoul__cultural_spaces') }}
+),
+
+seoul_lodgings as (
+    select * from {{ ref('stg_seoul__lodgings') }}
+),
+
 districts as (
     select * from {{ ref('districts') }}
 ),
 
--- KOPIS gives no code; its province and district are the beginning of an address.
+-- KOPIS gives no code; its province and district are the beginning of an address. So is the
+-- district of an event of Seoul.
 located as (
     select
         'tour_' || language_code as source,
@@ -50,6 +63,42 @@ located as (
         venue_details.latitude
     from venues
     left join venue_details on venues.venue_id = venue_details.venue_id
+    union all
+    select
+        'seoul_event' as source,
+        event_code as record_id,
+        null as region_code,
+        null as district_code,
+        null as legacy_area_code,
+        null as legacy_district_code,
+        '서울 ' || district_name as address,
+        longitude,
+        latitude
+    from seoul_events
+    union all
+    select
+        'seoul_space' as source,
+        space_no as record_id,
+        null as region_code,
+        null as district_code,
+        null as legacy_area_code,
+        null as legacy_district_code,
+        address,
+        longitude,
+        latitude
+    from seoul_spaces
+    union all
+    select
+        'seoul_lodging' as source,
+        licence_no as record_id,
+        null as region_code,
+        null as district_code,
+        null as legacy_area_code,
+        null as legacy_district_code,
+        coalesce(road_address, lot_address) as address,
+        longitude,
+        latitude
+    from seoul_lodgings
 ),
 
 -- Rule 1: the legal code, or the older code where a record has no other.

@@ -1,4 +1,4 @@
-{#- Dist: a few hundred rows. Sort: lodgings are asked for by district. -#}
+{#- Dist: a few thousand rows. Sort: lodgings are asked for by district. -#}
 {{ config(dist='all', sort=['district_id', 'lodging_id']) }}
 
 with
@@ -7,30 +7,92 @@ tour_places as (
     select * from {{ ref('int_tour__places') }}
 ),
 
+licences as (
+    select * from {{ ref('stg_seoul__lodgings') }}
+),
+
+bridge as (
+    select * from {{ ref('bridge_lodging_record') }}
+),
+
+record_districts as (
+    select * from {{ ref('bridge_record_district') }}
+),
+
+stays as (
+    select
+        bridge.lodging_id,
+        tour_places.*,
+        tour_places.address_en || coalesce(' ' || tour_places.address_detail_en, '')
+            as whole_address_en,
+        tour_places.address_ko || coalesce(' ' || tour_places.address_detail_ko, '')
+            as whole_address_ko
+    from tour_places
+    inner join bridge
+        on
+            tour_places.place_id = bridge.record_id
+            and bridge.source = 'tour'
+    where bridge.is_first
+),
+
+licensed as (
+    select
+        bridge.lodging_id,
+        licences.*,
+        record_districts.district_id,
+        record_districts.district_source
+    from licences
+    inner join bridge
+        on
+            licences.licence_no = bridge.record_id
+            and bridge.source = 'seoul'
+    inner join record_districts
+        on
+            licences.licence_no = record_districts.record_id
+            and record_districts.source = 'seoul_lodging'
+    where bridge.is_first
+),
+
+-- TourAPI tells it, where both do, and the licence what TourAPI leaves open.
 lodgings as (
     select
-        place_id as lodging_id,
-        content_id_en,
-        content_id_ko,
-        category_id,
-        district_id,
-        district_source,
-        title_en,
-        title_ko,
-        address_en || coalesce(' ' || address_detail_en, '') as address_en,
-        address_ko || coalesce(' ' || address_detail_ko, '') as address_ko,
-        zip_code,
-        phone,
-        longitude,
-        latitude,
-        image_url,
-        thumbnail_url,
-        copyright_type,
-        created_at,
-        modified_at,
-        loaded_on
-    from tour_places
-    where subject = 'lodging'
+        coalesce(stays.lodging_id, licensed.lodging_id) as lodging_id,
+        case when stays.lodging_id is not null then 'tour' else 'seoul' end as source,
+        stays.content_id_en,
+        stays.content_id_ko,
+        licensed.licence_no,
+        licensed.licence_kind,
+        coalesce(stays.category_id, 'unknown') as category_id,
+        case
+            when stays.district_id is null or stays.district_id = 'unknown'
+                then coalesce(licensed.district_id, stays.district_id)
+            else stays.district_id
+        end as district_id,
+        case
+            when stays.district_id is null or stays.district_id = 'unknown'
+                then coalesce(licensed.district_source, stays.district_source)
+            else stays.district_source
+        end as district_source,
+        coalesce(stays.title_en, licensed.name_en) as title_en,
+        coalesce(stays.title_ko, licensed.name) as title_ko,
+        stays.whole_address_en as address_en,
+        coalesce(stays.whole_address_ko, licensed.road_address, licensed.lot_address) as address_ko,
+        coalesce(stays.zip_code, licensed.road_zip_code) as zip_code,
+        coalesce(stays.phone, licensed.phone) as phone,
+        licensed.room_count,
+        case
+            when stays.longitude is not null then stays.longitude else licensed.longitude
+        end as longitude,
+        case when stays.longitude is not null then stays.latitude else licensed.latitude end
+            as latitude,
+        stays.image_url,
+        stays.thumbnail_url,
+        stays.copyright_type,
+        stays.created_at,
+        coalesce(stays.modified_at, licensed.modified_at) as modified_at,
+        coalesce(stays.loaded_on, licensed.loaded_on) as loaded_on
+    from stays
+    full outer join licensed on stays.lodging_id = licensed.lodging_id
 )
 
 select * from lodgings

@@ -15,12 +15,46 @@ tour_places as (
     select * from {{ ref('int_tour__places') }}
 ),
 
+spaces as (
+    select * from {{ ref('stg_seoul__cultural_spaces') }}
+),
+
+space_venues as (
+    select * from {{ ref('bridge_seoul_space') }}
+),
+
+city_events as (
+    select * from {{ ref('stg_seoul__cultural_events') }}
+),
+
+city_event_venues as (
+    select * from {{ ref('bridge_seoul_event_venue') }}
+),
+
 record_districts as (
     select * from {{ ref('bridge_record_district') }}
 ),
 
 districts as (
     select * from {{ ref('dim_district') }}
+),
+
+-- Of two spaces that are one venue of KOPIS the first tells what KOPIS does not.
+ranked_spaces as (
+    select
+        spaces.*,
+        space_venues.venue_id,
+        row_number() over (
+            partition by space_venues.venue_id
+            order by length(spaces.space_no), spaces.space_no
+        ) as space_rank
+    from spaces
+    inner join space_venues on spaces.space_no = space_venues.space_no
+),
+
+venue_spaces as (
+    select * from ranked_spaces
+    where space_rank = 1
 ),
 
 performance_venues as (
@@ -33,15 +67,81 @@ performance_venues as (
         record_districts.district_id,
         record_districts.district_source,
         cast(null as varchar(1000)) as address_en,
-        details.address as address_ko,
-        details.longitude,
-        details.latitude
+        coalesce(details.address, venue_spaces.address) as address_ko,
+        coalesce(details.longitude, venue_spaces.longitude) as longitude,
+        coalesce(details.latitude, venue_spaces.latitude) as latitude
     from kopis_venues as venues
     inner join record_districts
         on
             venues.venue_id = record_districts.record_id
             and record_districts.source = 'kopis'
     left join kopis_venue_details as details on venues.venue_id = details.venue_id
+    left join venue_spaces on 'kopis-' || venues.venue_id = venue_spaces.venue_id
+),
+
+city_spaces as (
+    select
+        venue_spaces.venue_id,
+        cast(null as varchar(20)) as kopis_venue_id,
+        'seoul' as source,
+        cast(null as varchar(1000)) as name_en,
+        venue_spaces.space_name as name_ko,
+        record_districts.district_id,
+        record_districts.district_source,
+        cast(null as varchar(1000)) as address_en,
+        venue_spaces.address as address_ko,
+        venue_spaces.longitude,
+        venue_spaces.latitude
+    from venue_spaces
+    inner join record_districts
+        on
+            venue_spaces.space_no = record_districts.record_id
+            and record_districts.source = 'seoul_space'
+    where venue_spaces.venue_id = 'seoul-' || venue_spaces.space_no
+),
+
+-- The places of the city's events that no list has, as the newest of them names them.
+ranked_city_places as (
+    select
+        city_event_venues.venue_id,
+        city_events.place as name_ko,
+        record_districts.district_id,
+        record_districts.district_source,
+        city_events.longitude,
+        city_events.latitude,
+        row_number() over (
+            partition by city_event_venues.venue_id
+            order by
+                case when city_events.longitude is null then 1 else 0 end asc,
+                city_events.starts_on desc,
+                city_events.event_code desc
+        ) as place_rank
+    from city_events
+    inner join city_event_venues on city_events.event_code = city_event_venues.event_code
+    inner join record_districts
+        on
+            city_events.event_code = record_districts.record_id
+            and record_districts.source = 'seoul_event'
+    where
+        not city_event_venues.is_known_venue
+        and city_event_venues.venue_id <> 'unknown'
+),
+
+city_places as (
+    select
+        venue_id,
+        cast(null as varchar(20)) as kopis_venue_id,
+        'seoul' as source,
+        cast(null as varchar(1000)) as name_en,
+        name_ko,
+        district_id,
+        district_source,
+        cast(null as varchar(1000)) as address_en,
+        cast(null as varchar(1000)) as address_ko,
+        longitude,
+        latitude
+    from ranked_city_places
+    where place_rank = 1
 ),
 
 -- One spot for all festivals that name it: as the newest of them that has coordinates gives it. A
@@ -114,6 +214,10 @@ all_venues as (
     union all
     select * from festival_venues
     union all
+    select * from city_spaces
+    union all
+    select * from city_places
+    union all
     select * from unknown_venue
 ),
 
@@ -124,7 +228,7 @@ placed as (
         all_venues.source,
         all_venues.name_en,
         all_venues.name_ko,
-        kopis_venues.venue_kind,
+        coalesce(kopis_venues.venue_kind, venue_spaces.space_kind) as venue_kind,
         kopis_venues.province,
         all_venues.district_id,
         all_venues.district_source,
@@ -137,8 +241,12 @@ placed as (
             when districts.longitude is not null then 'district'
             else 'none'
         end as location_source,
-        details.phone,
-        details.website_url,
+        coalesce(details.phone, venue_spaces.phone) as phone,
+        coalesce(details.website_url, venue_spaces.website_url) as website_url,
+        venue_spaces.description,
+        venue_spaces.opening_hours,
+        venue_spaces.closed_days,
+        venue_spaces.image_url,
         kopis_venues.hall_count,
         details.seat_count,
         kopis_venues.opened_year,
@@ -156,6 +264,7 @@ placed as (
     inner join districts on all_venues.district_id = districts.district_id
     left join kopis_venues on all_venues.kopis_venue_id = kopis_venues.venue_id
     left join kopis_venue_details as details on all_venues.kopis_venue_id = details.venue_id
+    left join venue_spaces on all_venues.venue_id = venue_spaces.venue_id
 )
 
 select * from placed

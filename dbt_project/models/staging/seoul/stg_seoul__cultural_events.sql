@@ -1,0 +1,58 @@
+with
+
+source as (
+    select * from {{ source('staging_seoul', 'cultural_events') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['event_code']) }} as version_rank
+    from source
+),
+
+newest as (
+    select * from ranked
+    where version_rank = 1
+),
+
+{{ price_range_ctes('newest', 'event_code', 'fee_text') }},
+
+renamed as (
+    select
+        newest.event_code,
+        newest.title,
+        newest.genre,
+        newest.district_name,
+        newest.place,
+        nullif(newest.organizer, '기타') as organizer,
+        newest.audience,
+        newest.fee_text,
+        price_ranges.min_price_krw,
+        price_ranges.max_price_krw,
+        case newest.fee_kind when '무료' then true when '유료' then false end as is_free,
+        newest.inquiry,
+        newest.time_text,
+        newest.players,
+        newest.program,
+        newest.remarks,
+        newest.website_url,
+        newest.page_url,
+        newest.image_url,
+        newest.ticket_kind,
+        newest.theme,
+        newest.starts_on,
+        newest.ends_on,
+        newest.registered_on,
+        case
+            when {{ in_korea('newest.longitude', 'newest.latitude') }} then newest.longitude
+        end as longitude,
+        case
+            when {{ in_korea('newest.longitude', 'newest.latitude') }} then newest.latitude
+        end as latitude,
+        newest.logical_date as loaded_on
+    from newest
+    left join price_ranges on newest.event_code = price_ranges.event_code
+)
+
+select * from renamed

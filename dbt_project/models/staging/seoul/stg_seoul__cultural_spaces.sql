@@ -1,0 +1,39 @@
+with
+
+source as (
+    select * from {{ source('staging_seoul', 'cultural_spaces') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['space_no']) }} as version_rank
+    from source
+),
+
+renamed as (
+    select
+        space_no,
+        space_name,
+        space_kind,
+        address,
+        phone,
+        case when website_url like 'http%' then website_url end as website_url,
+        opening_hours,
+        nullif(closed_days, '정보없음') as closed_days,
+        opened_text,
+        case fee_kind when '무료' then true when '유료' then false end as is_free,
+        fee_text,
+        seats_text,
+        description,
+        remarks,
+        image_url,
+        subway,
+        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed
