@@ -2,21 +2,6 @@
     Sort: events are asked for by date. -#}
 {{ config(dist='event_id', sort='starts_on') }}
 
-{#- What the record that is kept says, or else the next one that tells of the event. A condition
-    keeps together what belongs together, such as an image and its copyright. -#}
-{%- macro filled(column, when=none) -%}
-    {%- if when is none -%}
-        coalesce(kept.{{ column }}, second.{{ column }}, third.{{ column }}) as {{ column }}
-    {%- else -%}
-        case
-            when kept.{{ when }} then kept.{{ column }}
-            when second.{{ when }} then second.{{ column }}
-            when third.{{ when }} then third.{{ column }}
-            else kept.{{ column }}
-        end as {{ column }}
-    {%- endif -%}
-{%- endmacro %}
-
 with
 
 records as (
