@@ -223,9 +223,19 @@ def _transformer() -> Transformer:
     return Transformer.from_crs("EPSG:5174", "EPSG:4326", always_xy=True)
 
 
+_CUT_TAG = re.compile(r"<[a-z]+[^<>]*$")
+_HTML = re.compile(
+    r"</?(?:a|b|br|div|font|h\d|img|li|p|span|strong|table|t[dhr]|u|ul)\b[^<>]*>|&#?\w+;"
+)
+
+
 def _plain(value: str | None) -> str | None:
-    """Text as it is, HTML as its text."""
-    return text_of_html(value) if value and ("<" in value or "&" in value) else value
+    """Text as it is, though titles stand in angle brackets; HTML as its text.
+
+    A text that is cut off within a tag, such as `<html lang=`, goes without it.
+    """
+    whole = _CUT_TAG.sub("", value or "")
+    return text_of_html(whole) if _HTML.search(whole) else whole
 
 
 def _call(name: str, **row: str) -> Call:
