@@ -17,22 +17,24 @@ newest_load as (
     from events
 ),
 
-newest_list as (
-    select max(loaded_on) as loaded_on
+newest_lists as (
+    select
+        source,
+        max(loaded_on) as loaded_on
     from events
-    where source = 'kopis'
+    where source in ('kopis', 'seoul')
+    group by source
 ),
 
--- A performance that is still on or to come is in every list. One that the newest lacks was
--- withdrawn.
+-- A performance or a cultural event that is still on or to come is in every list of its source. One
+-- that the newest lacks was withdrawn.
 withdrawn as (
     select events.event_id
     from events
-    cross join newest_list
+    inner join newest_lists on events.source = newest_lists.source
     where
-        events.source = 'kopis'
-        and events.ends_on >= newest_list.loaded_on
-        and events.loaded_on < newest_list.loaded_on
+        events.ends_on >= newest_lists.loaded_on
+        and events.loaded_on < newest_lists.loaded_on
 ),
 
 wanted as (
@@ -51,6 +53,7 @@ served as (
     select
         wanted.event_id,
         wanted.source,
+        wanted.also_in,
         wanted.title_en,
         wanted.title_ko,
         wanted.genre_id,
@@ -69,6 +72,8 @@ served as (
         wanted.schedule_text,
         wanted.running_time,
         wanted.age_limit,
+        wanted.organizer,
+        wanted.description,
         wanted.phone,
         wanted.url,
         wanted.image_url,

@@ -10,6 +10,8 @@ lodgings as (
 served as (
     select
         lodging_id,
+        source,
+        licence_kind,
         category_id,
         district_id,
         title_en,
@@ -18,6 +20,7 @@ served as (
         address_ko,
         zip_code,
         phone,
+        room_count,
         longitude,
         latitude,
         image_url,
