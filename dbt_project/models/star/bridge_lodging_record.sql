@@ -101,7 +101,7 @@ links as (
         neighbour
     from named_pairs
     where distance_m <= {{ var('twin_distance_m') }}
-    union
+    union all
     select
         member,
         neighbour

@@ -69,7 +69,7 @@ keyed_names as (
         {{ name_key('name_ko') }} as name_key
     from named
     where district_id <> 'outside'
-    union
+    union all
     select
         venue_id,
         district_id,
@@ -81,7 +81,13 @@ keyed_names as (
 ),
 
 known_names as (
-    select * from keyed_names
+    select distinct
+        venue_id,
+        district_id,
+        longitude,
+        latitude,
+        name_key
+    from keyed_names
     where length(name_key) >= 2
 ),
 
@@ -200,11 +206,11 @@ ranked_candidates as (
         row_number() over (
             partition by event_code
             order by
-                start_rank,
+                start_rank asc,
                 name_length desc,
-                is_other,
-                coalesce(distance_m, 1000000),
-                venue_id
+                is_other asc,
+                coalesce(distance_m, 1000000) asc,
+                venue_id asc
         ) as venue_rank
     from candidates
     where

@@ -80,11 +80,8 @@ lodgings as (
         coalesce(stays.zip_code, licensed.road_zip_code) as zip_code,
         coalesce(stays.phone, licensed.phone) as phone,
         licensed.room_count,
-        case
-            when stays.longitude is not null then stays.longitude else licensed.longitude
-        end as longitude,
-        case when stays.longitude is not null then stays.latitude else licensed.latitude end
-            as latitude,
+        coalesce(stays.longitude, licensed.longitude) as longitude,
+        coalesce(stays.latitude, licensed.latitude) as latitude,
         stays.image_url,
         stays.thumbnail_url,
         stays.copyright_type,

@@ -14,7 +14,7 @@ ranked as (
 renamed as (
     select
         licence_no,
-        case "service"
+        case service
             when 'LOCALDATA_031101' then 'tourist_hotel'
             when 'LOCALDATA_031103' then 'lodging'
             when 'LOCALDATA_031104' then 'homestay'
