@@ -131,6 +131,9 @@ def _programs(spaces: list[Row], today: date) -> Iterator[Row]:
         for cycle in range(newest, newest - REPEATS, -1):
             starts_on = EPOCH + timedelta(days=cycle * period + pick(30, slot, "start"))
             name = space["FAC_NAME"]
+            latitude, longitude = sorted(
+                (space["X_COORD"], space["Y_COORD"]), key=lambda text: float(text or 0)
+            )
             title = program["title"].format(name.split(" ")[0])
             floor = ("", " 1층 마루홀", " 지하1층 배움방")[pick(3, slot, "floor")]
             yield _event(
@@ -141,8 +144,8 @@ def _programs(spaces: list[Row], today: date) -> Iterator[Row]:
                 district=next(word for word in space["ADDR"].split() if word.endswith("구")),
                 days=(starts_on, starts_on + timedelta(days=days - 1)),
                 fee=program["fee"],
-                latitude=min(space["X_COORD"], space["Y_COORD"]),
-                longitude=max(space["X_COORD"], space["Y_COORD"]),
+                latitude=latitude,
+                longitude=longitude,
             )
 
 
