@@ -18,6 +18,7 @@ import requests
 
 from loaders.sample_api import RecordingError, SampleApi
 from loaders.sample_api.kopis_rows import GENRES
+from loaders.sources import SOURCES
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = Path(os.environ.get("RECORDINGS", ROOT.parent / "shared" / "recordings"))
@@ -735,7 +736,7 @@ def test_the_command_prints_what_to_set_and_answers() -> None:
     process = command("--port", "0", "--today", "2026-11-22")
     try:
         assert process.stdout is not None
-        printed = [process.stdout.readline().strip() for _ in range(5)]
+        printed = [process.stdout.readline().strip() for _ in range(1 + 2 * len(SOURCES))]
         settings = dict(line.split("=", 1) for line in printed[1:])
         assert settings["SOURCES__TOUR__SERVICE_KEY"] == "sample"
         assert settings["SOURCES__KOPIS__SERVICE_KEY"] == "sample"

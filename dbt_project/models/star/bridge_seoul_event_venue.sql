@@ -148,6 +148,7 @@ spans as (
     select
         tails.place,
         tails.start_rank,
+        left(tails.tail, cast(positions.generated_number as integer)) as span,
         {{ name_key('left(tails.tail, cast(positions.generated_number as integer))') }} as name_key,
         nullif(
             trim(substring(tails.tail, cast(positions.generated_number + 1 as integer))), ''
@@ -166,6 +167,7 @@ found_names as (
     select
         spans.place,
         spans.start_rank,
+        spans.span,
         spans.rest,
         known_names.venue_id,
         known_names.district_id,
@@ -180,6 +182,7 @@ candidates as (
     select
         placed_events.event_code,
         found_names.venue_id,
+        found_names.span as venue_name,
         found_names.rest as hall_name,
         found_names.start_rank,
         found_names.name_length,
@@ -202,6 +205,7 @@ ranked_candidates as (
     select
         event_code,
         venue_id,
+        venue_name,
         hall_name,
         row_number() over (
             partition by event_code
@@ -219,24 +223,78 @@ ranked_candidates as (
         or distance_m <= {{ var('same_event_distance_m') }}
 ),
 
+known_venues as (
+    select * from ranked_candidates
+    where venue_rank = 1
+),
+
+-- Places that no list has. '청계천박물관 교육실' is at '청계천박물관' where another event of the
+-- district is there by itself; a few letters, '1층', are no name.
+new_places as (
+    select distinct
+        placed_events.place,
+        placed_events.district_id,
+        {{ name_key('placed_events.place') }} as name_key
+    from placed_events
+    left join known_venues on placed_events.event_code = known_venues.event_code
+    where known_venues.event_code is null
+),
+
+ranked_roots as (
+    select
+        new_places.place,
+        new_places.district_id,
+        spans.name_key,
+        spans.span,
+        spans.rest,
+        row_number() over (
+            partition by new_places.place, new_places.district_id
+            order by length(spans.name_key), length(spans.span)
+        ) as root_rank
+    from new_places
+    inner join spans
+        on
+            new_places.place = spans.place
+            and spans.start_rank = 1
+    inner join new_places as roots
+        on
+            spans.name_key = roots.name_key
+            and new_places.district_id = roots.district_id
+    where
+        length(spans.name_key) >= 4
+        or spans.name_key = new_places.name_key
+),
+
+new_venues as (
+    select
+        place,
+        district_id,
+        'seoul-place-' || md5(name_key || '|' || district_id) as venue_id,
+        span as venue_name,
+        rest as hall_name
+    from ranked_roots
+    where root_rank = 1
+),
+
 decided as (
     select
         placed_events.event_code,
+        coalesce(known_venues.venue_id, new_venues.venue_id, 'unknown') as venue_id,
         case
-            when ranked_candidates.venue_id is not null then ranked_candidates.venue_id
-            when {{ name_key('placed_events.place') }} is null then 'unknown'
-            else
-                'seoul-place-'
-                || md5({{ name_key('placed_events.place') }} || '|' || placed_events.district_id)
-        end as venue_id,
-        ranked_candidates.hall_name,
-        ranked_candidates.venue_id is not null as is_known_venue,
-        placed_events.place
+            when known_venues.venue_id is not null then known_venues.venue_name
+            else new_venues.venue_name
+        end as venue_name,
+        case
+            when known_venues.venue_id is not null then known_venues.hall_name
+            else new_venues.hall_name
+        end as hall_name,
+        known_venues.venue_id is not null as is_known_venue
     from placed_events
-    left join ranked_candidates
+    left join known_venues on placed_events.event_code = known_venues.event_code
+    left join new_venues
         on
-            placed_events.event_code = ranked_candidates.event_code
-            and ranked_candidates.venue_rank = 1
+            placed_events.place = new_venues.place
+            and placed_events.district_id = new_venues.district_id
 )
 
 select * from decided

@@ -104,7 +104,7 @@ city_spaces as (
 ranked_city_places as (
     select
         city_event_venues.venue_id,
-        city_events.place as name_ko,
+        city_event_venues.venue_name as name_ko,
         record_districts.district_id,
         record_districts.district_source,
         city_events.longitude,
