@@ -72,8 +72,8 @@ def _spaces(venues: list[Row]) -> Iterator[Row]:
     for venue in venues:
         if venue["sidonm"] == "서울" and venue["fcltychartr"].startswith(("공공", "국립")):
             number += 1
-            kind = "문화예술회관" if "문예회관" in venue["fcltychartr"] else "공연장"
-            yield _space(number, kind, venue["fcltynm"], venue["adres"], venue["la"], venue["lo"])
+            what = "문화예술회관" if "문예회관" in venue["fcltychartr"] else "공연장"
+            yield _space(number, what, venue["fcltynm"], venue["adres"], venue["la"], venue["lo"])
     kinds = facts("neighbourhood_spaces")
     for position, home in enumerate(facts("neighbourhoods")):
         number += 1
