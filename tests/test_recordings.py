@@ -5,6 +5,7 @@ What must arrive is counted in the recordings, not in the code.
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -207,6 +208,60 @@ def test_a_venue_with_a_recorded_position_stands_there(arrived: Arrived, recordi
     inside = {key: at for key, at in wanted.items() if 33 <= at[0] <= 39 and 124 <= at[1] <= 132}
     assert len(placed) == len(wanted) == 809
     assert {key: placed[key] for key in inside} == inside
+
+
+def test_every_recorded_cultural_event_is_an_event_or_named_by_one(
+    arrived: Arrived, recordings: Path
+) -> None:
+    rows = orjson.loads((recordings / "seoul" / "culturalEventInfo.json").read_bytes())
+    told = {re.findall(r"cultcode=(\d+)", row["HMPG_ADDR"])[0] for row in rows}
+    own = arrived.ids("select substr(event_id, 7) from events where source = 'seoul'")
+    named = arrived.ids(
+        "select substr(id, 7)"
+        " from (select unnest(string_to_array(also_in, ', ')) as id from events) as told"
+        " where id like 'seoul-%'"
+    )
+    (rejected,) = arrived.rejected("seoul/cultural_events")
+    assert "not double" in rejected["reason"]
+    assert len(told) == 2500
+    assert told - own - named == set(re.findall(r"cultcode=(\d+)", rejected["row"]["HMPG_ADDR"]))
+    assert own & named == set()
+    assert len(named) == 6  # one performance and five festivals of TourAPI
+
+
+def test_an_event_told_twice_has_overlapping_days_in_both(
+    arrived: Arrived, recordings: Path
+) -> None:
+    rows = orjson.loads((recordings / "seoul" / "culturalEventInfo.json").read_bytes())
+    days = {
+        f"seoul-{re.findall(r'cultcode=([0-9]+)', row['HMPG_ADDR'])[0]}": (
+            row["STRTDATE"][:10],
+            row["END_DATE"][:10],
+        )
+        for row in rows
+    }
+    merged = arrived.ask(
+        "select also_in, starts_on, ends_on from events where also_in like 'seoul-%'"
+    )
+    assert merged
+    for record, starts_on, ends_on in merged:
+        first, last = days[record]
+        assert first <= str(ends_on)
+        assert str(starts_on) <= last
+
+
+def test_every_open_recorded_licence_is_a_lodging(arrived: Arrived, recordings: Path) -> None:
+    rows = [
+        row
+        for service in ("LOCALDATA_031101", "LOCALDATA_031104")
+        for row in orjson.loads((recordings / "seoul" / f"{service}.json").read_bytes())
+    ]
+    is_open = [row for row in rows if row["TRDSTATENM"] == "영업/정상"]
+    (licensed,) = arrived.ask("select count(*) from lodgings where licence_kind is not null")
+    assert len(is_open) == 1444
+    assert licensed == (1443,)  # one hotel holds two licences under TourAPI's one name
+    (stays,) = arrived.ask("select count(*) from lodgings where source = 'tour'")
+    assert stays == (len(recorded(recordings, "searchStay2")),)
 
 
 def test_no_performance_or_venue_was_asked_for_twice(arrived: Arrived) -> None:
