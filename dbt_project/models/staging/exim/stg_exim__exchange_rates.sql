@@ -1,0 +1,29 @@
+with
+
+source as (
+    select * from {{ source('staging_exim', 'exchange_rates') }}
+),
+
+-- A day without rates of its own brought those of a day before, which may be here already.
+ranked as (
+    select
+        *,
+        {{ version_rank(['currency', 'date']) }} as version_rank
+    from source
+),
+
+-- Quoted for 1 or for 100; zero stands where the bank neither buys nor sells.
+renamed as (
+    select
+        currency as currency_code,
+        date as published_on,
+        currency_name as name_ko,
+        cast(base_rate / unit as decimal(18, 6)) as krw_per_unit,
+        cast(nullif(buying_rate, 0) / unit as decimal(18, 6)) as buying_krw_per_unit,
+        cast(nullif(selling_rate, 0) / unit as decimal(18, 6)) as selling_krw_per_unit,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

@@ -1,0 +1,237 @@
+"""Exchange rates of the Export-Import Bank: the API's quirks over real HTTP, and what is staged."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+import requests
+from conftest import TODAY
+from requests import Response
+
+from loaders import commands, stage
+from loaders.sample_api import SampleApi
+from loaders.sample_api.exim import is_published
+from loaders.source import AnswerError, Fault
+from loaders.sources import SOURCES, exim
+
+OPERATION = "site/program/financial/exchangeJSON"
+RATES = SOURCES["exim"].table("exchange_rates")
+FRIDAY = date(2026, 11, 20)
+"""`TODAY` is a Sunday, so that no answer depends on the hour of the test."""
+
+
+def run(on: date | None = None) -> tuple[int, str]:
+    return commands.run("exim", on and f"{on}", None, None, False, False)
+
+
+def outcome(home: Path) -> dict[str, Any]:
+    (it,) = orjson.loads((home / "last_run.json").read_bytes())
+    return dict(it)
+
+
+def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
+        return warehouse.sql(sql).fetchall()
+
+
+def rates(api: SampleApi, key: str = "sample", **params: str) -> list[dict[str, Any]]:
+    asked = {"authkey": key, "data": "AP01", **params}
+    response = requests.get(f"{api.url}/exim/{OPERATION}", params=asked, timeout=10)
+    assert response.status_code == 200
+    answered: list[dict[str, Any]] = response.json()
+    return answered
+
+
+def staged(*rows: dict[str, Any], on: str = "20261120") -> stage.Staged:
+    body = orjson.dumps(rows)
+    return stage.stage(RATES, [("file", {"searchdate": on}, lambda: body)], TODAY)
+
+
+def rate(**told: Any) -> dict[str, Any]:
+    usd = {"result": 1, "cur_unit": "USD", "cur_nm": "미국 달러", "deal_bas_r": "1,348.6"}
+    return {**usd, "ttb": "1,335.12", "tts": "1,362.08", "bkpr": "1,348", **told}
+
+
+def answered(status: int, body: bytes, **headers: str) -> Response:
+    response = Response()
+    response.status_code, response._content = status, body
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+def refusal(response: Response) -> AnswerError:
+    with pytest.raises(AnswerError) as raised:
+        exim.judge(response)
+    return raised.value
+
+
+# The days
+
+
+def test_a_day_has_rates_from_eleven_on_unless_the_bank_is_closed() -> None:
+    assert not is_published(FRIDAY, datetime(2026, 11, 20, 10, 59))
+    assert is_published(FRIDAY, datetime(2026, 11, 20, 11, 0))
+    assert is_published(FRIDAY, datetime(2026, 11, 21, 0, 0))
+    assert not is_published(date(2026, 11, 23), datetime(2026, 11, 22, 23, 0))
+    assert not is_published(TODAY, datetime(2026, 11, 25))
+    assert not is_published(date(2026, 12, 25), datetime(2026, 12, 26))
+
+
+def test_on_a_closed_day_the_rates_are_those_of_the_last_day_that_had_any(
+    api: SampleApi, home: Path
+) -> None:
+    assert run() == (0, "")
+    assert api.calls[OPERATION] == 3  # Sunday, Saturday, Friday
+    days = query(
+        home,
+        "select date, logical_date, count(*) from staging_exim.exchange_rates group by all",
+    )
+    assert days == [(FRIDAY, TODAY, len(rates(api, searchdate="20261120")))]
+
+
+def test_a_business_day_takes_one_call_and_a_second_run_none(api: SampleApi) -> None:
+    assert run(FRIDAY) == (0, "")
+    assert run(FRIDAY) == (0, "")
+    assert api.calls[OPERATION] == 1
+
+
+def test_a_bank_closed_for_longer_than_a_week_is_no_error(api: SampleApi, home: Path) -> None:
+    api.fail(OPERATION, error="closed")
+    assert run() == (0, "")
+    assert api.calls[OPERATION] == 1 + exim.DAYS_BACK
+    assert outcome(home)["staged"] == 0
+    assert query(home, "select * from staging_exim.exchange_rates") == []
+
+
+def test_an_interrupted_search_goes_on_at_the_day_that_is_missing(
+    api: SampleApi, home: Path
+) -> None:
+    api.fail(OPERATION, status=400, after=2, times=1)
+    assert run()[0] == 1
+    assert api.calls[OPERATION] == 3
+    assert run() == (0, "")
+    assert api.calls[OPERATION] == 4
+    assert query(home, "select distinct date from staging_exim.exchange_rates") == [(FRIDAY,)]
+
+
+# What is staged
+
+
+def test_every_rate_of_the_answer_arrives(api: SampleApi, home: Path) -> None:
+    told = rates(api, searchdate="20261120")
+    assert len(told) > 20
+    assert run() == (0, "")
+    arrived = query(
+        home,
+        "select currency || case when unit = 100 then '(100)' else '' end, currency_name,"
+        " base_rate, buying_rate, selling_rate, book_rate from staging_exim.exchange_rates",
+    )
+    assert sorted(arrived) == sorted(
+        (
+            it["cur_unit"],
+            it["cur_nm"],
+            *(float(it[name].replace(",", "")) for name in ("deal_bas_r", "ttb", "tts", "bkpr")),
+        )
+        for it in told
+    )
+    assert outcome(home)["rejected"] == 0
+
+
+def test_commas_go_and_the_unit_stands_apart_from_the_currency() -> None:
+    rows = staged(rate(), rate(cur_unit="JPY(100)", deal_bas_r="930.5")).rows
+    assert rows.select(["currency", "unit", "base_rate", "date"]).to_pylist() == [
+        {"currency": "USD", "unit": 1, "base_rate": 1348.6, "date": FRIDAY},
+        {"currency": "JPY", "unit": 100, "base_rate": 930.5, "date": FRIDAY},
+    ]
+
+
+def test_a_rate_that_cant_be_read_is_rejected_with_the_reason() -> None:
+    result = staged(
+        rate(),
+        rate(cur_unit="JPY(IOO)"),
+        rate(cur_unit=None),
+        rate(cur_unit="EUR", deal_bas_r="n/a"),
+    )
+    assert result.rows["currency"].to_pylist() == ["USD"]
+    assert [it["reason"] for it in result.rejected] == [
+        "unit: unit is 'JPY(IOO)', not int32",
+        "no currency",
+        "base_rate: deal_bas_r is 'n/a', not double",
+    ]
+
+
+def test_a_new_field_is_told() -> None:
+    assert set(staged(rate(spread="1")).new_fields) == {"spread"}
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        ("bad_data_code", Fault.BAD_REQUEST),
+        ("bad_key", Fault.BAD_KEY),
+        ("quota", Fault.QUOTA_SPENT),
+    ],
+)
+def test_an_error_under_http_200_is_named_and_asked_once(
+    api: SampleApi, home: Path, error: str, fault: Fault
+) -> None:
+    api.fail(OPERATION, error=error)
+    assert run()[0] == 1
+    assert api.calls[OPERATION] == 1
+    assert fault.value in str(outcome(home))
+    assert not list((home / "lake" / "raw").rglob("*exchangeJSON*.json"))
+
+
+def test_a_wrong_key_is_named_with_its_setting_and_never_kept(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rates(api, key="wrong", searchdate="20261120")[0]["result"] == 3
+    monkeypatch.setenv("SOURCES__EXIM__SERVICE_KEY", "not-the-right-key")
+    assert run()[0] == 1
+    assert "check SOURCES__EXIM__SERVICE_KEY" in str(outcome(home))
+    kept = [path for path in home.rglob("*") if path.is_file()]
+    assert not any(b"not-the-right-key" in path.read_bytes() for path in kept)
+
+
+def test_a_retired_host_is_named_with_the_setting(api: SampleApi, home: Path) -> None:
+    api.fail(OPERATION, error="moved")
+    assert run()[0] == 1
+    assert api.calls[OPERATION] == 1
+    assert "moved to https://oapi.koreaexim.go.kr/: set SOURCES__EXIM__BASE_URL" in str(
+        outcome(home)
+    )
+
+
+@pytest.mark.parametrize("body", ["<html>", '{"result": 1}', '[{"cur_unit": "USD"}]', "[1]", "["])
+def test_what_is_no_list_of_rates_is_not_kept(api: SampleApi, home: Path, body: str) -> None:
+    api.fail(OPERATION, body=body)
+    assert run()[0] == 1
+    assert "the answer can't be read" in str(outcome(home))
+    assert not list((home / "lake" / "raw").rglob("*exchangeJSON*.json"))
+
+
+def test_an_outage_passes(api: SampleApi, home: Path) -> None:
+    api.fail(OPERATION, status=503, body="", times=2)
+    assert run() == (0, "")
+    assert outcome(home)["staged"] > 20
+
+
+def test_statuses_are_told_apart() -> None:
+    assert refusal(answered(404, b"")).fault is Fault.GONE
+    assert refusal(answered(429, b"")).fault is Fault.QUOTA_SPENT
+    assert refusal(answered(429, b"", Retry_After="3")).fault is Fault.BUSY
+    assert refusal(answered(502, b"")).fault is Fault.DOWN
+    assert refusal(answered(400, b"")).fault is Fault.BAD_REQUEST
+    assert refusal(answered(200, b'[{"result": 9}]')).fault is Fault.DOWN
+
+
+def test_the_sample_api_refuses_what_the_bank_does_not_know(api: SampleApi) -> None:
+    assert rates(api, data="AP09", searchdate="20261120")[0]["result"] == 2
+    assert rates(api, searchdate="20261122") == []
+    assert rates(api, searchdate="20261123") == []
