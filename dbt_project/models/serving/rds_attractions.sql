@@ -15,6 +15,8 @@ served as (
         district_id,
         title_en,
         title_ko,
+        title_ja,
+        title_zh,
         address_en,
         address_ko,
         zip_code,
@@ -24,8 +26,17 @@ served as (
         image_url,
         thumbnail_url,
         copyright_type,
+        overview_en,
+        overview_ko,
+        overview_ja,
+        overview_zh,
+        homepage_url,
         modified_at
     from places
+    -- A clinic is no attraction, and what its source took out is gone from the website.
+    where
+        is_listed
+        and not is_medical
 )
 
 select * from served
