@@ -128,7 +128,7 @@ def test_every_recorded_english_text_is_told_without_its_html(
     with_text = "select overview_en, homepage_url from attractions where overview_en is not null"
     texts = arrived.ask(with_text)
     assert len(texts) == sum(bool(row["overview"]) for row in rows.values())
-    assert not any("<" in text or "&" in text and ";" in text for text, _ in texts)
+    assert not any("<" in text or ("&" in text and ";" in text) for text, _ in texts)
     homepages = {url for _, url in texts if url}
     assert all(url.startswith(("http://", "https://")) and "<" not in url for url in homepages)
     assert arrived.rejected("tour/place_details") == []

@@ -67,7 +67,6 @@ def build(profiles: Path) -> None:
         [
             Path(sys.executable).with_name("dbt"),
             "build",
-            "--exclude-resource-type=unit_test",
             f"--profiles-dir={profiles}",
             f"--target-path={Path(os.environ['HELLO_KOREA_HOME']) / 'target'}",
             f"--log-path={Path(os.environ['HELLO_KOREA_HOME']) / 'logs'}",
@@ -146,14 +145,9 @@ def test_details_that_the_allowance_does_not_reach_come_on_the_next_days(
     assert set(details) >= set(listed_on(tomorrow, "en", "ja"))
 
 
-def test_a_detail_that_takes_no_such_parameter_is_not_sent_one(api: SampleApi, home: Path) -> None:
-    """`detailCommon2` refuses the content type and the old flags, so a refusal would show."""
-    assert run() == (0, "")
-    assert outcome(home, "place_details")["errors"] == []
-
-
 def test_what_was_taken_out_is_listed_apart_from_the_places(api: SampleApi, home: Path) -> None:
-    assert run() == (0, "")
+    assert run("places") == (0, "")
+    assert run("removed_places") == (0, "")
     removed = query(home, "select language, content_id from staging_tour.removed_places")
     places = query(home, "select language, content_id from staging_tour.places")
     assert removed
