@@ -165,14 +165,14 @@ def test_a_place_that_is_taken_out_leaves_the_website_and_stays_in_the_dimension
     profiles: Path,
     website: None,
 ) -> None:
-    removed_on = date(2026, 12, 3)
-    (english, korean) = ("1600196", "1200147")  # one place, taken out on that day in both
+    gone_on = date(2026, 12, 3)  # from the lists; it was taken out the day before
+    (english, korean) = ("1600196", "1200147")  # one place, taken out in both languages
     assert {("en", english), ("ko", korean)} <= set(
-        listed_on(removed_on - timedelta(days=1), "en", "ko")
+        listed_on(gone_on - timedelta(days=1), "en", "ko")
     )
-    assert not {("en", english), ("ko", korean)} & set(listed_on(removed_on, "en", "ko"))
+    assert not {("en", english), ("ko", korean)} & set(listed_on(gone_on, "en", "ko"))
     place = f"ko-{korean}"
-    go_to(api, removed_on - timedelta(days=1), monkeypatch)
+    go_to(api, gone_on - timedelta(days=1), monkeypatch)
     assert commands.run(None, None, None, None, False, False) == (0, "")
     build(profiles)
     shown = on_the_website(
@@ -181,12 +181,14 @@ def test_a_place_that_is_taken_out_leaves_the_website_and_stays_in_the_dimension
     assert len(shown) == 1
     assert "\n" in shown[0][0]
 
-    go_to(api, removed_on, monkeypatch)
+    go_to(api, gone_on, monkeypatch)
     assert commands.run(None, None, None, None, False, False) == (0, "")
     build(profiles)
     assert on_the_website(f"select 1 from attractions where place_id = '{place}'") == []
     kept = "select content_id_en, is_listed, removed_on from star.dim_place"
-    assert query(home, f"{kept} where place_id = '{place}'") == [(english, False, removed_on)]
+    assert query(home, f"{kept} where place_id = '{place}'") == [
+        (english, False, gone_on - timedelta(days=1))
+    ]
 
 
 def test_a_sight_is_one_place_in_all_four_languages(

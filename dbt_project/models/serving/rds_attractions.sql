@@ -33,10 +33,11 @@ served as (
         homepage_url,
         modified_at
     from places
-    -- A clinic is no attraction, and what its source took out is gone from the website.
+    -- Wellness tourism (EX05), which medical clinics are classed as, is no attraction, and what the
+    -- source took out is gone from the website.
     where
         is_listed
-        and not is_medical
+        and not is_wellness
 )
 
 select * from served
