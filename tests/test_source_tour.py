@@ -158,7 +158,7 @@ def test_what_was_taken_out_is_listed_apart_from_the_places(api: SampleApi, home
         assert gone == {it for it in removed if it[0] == language}
 
 
-def test_a_place_that_is_taken_out_leaves_the_website_and_stays_in_the_dimension(
+def test_a_place_that_is_taken_out_leaves_the_website_and_stays_in_the_warehouse(
     api: SampleApi,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -189,6 +189,11 @@ def test_a_place_that_is_taken_out_leaves_the_website_and_stays_in_the_dimension
     assert query(home, f"{kept} where place_id = '{place}'") == [
         (english, False, gone_on - timedelta(days=1))
     ]
+    versions = (
+        "select is_listed, dbt_valid_to is null from snapshots.snap_place"
+        f" where place_id = '{place}' order by dbt_valid_from"
+    )
+    assert query(home, versions) == [(True, False), (False, True)]
 
 
 def test_a_sight_is_one_place_in_all_four_languages(
