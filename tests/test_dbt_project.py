@@ -327,6 +327,7 @@ def test_a_target_of_ones_own_builds_beside_the_warehouse(empty: Warehouse) -> N
         "checks_star",
         "checks_frequent",
         "checks_serving",
+        "checks_snapshots",
     }
 
 
