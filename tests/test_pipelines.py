@@ -96,10 +96,17 @@ def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: 
     run()
     performances = len(set(query(home, "select performance_id from staging_kopis.performances")))
     venues = len(query(home, "select venue_id from staging_kopis.venues"))
-    lists = {name: count for name, count in api.calls.items() if "Service2" in name}
+    places = dict(query(home, "select language, count(*) from staging_tour.places group by 1"))
+    lists = {
+        name: count
+        for name, count in api.calls.items()
+        if "Service2" in name and "detail" not in name
+    }
     # Every list of the generated data fits on one page; districts are asked in one language.
     assert set(lists.values()) == {1}
-    assert len(lists) == 9
+    assert len(lists) == 11
+    assert api.calls["EngService2/detailCommon2"] == places["en"]
+    assert api.calls["KorService2/detailCommon2"] == places["ko"]
     assert api.calls["pblprfr/{id}"] == performances
     assert api.calls["prfplc/{id}"] == venues
     assert api.calls["prfplc"] == venues // 100 + 1

@@ -97,13 +97,13 @@ def test_the_path_ends_well(arrived: Arrived) -> None:
     assert arrived.build.returncode == 0, arrived.build.stdout[-3000:]
 
 
-def test_every_recorded_sight_and_culture_place_is_an_attraction(
+def test_every_recorded_sight_and_culture_place_but_clinics_is_an_attraction(
     arrived: Arrived, recordings: Path
 ) -> None:
     rows = recorded(recordings, "areaBasedList2/12") + recorded(recordings, "areaBasedList2/14")
     assert len(rows) == 783 + 566
     ids = arrived.ids("select substr(place_id, 4) from attractions where place_id like 'ko-%'")
-    assert ids == {row["contentid"] for row in rows}
+    assert ids == {row["contentid"] for row in rows if row["lclsSystm2"] != "EX05"}
     assert arrived.rejected("tour/places") == []
 
 
@@ -119,6 +119,20 @@ def test_every_recorded_english_place_is_there_alone_or_with_its_korean_twin(
     (pair,) = arrived.ask(botanic)
     assert pair[0] == "Seoul Botanic Park"
     assert pair[1].startswith("ko-")
+
+
+def test_every_recorded_english_text_is_told_without_its_html(
+    arrived: Arrived, recordings: Path
+) -> None:
+    file = recordings / "tourapi" / "EngService" / "detailCommon.json"
+    rows = {row["contentid"]: row for row in orjson.loads(file.read_bytes())}
+    with_text = "select overview_en, homepage_url from attractions where overview_en is not null"
+    texts = arrived.ask(with_text)
+    assert len(texts) == sum(bool(row["overview"]) for row in rows.values())
+    assert not any("<" in text or ("&" in text and ";" in text) for text, _ in texts)
+    homepages = {url for _, url in texts if url}
+    assert all(url.startswith(("http://", "https://")) and "<" not in url for url in homepages)
+    assert arrived.rejected("tour/place_details") == []
 
 
 def test_every_recorded_stay_is_a_lodging(arrived: Arrived, recordings: Path) -> None:

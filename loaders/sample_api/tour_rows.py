@@ -123,11 +123,16 @@ class Place:
     starts_on: date | None = None
     ends_on: date | None = None
     announced_on: date | None = None
-    is_retired: bool = False
+    removed_on: date | None = None
 
 
 def generated_rows(today: date) -> TourRows:
-    places = [*_sights(), *_neighbourhood_places(), *_stays(), *_festivals(today)]
+    places = [
+        *_sights(),
+        *_neighbourhood_places(today),
+        *_stays(today),
+        *_festivals(today),
+    ]
     return {language: _told(places, language, today) for language in ("ko", "en", "ja", "zh")}
 
 
@@ -163,25 +168,26 @@ def _sights() -> Iterator[Place]:
         )
 
 
-def _neighbourhood_places() -> Iterator[Place]:
+def _neighbourhood_places(today: date) -> Iterator[Place]:
     """Two kinds of place in each neighbourhood, so that a kind comes back in every tenth."""
     kinds = facts("neighbourhood_places")
     famous = {sight["name_ko"] for sight in facts("sights")}
     for position, neighbourhood in enumerate(facts("neighbourhoods")):
         for nth in (2 * position, 2 * position + 1):
-            place = _of_kind(400_000 + nth, kinds[nth % len(kinds)], neighbourhood)
+            place = _of_kind(400_000 + nth, kinds[nth % len(kinds)], neighbourhood, today)
             if place.names.get("ko") not in famous:
                 yield place
 
 
-def _stays() -> Iterator[Place]:
+def _stays(today: date) -> Iterator[Place]:
     kinds = facts("neighbourhood_stays")
     for position, neighbourhood in enumerate(facts("neighbourhoods")):
         if position % 5:
-            yield _of_kind(600_000 + position, kinds[position % len(kinds)], neighbourhood)
+            kind = kinds[position % len(kinds)]
+            yield _of_kind(600_000 + position, kind, neighbourhood, today)
 
 
-def _of_kind(number: int, kind: FactRow, neighbourhood: FactRow) -> Place:
+def _of_kind(number: int, kind: FactRow, neighbourhood: FactRow, today: date) -> Place:
     """A place of a kind that one finds in many neighbourhoods, named after its own."""
     names = {
         "ko": kind["name_ko"].format(_stem(neighbourhood["name_ko"], "동")),
@@ -207,8 +213,14 @@ def _of_kind(number: int, kind: FactRow, neighbourhood: FactRow) -> Place:
         longitude=longitude,
         latitude=latitude,
         has_street=True,
-        is_retired=number % 25 == 24,
+        removed_on=_removed_on(number, today),
     )
+
+
+def _removed_on(number: int, today: date) -> date | None:
+    """One place in 25 is taken out of the lists on one day of a year, and put back after 300."""
+    closed = day_of_cycle(today, 365, number, "removed")
+    return closed if number % 25 == 24 and (today - closed).days <= 300 else None
 
 
 MISPLACED = {400_003: (0.0, 0.0), 400_010: (117.99, 19.69)}
@@ -275,14 +287,14 @@ def _nearest_neighbourhood(sight: FactRow) -> FactRow:
 def _told(places: list[Place], language: str, today: date) -> LanguageRows:
     """The rows of one language's service."""
     told = [(place, _item(place, language, today)) for place in places if language in place.names]
-    shown = [(place, item) for place, item in told if not place.is_retired]
+    shown = [(place, item) for place, item in told if not place.removed_on]
     items = [item for _, item in shown]
-    retired = [_retired(item, language) for place, item in told if place.is_retired]
+    removed = [_removed(item, place.removed_on) for place, item in told if place.removed_on]
     return LanguageRows(
         places=items,
         festivals=[item for place, item in shown if place.content_type == FESTIVAL],
         stays=[item for place, item in shown if place.content_type == STAY],
-        synced=[*items, *retired],
+        synced=[*items, *removed],
         details={item["contentid"]: item for item in items},
         districts=_district_codes(language),
         regions=_region_codes(language),
@@ -339,7 +351,7 @@ def _item(place: Place, language: str, today: date) -> Item:
         "lclsSystm3": place.category,
         "telname": "",
         "homepage": _homepage(content_id) if pick(2, content_id, "homepage") else "",
-        "overview": _overview(place, language),
+        "overview": _overview(place, language, edited),
         "showflag": "1",
     }
     if language != "ko":
@@ -357,13 +369,14 @@ def _homepage(content_id: str) -> str:
     return f'<a href="https://places.example/{content_id}" target="_blank">places.example</a>'
 
 
-def _retired(item: Item, language: str) -> Item:
-    """A row that was taken out keeps its legacy codes alone."""
+def _removed(item: Item, on: date) -> Item:
+    """A row that was taken out keeps its legacy codes alone, and the time when it was."""
     legacy_code = next(
         row["legacy_code"] for row in facts("districts") if row["code"] == item["lDongSignguCd"]
     )
     codes = {"areacode": "1", "sigungucode": legacy_code, **dict.fromkeys(_CODES, "")}
-    return {**item, **codes, "showflag": "0"}
+    time = f"{on:%Y%m%d}{clock(item['contentid'], 'removed')}"
+    return {**item, **codes, "modifiedtime": time, "showflag": "0"}
 
 
 def _address(place: Place, language: str) -> Item:
@@ -385,18 +398,20 @@ def _address(place: Place, language: str) -> Item:
     return {"addr1": first, "addr2": second, "zipcode": zip_code}
 
 
-def _overview(place: Place, language: str) -> str:
-    """Two plain sentences with the markup that the API leaves in its texts."""
+def _overview(place: Place, language: str, edited: date) -> str:
+    """Three plain sentences with the markup that the API leaves in its texts."""
     category = next(row for row in facts("categories") if row["code"] == place.category)
     if language == "ko":
         return (
             f"{place.names['ko']} : {place.district['name_ko']}에 있는 {category['name_ko']}.<br>\n"
-            f"{place.neighbourhood['name_ko']}에서 걸어서 갈 수 있다.&nbsp;"
+            f"{place.neighbourhood['name_ko']}에서 걸어서 갈 수 있다.&nbsp; "
+            f"{edited.year}년 {edited.month}월에 다시 살펴보았다."
         )
     return (
         f"{place.names[language]} is one of the {category['name_en'].lower()} of "
         f"{place.district['name_en']}.<br>\n"
-        f"It can be reached on foot from {place.neighbourhood['name_en']}.&nbsp;"
+        f"It can be reached on foot from {place.neighbourhood['name_en']}.&nbsp; "
+        f"This was looked over again in {edited:%B %Y}."
     )
 
 

@@ -5,8 +5,10 @@ language, each with its own content ids, so every key has the language first. Pl
 `lDongRegnCd`: filtering by the deprecated `areaCode` silently loses rows.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 
 import pyarrow as pa
 from pyarrow.json import ReadOptions, read_json
@@ -26,6 +28,7 @@ from loaders.source import (
     region_code,
     text,
     text_columns,
+    text_of_html,
     whole,
 )
 from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, body_of, judge_pages
@@ -66,16 +69,13 @@ def _read_texts(body: bytes) -> pa.Table:
     return table
 
 
+COMMON = {"MobileOS": "ETC", "MobileApp": "HelloKorea", "_type": "json"}
+
+
 def _list_call(language: str, operation: str, params: dict[str, str]) -> Call:
     return Call(
         path=f"{SERVICES[language]}/{operation}",
-        params={
-            "MobileOS": "ETC",
-            "MobileApp": "HelloKorea",
-            "_type": "json",
-            "numOfRows": str(PAGE_SIZE),
-            **params,
-        },
+        params={**COMMON, "numOfRows": str(PAGE_SIZE), **params},
         paginator=TotalCountPaginator,
         row={"language": language},
     )
@@ -119,6 +119,50 @@ def _stays(ask: Ask) -> Iterator[Call]:
         yield _list_call(language, "searchStay2", {**_region(ask), "arrange": "A"})
 
 
+def _place_details(ask: Ask) -> Iterator[Call]:
+    """`detailCommon2` refuses every parameter but these, the old flags among them."""
+    for key in ask.keys:
+        language, _, rest = key.partition("/")
+        content_id = rest.partition("@")[0]
+        yield Call(
+            path=f"{SERVICES[language]}/detailCommon2",
+            params={**COMMON, "contentId": content_id},
+            row={"language": language},
+            key=key,
+        )
+
+
+def _removed_places(ask: Ask) -> Iterator[Call]:
+    """What was taken out of the lists, of the whole country: its district codes are blank by then.
+
+    The whole list each day, some nine pages in Korean: a record that is put back leaves it without
+    a word, and one that was taken out on a day without a run is not missed.
+    """
+    for language in ask.options["languages"]:
+        yield _list_call(language, "areaBasedSyncList2", {"showflag": "0", "arrange": "A"})
+
+
+def _read_details(body: bytes) -> pa.Table:
+    """The overview without its HTML, and of the homepage's HTML the first address."""
+    rows = read(body).to_pylist()
+    for row in rows:
+        row["overview"] = text_of_html(row.get("overview") or "")
+        row["homepage"] = first_link(row.get("homepage") or "")
+    return text_columns(rows)
+
+
+def first_link(fragment: str) -> str:
+    """Where the first link of a piece of HTML leads; of one without, the first address in it."""
+    link = LINK.search(fragment) or ADDRESS.search(fragment)
+    if link is None:
+        return ""
+    url = unescape(link.group(1)).strip()
+    return url if "://" in url else f"http://{url.removeprefix('//')}"
+
+
+LINK = re.compile(r"""href\s*=\s*["']?([^"'\s>]+\.[^"'\s>]+)""", re.IGNORECASE)
+ADDRESS = re.compile(r"((?:https?://|www\.)[^\s<>\"']+)", re.IGNORECASE)
+
 PLACE_COLUMNS = (
     text("language", "language"),
     text("content_id", "contentid"),
@@ -148,6 +192,7 @@ PLACE_COLUMNS = (
     moment("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
 )
 CONTENT_KEY = ("language", "content_id")
+LIST_FIELDS = frozenset(it.field for it in PLACE_COLUMNS)
 
 
 def _languages(value: str) -> tuple[str, ...]:
@@ -206,6 +251,7 @@ SOURCE = Source(
             columns=PLACE_COLUMNS,
             calls=_places,
             read=read,
+            version="modified_at",
         ),
         Table(
             name="festivals",
@@ -225,6 +271,40 @@ SOURCE = Source(
             primary_key=CONTENT_KEY,
             columns=PLACE_COLUMNS,
             calls=_stays,
+            read=read,
+        ),
+        Table(
+            name="place_details",
+            primary_key=CONTENT_KEY,
+            columns=(
+                text("language", "language"),
+                text("content_id", "contentid"),
+                text("title", "title"),
+                text("overview", "overview"),
+                text("homepage_url", "homepage"),
+                text("phone", "tel"),
+                text("phone_name", "telname"),
+                moment("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
+            ),
+            unused=LIST_FIELDS,
+            calls=_place_details,
+            read=_read_details,
+            details_of="places",
+            answers_past=True,
+        ),
+        Table(
+            name="removed_places",
+            primary_key=CONTENT_KEY,
+            columns=(
+                text("language", "language"),
+                text("content_id", "contentid"),
+                text("content_type_id", "contenttypeid"),
+                text("title", "title"),
+                text("old_content_id", "oldContentid", optional=True),  # foreign services only
+                moment("removed_at", "modifiedtime", "%Y%m%d%H%M%S"),
+            ),
+            unused=LIST_FIELDS | {"showflag"},
+            calls=_removed_places,
             read=read,
         ),
     ),

@@ -1,6 +1,7 @@
 """Calls of a first run on the sample API, beside the least that its page sizes allow.
 
-A TourAPI list tells its total: it needs a call for each 1,000 rows begun. A KOPIS list does not: a
+A TourAPI list tells its total: it needs a call for each 1,000 rows begun, and one where there is
+none. A KOPIS list does not: a
 window needs a call for each 100 rows, and one that comes back not full. A detail is one call.
 """
 
@@ -16,6 +17,7 @@ import requests
 from loaders import commands, settings
 from loaders.sample_api import SampleApi
 from loaders.sources.kopis import windows
+from loaders.sources.tour import SERVICES
 
 
 def main() -> None:
@@ -36,7 +38,11 @@ def main() -> None:
 
 def least_calls(api: SampleApi, home: Path, operations: list[str]) -> Counter[str]:
     least = Counter(
-        {name: -(-total(api, name) // 1000) for name in operations if "Service2" in name}
+        {
+            name: max(1, -(-total(api, name) // 1000))
+            for name in operations
+            if "Service2" in name and "detail" not in name
+        }
     )
     today = settings.today()
     for start, end in windows(today - timedelta(days=7), today + timedelta(days=90)):
@@ -47,6 +53,9 @@ def least_calls(api: SampleApi, home: Path, operations: list[str]) -> Counter[st
         for operation, table in (("pblprfr", "performances"), ("prfplc", "venues")):
             (rows,) = warehouse.sql(f"select count(*) from staging_kopis.{table}").fetchall()
             least[f"{operation}/{{id}}"] = rows[0]
+        for language, service in SERVICES.items():
+            places = f"select count(*) from staging_tour.places where language = '{language}'"
+            least[f"{service}/detailCommon2"] = warehouse.sql(places).fetchall()[0][0]
     return least
 
 
@@ -56,6 +65,7 @@ def total(api: SampleApi, operation: str) -> int:
     needed = {
         "ldongCode2": {"lDongRegnCd": "11", "lDongListYn": "Y"},
         "lclsSystmCode2": {"lclsSystmListYn": "Y"},
+        "areaBasedSyncList2": {"showflag": "0"},
         "searchFestival2": {
             "lDongRegnCd": "11",
             "eventStartDate": f"{settings.today() - timedelta(days=365):%Y%m%d}",

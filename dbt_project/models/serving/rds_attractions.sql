@@ -15,6 +15,8 @@ served as (
         district_id,
         title_en,
         title_ko,
+        title_ja,
+        title_zh,
         address_en,
         address_ko,
         zip_code,
@@ -24,8 +26,18 @@ served as (
         image_url,
         thumbnail_url,
         copyright_type,
+        overview_en,
+        overview_ko,
+        overview_ja,
+        overview_zh,
+        homepage_url,
         modified_at
     from places
+    -- Wellness tourism (EX05), which medical clinics are classed as, is no attraction, and what the
+    -- source took out is gone from the website.
+    where
+        is_listed
+        and not is_wellness
 )
 
 select * from served

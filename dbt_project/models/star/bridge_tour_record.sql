@@ -6,8 +6,6 @@ with
 
 records as (
     select * from {{ ref('stg_tour__records') }}
-    -- Further languages wait for columns of their own in int_tour__places.
-    where language_code in ('en', 'ko')
 ),
 
 content_types as (
@@ -15,7 +13,7 @@ content_types as (
 ),
 
 -- 'Cheonggyecheon Stream (청계천)': the Korean name is the last thing in parentheses, and may hold
--- parentheses itself. Anything that is not ASCII counts as Korean.
+-- parentheses itself. Japanese and Chinese titles often have full-width ones.
 parted as (
     select
         records.*,
@@ -24,22 +22,39 @@ parted as (
             when content_types.kind in ('lodging', 'festival') then content_types.kind
             else 'place'
         end as subject,
-        {{ nth_match('records.title', '[(][^()]*[^ -~].*[)]$') }} as korean_part
+        {{
+            nth_match(
+                "replace(replace(records.title, '（', '('), '）', ')')", '[(][^()]*[^ -~].*[)]$'
+            )
+        }} as last_part
     from records
     left join content_types on records.content_type_id = content_types.content_type_id
 ),
 
-english as (
+-- It is a Korean name when the first of its letters that is not ASCII is a Korean one.
+named as (
     select
+        *,
+        case
+            when
+                left({{ nth_match('last_part', '[^ -~]+') }}, 1) between '가' and '힣'
+                then last_part
+        end as korean_part
+    from parted
+),
+
+foreign_records as (
+    select
+        language_code,
         content_id,
         subject,
         longitude,
         latitude,
-        trim(left(title, length(title) - length(korean_part))) as title_en,
+        trim(left(title, length(title) - length(korean_part))) as own_title,
         trim(substring(korean_part, 2, length(korean_part) - 2)) as title_ko
-    from parted
+    from named
     where
-        language_code = 'en'
+        language_code <> 'ko'
         and korean_part is not null
 ),
 
@@ -50,78 +65,89 @@ korean as (
         longitude,
         latitude,
         title as title_ko
-    from parted
+    from named
     where language_code = 'ko'
 ),
 
 pairs as (
     select
-        english.content_id as content_id_en,
+        foreign_records.language_code,
+        foreign_records.content_id,
         korean.content_id as content_id_ko,
         {{
             distance_m(
-                'english.longitude', 'english.latitude', 'korean.longitude', 'korean.latitude'
+                'foreign_records.longitude',
+                'foreign_records.latitude',
+                'korean.longitude',
+                'korean.latitude'
             )
         }} as distance_m
-    from english
+    from foreign_records
     inner join korean
         on
-            replace(english.title_ko, ' ', '') = replace(korean.title_ko, ' ', '')
-            and english.subject = korean.subject
+            replace(foreign_records.title_ko, ' ', '') = replace(korean.title_ko, ' ', '')
+            and foreign_records.subject = korean.subject
 ),
 
 ranked_pairs as (
     select
         *,
         row_number() over (
-            partition by content_id_en order by distance_m, content_id_ko
+            partition by language_code, content_id order by distance_m, content_id_ko
         ) as korean_rank,
         row_number() over (
-            partition by content_id_ko order by distance_m, content_id_en
-        ) as english_rank
+            partition by language_code, content_id_ko order by distance_m, content_id
+        ) as foreign_rank
     from pairs
     where distance_m <= {{ var('twin_distance_m') }}
 ),
 
--- One to one: each is the other's nearest.
+-- One to one in each language: each is the other's nearest.
 twins as (
     select
-        content_id_en,
+        language_code,
+        content_id,
         content_id_ko
     from ranked_pairs
     where
         korean_rank = 1
-        and english_rank = 1
+        and foreign_rank = 1
 ),
 
 bridged as (
     select
-        parted.language_code,
-        parted.content_id,
+        named.language_code,
+        named.content_id,
         case
-            when parted.language_code = 'ko' then 'ko-' || parted.content_id
+            when named.language_code = 'ko' then 'ko-' || named.content_id
             when twins.content_id_ko is not null then 'ko-' || twins.content_id_ko
-            else 'en-' || parted.content_id
+            else named.language_code || '-' || named.content_id
         end as place_id,
-        parted.kind,
-        parted.subject,
+        named.kind,
+        named.subject,
         case
-            when parted.language_code = 'en' then coalesce(english.title_en, parted.title)
+            when named.language_code = 'en' then coalesce(foreign_records.own_title, named.title)
         end as title_en,
         case
-            when parted.language_code = 'en' then english.title_ko
-            else parted.title
+            when named.language_code = 'ko' then named.title
+            else foreign_records.title_ko
         end as title_ko,
+        case
+            when named.language_code = 'ja' then coalesce(foreign_records.own_title, named.title)
+        end as title_ja,
+        case
+            when named.language_code = 'zh' then coalesce(foreign_records.own_title, named.title)
+        end as title_zh,
         twins.content_id_ko is null as is_leading
-    from parted
+    from named
+    left join foreign_records
+        on
+            named.language_code = foreign_records.language_code
+            and named.content_id = foreign_records.content_id
     left join twins
         on
-            parted.content_id = twins.content_id_en
-            and parted.language_code = 'en'
-    left join english
-        on
-            parted.content_id = english.content_id
-            and parted.language_code = 'en'
+            named.language_code = twins.language_code
+            and named.content_id = twins.content_id
 )
 
 select * from bridged

@@ -11,12 +11,34 @@ records as (
     select * from {{ ref('stg_tour__records') }}
 ),
 
+details as (
+    select * from {{ ref('stg_tour__place_details') }}
+),
+
+removed_places as (
+    select * from {{ ref('stg_tour__removed_places') }}
+),
+
 record_districts as (
     select * from {{ ref('bridge_record_district') }}
 ),
 
 categories as (
     select * from {{ ref('dim_category') }}
+),
+
+-- What was told last counts: a record that is listed again after its removal is listed.
+removals as (
+    select
+        records.language_code,
+        records.content_id,
+        cast(removed_places.removed_at as date) as removed_on
+    from records
+    inner join removed_places
+        on
+            records.language_code = removed_places.language_code
+            and records.content_id = removed_places.content_id
+    where removed_places.loaded_on > records.loaded_on
 ),
 
 bridged as (
@@ -27,12 +49,27 @@ bridged as (
         bridge.subject,
         bridge.title_en,
         bridge.title_ko,
-        bridge.is_leading
+        bridge.title_ja,
+        bridge.title_zh,
+        bridge.is_leading,
+        details.overview,
+        details.homepage_url,
+        details.phone as detail_phone,
+        removals.removed_on,
+        removals.content_id is null as is_listed
     from bridge
     inner join records
         on
             bridge.language_code = records.language_code
             and bridge.content_id = records.content_id
+    left join details
+        on
+            bridge.language_code = details.language_code
+            and bridge.content_id = details.content_id
+    left join removals
+        on
+            bridge.language_code = removals.language_code
+            and bridge.content_id = removals.content_id
 ),
 
 english as (
@@ -45,7 +82,29 @@ korean as (
     where language_code = 'ko'
 ),
 
--- Of twins the Korean record leads: it has the codes that the English one often lacks.
+japanese as (
+    select * from bridged
+    where language_code = 'ja'
+),
+
+chinese as (
+    select * from bridged
+    where language_code = 'zh'
+),
+
+-- What holds for a place as a whole. The source lists medical clinics among its attractions, as
+-- wellness tourism.
+all_records as (
+    select
+        place_id,
+        max(case when is_listed then 1 else 0 end) = 1 as is_listed,
+        max(removed_on) as last_removed_on,
+        max(case when group_code = 'EX05' then 1 else 0 end) = 1 as is_wellness
+    from bridged
+    group by place_id
+),
+
+-- Of twins the Korean record leads: it has the codes that the others often lack.
 leaders as (
     select
         bridged.place_id,
@@ -72,6 +131,26 @@ leaders as (
     where bridged.is_leading
 ),
 
+-- An image goes with its own copyright.
+ranked_images as (
+    select
+        place_id,
+        image_url,
+        thumbnail_url,
+        copyright_type,
+        row_number() over (
+            partition by place_id
+            order by case language_code when 'ko' then 1 when 'en' then 2 else 3 end, language_code
+        ) as image_rank
+    from bridged
+    where image_url is not null
+),
+
+images as (
+    select * from ranked_images
+    where image_rank = 1
+),
+
 merged as (
     select
         leaders.place_id,
@@ -83,30 +162,60 @@ merged as (
         leaders.district_source,
         english.content_id as content_id_en,
         korean.content_id as content_id_ko,
+        japanese.content_id as content_id_ja,
+        chinese.content_id as content_id_zh,
         english.title_en,
-        coalesce(korean.title_ko, english.title_ko) as title_ko,
+        coalesce(
+            korean.title_ko, english.title_ko, japanese.title_ko, chinese.title_ko
+        ) as title_ko,
+        japanese.title_ja,
+        chinese.title_zh,
         english.address as address_en,
         english.address_detail as address_detail_en,
         korean.address as address_ko,
         korean.address_detail as address_detail_ko,
-        coalesce(korean.zip_code, english.zip_code) as zip_code,
-        coalesce(korean.phone, english.phone) as phone,
-        coalesce(korean.longitude, english.longitude) as longitude,
-        coalesce(korean.latitude, english.latitude) as latitude,
-        -- An image goes with its own copyright.
-        coalesce(korean.image_url, english.image_url) as image_url,
-        case
-            when korean.image_url is not null then korean.thumbnail_url else english.thumbnail_url
-        end as thumbnail_url,
-        case
-            when korean.image_url is not null then korean.copyright_type else english.copyright_type
-        end as copyright_type,
+        coalesce(
+            korean.zip_code, english.zip_code, japanese.zip_code, chinese.zip_code
+        ) as zip_code,
+        -- The lists have a number for festivals alone.
+        coalesce(
+            korean.phone,
+            english.phone,
+            korean.detail_phone,
+            english.detail_phone,
+            japanese.detail_phone,
+            chinese.detail_phone
+        ) as phone,
+        coalesce(
+            korean.longitude, english.longitude, japanese.longitude, chinese.longitude
+        ) as longitude,
+        coalesce(
+            korean.latitude, english.latitude, japanese.latitude, chinese.latitude
+        ) as latitude,
+        images.image_url,
+        images.thumbnail_url,
+        images.copyright_type,
+        english.overview as overview_en,
+        korean.overview as overview_ko,
+        japanese.overview as overview_ja,
+        chinese.overview as overview_zh,
+        -- The website's visitors read English first.
+        coalesce(
+            english.homepage_url, korean.homepage_url, japanese.homepage_url, chinese.homepage_url
+        ) as homepage_url,
+        all_records.is_wellness,
+        all_records.is_listed,
+        case when not all_records.is_listed then all_records.last_removed_on end as removed_on,
         leaders.created_at,
         leaders.modified_at,
         leaders.loaded_on
     from leaders
+    inner join all_records on leaders.place_id = all_records.place_id
     left join english on leaders.place_id = english.place_id
     left join korean on leaders.place_id = korean.place_id
+    left join japanese on leaders.place_id = japanese.place_id
+    left join chinese on leaders.place_id = chinese.place_id
+    left join images on leaders.place_id = images.place_id
 ),
 
 -- A festival has no venue of its own: the spot that it names is one, the same for all that name it.

@@ -1,0 +1,29 @@
+with
+
+source as (
+    select * from {{ source('staging_tour', 'place_details') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank(['"language"', 'content_id']) }} as version_rank
+    from source
+),
+
+renamed as (
+    select
+        "language" as language_code,
+        content_id,
+        title,
+        overview,
+        homepage_url,
+        phone,
+        phone_name,
+        cast(modified_at as timestamp) as modified_at,
+        logical_date as loaded_on
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed
