@@ -253,7 +253,10 @@ NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|<\?xml[^>]*>")
 
 def text_of_html(fragment: str) -> str:
     """The text of a piece of HTML: a line for each block, without tags, entities and odd blanks."""
-    tree = html.fragment_fromstring(NO_XML.sub(" ", fragment), create_parent="div")
+    try:
+        tree = html.fragment_fromstring(NO_XML.sub(" ", fragment), create_parent="div")
+    except etree.ParserError:  # nothing but a piece of a tag
+        return ""
     for hidden in tree.iter("script", "style", etree.Comment, etree.PI):
         hidden.text = ""
     for block in tree.iter(*BLOCKS):

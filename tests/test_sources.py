@@ -103,6 +103,7 @@ def test_every_source_names_its_tables_and_keys_apart() -> None:
         ("a<div style='x'>b<p>c</p></div>d", "a\nb\nc\nd"),
         ("seen<!-- not --><script>nor(this)</script>", "seen"),
         ("<b>never</i> closed", "never closed"),
+        ("<html lang=", ""),
         ('<?xml version="1.0" encoding="utf-8"?>a\x00b', "a b"),
     ],
 )
