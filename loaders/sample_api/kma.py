@@ -75,7 +75,12 @@ def _observations(params: Params, rows: KmaRows, now: datetime) -> list[Item] | 
     if last >= now.date():
         return ERRORS["not_yet_observed"]
     if rows.observations is not None:
-        return [it for it in rows.observations if f"{first}" <= it["tm"] <= f"{last}"]
+        station, period = params.get("stnIds"), (f"{first}", f"{last}")
+        return [
+            it
+            for it in rows.observations
+            if it["stnId"] == station and period[0] <= it["tm"] <= period[1]
+        ]
     return [observation(first + timedelta(days=it)) for it in range((last - first).days + 1)]
 
 

@@ -1,0 +1,42 @@
+{#- Dist: 14 days of 25 districts. Sort: the export reads it whole, by key. -#}
+{{ config(dist='all', sort=['district_id', 'weather_on']) }}
+
+with
+
+weather as (
+    select * from {{ ref('fct_weather_day') }}
+),
+
+newest as (
+    select max(loaded_on) as loaded_on
+    from weather
+),
+
+-- The day of the newest load, the three before it and the ten that the forecasts reach.
+served as (
+    select
+        weather.district_id,
+        weather.weather_on,
+        weather.weather_source,
+        weather.is_of_district,
+        weather.issued_at,
+        weather.weather_kind,
+        weather.weather_en,
+        weather.weather_ko,
+        weather.low_temperature,
+        weather.high_temperature,
+        weather.rain_chance,
+        weather.rain_min_mm,
+        weather.rain_max_mm,
+        weather.snow_min_cm,
+        weather.snow_max_cm,
+        weather.humidity,
+        weather.wind_ms
+    from weather
+    inner join newest
+        on
+            weather.weather_on >= newest.loaded_on - 3
+            and weather.weather_on <= newest.loaded_on + 10
+)
+
+select * from served

@@ -1,0 +1,177 @@
+{#- Dist: 25 rows a day; small for years, and events in a district join it. Sort: the days around
+    today are asked for. -#}
+{{ config(dist='all', sort=['date_id', 'district_id']) }}
+
+with
+
+districts as (
+    select * from {{ ref('districts') }}
+),
+
+days as (
+    select * from {{ ref('dim_date') }}
+),
+
+short_days as (
+    select * from {{ ref('int_weather__short_days') }}
+),
+
+mid_forecasts as (
+    select * from {{ ref('stg_kma__mid_forecasts') }}
+),
+
+observations as (
+    select * from {{ ref('stg_kma__daily_observations') }}
+),
+
+kinds as (
+    select * from {{ ref('weather_kinds') }}
+),
+
+-- One station observes for all of Seoul.
+observed as (
+    select
+        observations.observed_on as weather_on,
+        districts.district_id,
+        'observed' as weather_source,
+        1 as precedence,
+        cast(null as timestamp) as issued_at,
+        observations.weather_kind,
+        observations.low_temperature,
+        observations.high_temperature,
+        cast(null as integer) as rain_chance,
+        observations.rain_mm as rain_min_mm,
+        observations.rain_mm as rain_max_mm,
+        observations.new_snow_cm as snow_min_cm,
+        observations.new_snow_cm as snow_max_cm,
+        observations.mean_humidity as humidity,
+        observations.mean_wind as wind_ms,
+        observations.loaded_on
+    from observations
+    cross join districts
+),
+
+-- The hours at the end of a forecast's reach say little of their day: any other forecast is better.
+short_forecast as (
+    select
+        short_days.forecast_on as weather_on,
+        districts.district_id,
+        'short' as weather_source,
+        case when short_days.hour_count >= 12 then 2 else 4 end as precedence,
+        short_days.issued_at,
+        short_days.weather_kind,
+        short_days.low_temperature,
+        short_days.high_temperature,
+        short_days.rain_chance,
+        short_days.rain_min_mm,
+        short_days.rain_max_mm,
+        short_days.snow_min_cm,
+        short_days.snow_max_cm,
+        short_days.humidity,
+        short_days.wind_ms,
+        short_days.loaded_on
+    from short_days
+    inner join districts
+        on short_days.grid_x = districts.grid_x and short_days.grid_y = districts.grid_y
+),
+
+ranked_mid as (
+    select
+        mid_forecasts.*,
+        dense_rank() over (
+            partition by mid_forecasts.region_code, mid_forecasts.forecast_on
+            order by mid_forecasts.issued_at desc
+        ) as newest_rank,
+        row_number() over (
+            partition by
+                mid_forecasts.region_code, mid_forecasts.forecast_on, mid_forecasts.issued_at
+            order by kinds.severity desc nulls last, mid_forecasts.half_of_day asc
+        ) as severity_rank
+    from mid_forecasts
+    left join kinds on mid_forecasts.weather_kind = kinds.weather_kind
+),
+
+-- The regions are Seoul's own for the temperatures and one around it for the weather: a day has one
+-- row of each. The worse half of a day names it.
+mid_days as (
+    select
+        forecast_on,
+        max(issued_at) as issued_at,
+        max(case when severity_rank = 1 then weather_kind end) as weather_kind,
+        min(low_temperature) as low_temperature,
+        max(high_temperature) as high_temperature,
+        max(rain_chance) as rain_chance,
+        max(loaded_on) as loaded_on
+    from ranked_mid
+    where newest_rank = 1
+    group by forecast_on
+),
+
+mid_forecast as (
+    select
+        mid_days.forecast_on as weather_on,
+        districts.district_id,
+        'mid' as weather_source,
+        3 as precedence,
+        mid_days.issued_at,
+        coalesce(mid_days.weather_kind, 'unknown') as weather_kind,
+        mid_days.low_temperature,
+        mid_days.high_temperature,
+        mid_days.rain_chance,
+        cast(null as double precision) as rain_min_mm,
+        cast(null as double precision) as rain_max_mm,
+        cast(null as double precision) as snow_min_cm,
+        cast(null as double precision) as snow_max_cm,
+        cast(null as double precision) as humidity,
+        cast(null as double precision) as wind_ms,
+        mid_days.loaded_on
+    from mid_days
+    cross join districts
+),
+
+told as (
+    select * from observed
+    union all
+    select * from short_forecast
+    union all
+    select * from mid_forecast
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by district_id, weather_on
+            order by precedence
+        ) as told_rank
+    from told
+),
+
+keyed as (
+    select
+        ranked.district_id,
+        days.date_id,
+        ranked.weather_on,
+        ranked.weather_source,
+        ranked.weather_source = 'short' as is_of_district,
+        ranked.issued_at,
+        ranked.weather_kind,
+        kinds.name_en as weather_en,
+        kinds.name_ko as weather_ko,
+        ranked.low_temperature,
+        ranked.high_temperature,
+        ranked.rain_chance,
+        ranked.rain_min_mm,
+        ranked.rain_max_mm,
+        ranked.snow_min_cm,
+        ranked.snow_max_cm,
+        ranked.humidity,
+        ranked.wind_ms,
+        ranked.loaded_on
+    from ranked
+    inner join days on ranked.weather_on = days.date_day
+    inner join kinds on ranked.weather_kind = kinds.weather_kind
+    where ranked.told_rank = 1
+)
+
+select * from keyed
