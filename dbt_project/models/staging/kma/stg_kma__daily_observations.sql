@@ -7,14 +7,14 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['station', '"date"']) }} as version_rank
+        {{ version_rank(['station', 'date']) }} as version_rank
     from source
 ),
 
 renamed as (
     select
         station as station_id,
-        "date" as observed_on,
+        date as observed_on,
         station_name,
         mean_temperature,
         low_temperature,

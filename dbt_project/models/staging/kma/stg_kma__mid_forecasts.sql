@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['region', 'issued_at', '"day"', 'half']) }} as version_rank
+        {{ version_rank(['region', 'issued_at', 'day', 'half']) }} as version_rank
     from source
 ),
 
@@ -15,7 +15,7 @@ renamed as (
     select
         region as region_code,
         cast(issued_at as timestamp) as issued_at,
-        cast(issued_at as date) + cast("day" as integer) as forecast_on,
+        cast(issued_at as date) + cast(day as integer) as forecast_on,
         half as half_of_day,
         low_temperature,
         high_temperature,
