@@ -19,7 +19,10 @@ ranked as (
 ),
 
 newest as (
-    select * from ranked
+    select
+        *,
+        case when value_min > 0 and value_max is null then 1 else 0 end as is_open
+    from ranked
     where newest_rank = 1
 ),
 
@@ -38,14 +41,10 @@ daily as (
         max(case when category_code = 'POP' then value_max end) as rain_chance,
         sum(case when category_code = 'PCP' then value_min end) as rain_min,
         sum(case when category_code = 'PCP' then value_max end) as rain_max,
-        max(
-            case when category_code = 'PCP' and value_min > 0 and value_max is null then 1 else 0 end
-        ) as is_rain_open,
+        max(case when category_code = 'PCP' then is_open else 0 end) as is_rain_open,
         sum(case when category_code = 'SNO' then value_min end) as snow_min,
         sum(case when category_code = 'SNO' then value_max end) as snow_max,
-        max(
-            case when category_code = 'SNO' and value_min > 0 and value_max is null then 1 else 0 end
-        ) as is_snow_open,
+        max(case when category_code = 'SNO' then is_open else 0 end) as is_snow_open,
         avg(case when category_code = 'REH' then value_min end) as humidity,
         max(case when category_code = 'WSD' then value_max end) as wind,
         avg(case when category_code = 'SKY' then value_min end) as sky,

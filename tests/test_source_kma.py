@@ -1,0 +1,332 @@
+"""The weather agency's quirks over real HTTP, and its recorded answers in the warehouse."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+import requests
+from conftest import PROJECT, TODAY, point_at
+
+from loaders import commands
+from loaders.sample_api import SampleApi
+from loaders.source import AnswerError, Ask, Fault
+from loaders.sources import SOURCES, kma
+
+SHORT = "VilageFcstInfoService_2.0/getVilageFcst"
+MID = "MidFcstInfoService/getMidTa"
+LAND = "MidFcstInfoService/getMidLandFcst"
+DAILY = "AsosDalyInfoService/getWthrDataList"
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+def run(table: str | None = None, on: str | None = None) -> tuple[int, str]:
+    return commands.run("kma", on, None, table, False, False)
+
+
+def outcome(home: Path, table: str) -> dict[str, Any]:
+    outcomes = orjson.loads((home / "last_run.json").read_bytes())
+    return next(it for it in outcomes if it["table"] == table)
+
+
+def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
+        return warehouse.sql(sql).fetchall()
+
+
+def get(api: SampleApi, operation: str, **params: str | int) -> requests.Response:
+    common: dict[str, str | int] = {
+        "serviceKey": "sample",
+        "dataType": "JSON",
+        "numOfRows": 999,
+    }
+    url = f"{api.url}/kma/{operation}"
+    return requests.get(url, params={**common, **params}, timeout=10)
+
+
+def steps(call: Any) -> list[dict[str, str]]:
+    """The parameters that a call asks with while it is answered without rows."""
+    paginator, asked = call.paginator(), []
+    request = requests.Request(params=dict(call.params))
+    paginator.init_request(request)
+    while True:
+        asked.append({key: str(value) for key, value in request.params.items()})
+        paginator.update_state(requests.Response(), [])
+        if not paginator.has_next_page:
+            return asked
+        paginator.update_request(request)
+
+
+def ask(**options: object) -> Ask:
+    known = {name: it.convert(it.default) for name, it in SOURCES["kma"].options.items()}
+    return Ask(TODAY, known | options)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "cell"),
+    [
+        (37.5665, 126.9780, (60, 127)),  # Seoul City Hall
+        (37.5172, 127.0473, (61, 126)),  # Gangnam
+        (35.1796, 129.0756, (98, 76)),  # Busan
+        (33.4996, 126.5312, (53, 38)),  # Jeju
+    ],
+)
+def test_points_lie_in_the_cells_that_the_agency_tells(
+    latitude: float, longitude: float, cell: tuple[int, int]
+) -> None:
+    assert kma.grid_cell(latitude, longitude) == cell
+
+
+def test_dbt_joins_districts_by_the_cells_that_forecasts_are_asked_for() -> None:
+    with (PROJECT / "seeds" / "districts.csv").open(encoding="utf-8") as file:
+        districts = list(csv.DictReader(file))
+    assert len(districts) == 25
+    for it in districts:
+        cell = kma.grid_cell(float(it["latitude"]), float(it["longitude"]))
+        assert (int(it["grid_x"]), int(it["grid_y"])) == cell
+        assert cell in kma.CELLS
+
+
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [
+        ("강수없음", "0", "0"),
+        ("적설없음", "0", "0"),
+        ("-", "0", "0"),
+        ("1mm 미만", "0", "1"),
+        ("0.5cm 미만", "0", "0.5"),
+        ("1.0mm", "1.0", "1.0"),
+        ("30.0~50.0mm", "30.0", "50.0"),
+        ("50.0mm 이상", "50.0", None),
+        ("5.0cm 이상", "5.0", None),
+    ],
+)
+def test_amounts_in_words_are_ranges(said: str, least: str, most: str | None) -> None:
+    assert kma.amount(said) == (least, most)
+
+
+def test_a_base_time_that_is_not_out_falls_back_to_the_ones_before_it_for_a_day() -> None:
+    (first, *_) = SOURCES["kma"].table("short_forecasts").calls(ask())
+    asked = [(it["base_date"], it["base_time"], it["pageNo"]) for it in steps(first)]
+    today, before = f"{TODAY:%Y%m%d}", f"{YESTERDAY:%Y%m%d}"
+    assert asked == [
+        *((today, at, "1") for at in ("0500", "0200")),
+        *((before, at, "1") for at in ("2300", "2000", "1700", "1400", "1100", "0800")),
+    ]
+
+
+def test_the_mid_term_forecast_falls_back_to_the_evening_before() -> None:
+    for call in SOURCES["kma"].table("mid_forecasts").calls(ask()):
+        issued = [it["tmFc"] for it in steps(call)]
+        assert issued == [f"{TODAY:%Y%m%d}0600", f"{YESTERDAY:%Y%m%d}1800"]
+
+
+@pytest.fixture
+def before_dawn(api: SampleApi) -> SampleApi:
+    """The newest forecast is not out yet, whatever the hour of the test."""
+    no_data = '{"response":{"header":{"resultCode":"03","resultMsg":"NO_DATA"}}}'
+    api.fail(SHORT, body=no_data, times=1)
+    return api
+
+
+def test_no_data_without_a_body_is_kept_and_the_forecast_before_it_is_taken(
+    before_dawn: SampleApi, home: Path
+) -> None:
+    assert run("short_forecasts") == (0, "")
+    cells = query(home, "select distinct nx, ny from staging_kma.short_forecasts order by 1, 2")
+    assert cells == [tuple(cell) for cell in kma.CELLS]
+    done = outcome(home, "short_forecasts")
+    assert done["rejected"] == 0
+    assert before_dawn.calls[SHORT] == done["calls"] == done["pages"]
+    made = before_dawn.calls[SHORT]
+    assert run("short_forecasts") == (0, "")
+    assert before_dawn.calls[SHORT] == made
+
+
+def test_a_forecast_of_more_than_a_page_is_taken_whole(api: SampleApi, home: Path) -> None:
+    assert run("short_forecasts") == (0, "")
+    hours = query(
+        home,
+        "select nx, ny, count(*) filter (category = 'TMP'), count(*) filter (category = 'REH')"
+        " from staging_kma.short_forecasts group by 1, 2",
+    )
+    assert len(hours) == len(kma.CELLS)
+    assert all(temperatures == humidities >= 66 for _, _, temperatures, humidities in hours)
+    extremes = query(
+        home,
+        "select distinct category, hour(forecast_at) from staging_kma.short_forecasts"
+        " where category in ('TMN', 'TMX') order by 1",
+    )
+    assert extremes == [("TMN", 6), ("TMX", 15)]
+
+
+def test_values_of_nine_hundred_and_beyond_are_missing(api: SampleApi, home: Path) -> None:
+    assert run("short_forecasts") == (0, "")
+    waves = "select distinct value_text, value_min, value_max from staging_kma.short_forecasts"
+    assert query(home, f"{waves} where category = 'WAV'") == [("-999", None, None)]
+
+
+def test_an_amount_that_is_no_amount_is_rejected_with_its_reason(
+    api: SampleApi, home: Path
+) -> None:
+    bases = (get(api, SHORT, nx=60, ny=127, **it) for it in kma.base_times(TODAY, "2300"))
+    one = next(it.json() for it in bases if "body" in it.json()["response"])
+    item = one["response"]["body"]["items"]["item"][0] | {"category": "PCP", "fcstValue": "많음"}
+    one["response"]["body"] |= {"items": {"item": [item]}, "totalCount": 1}
+    api.fail(SHORT, body=json.dumps(one), times=1)
+    assert run("short_forecasts") == (0, "")
+    assert outcome(home, "short_forecasts")["rejected"] == 1
+    (file,) = (home / "lake" / "rejected" / "kma").rglob("rows.jsonl")
+    assert "least is '많음'" in orjson.loads(file.read_bytes())["reason"]
+
+
+def test_wide_mid_term_answers_are_a_row_for_each_half_of_a_day(api: SampleApi, home: Path) -> None:
+    assert run("mid_forecasts") == (0, "")
+    rows = query(
+        home,
+        "select region, day, half, low_temperature is not null, rain_chance is not null,"
+        " hour(issued_at) from staging_kma.mid_forecasts order by all",
+    )
+    first = 4 if rows[0][5] == 6 else 5
+    land = [
+        *((day, half) for day in range(first, 8) for half in ("am", "pm")),
+        *((day, "day") for day in (8, 9, 10)),
+    ]
+    assert [row[1:5] for row in rows if row[0] == kma.SEOUL_LAND] == [
+        (*key, False, True) for key in land
+    ]
+    assert [row[1:5] for row in rows if row[0] == kma.SEOUL_TEMPERATURES] == [
+        (day, "day", True, False) for day in range(first, 11)
+    ]
+
+
+def test_observations_end_the_day_before_and_fill_pages(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1500")
+    assert run("daily_observations") == (0, "")
+    assert query(
+        home, "select min(date), max(date), count(*) from staging_kma.daily_observations"
+    ) == [(TODAY - timedelta(days=1500), YESTERDAY, 1500)]
+    assert api.calls[DAILY] == 2
+
+
+def test_observations_are_answered_for_a_past_date(api: SampleApi, home: Path) -> None:
+    assert run(on="2026-11-01") == (0, "")
+    newest = query(home, "select max(date) from staging_kma.daily_observations")
+    assert newest == [(date(2026, 10, 31),)]
+    assert "does not answer for a past date" in outcome(home, "short_forecasts")["notes"][0]
+
+
+def test_observations_of_today_are_refused_as_what_they_are(api: SampleApi) -> None:
+    period = {"startDt": f"{YESTERDAY:%Y%m%d}", "endDt": f"{TODAY:%Y%m%d}"}
+    answer = get(api, DAILY, dataCd="ASOS", dateCd="DAY", stnIds="108", **period)
+    with pytest.raises(AnswerError, match="전날 자료까지") as refused:
+        kma.judge(answer)
+    assert refused.value.fault is Fault.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        ("bad_key", Fault.BAD_KEY),
+        ("retired", Fault.GONE),
+        ("quota", Fault.QUOTA_SPENT),
+        ("quota_envelope_200", Fault.QUOTA_SPENT),
+        ("rate_limit", Fault.BUSY),
+        ("forwarding", Fault.DOWN),
+        ("legacy_quota", Fault.QUOTA_SPENT),
+        ("legacy_timeout", Fault.DOWN),
+        ("database", Fault.DOWN),
+        ("invalid", Fault.BAD_REQUEST),
+        ("not_yet_observed", Fault.BAD_REQUEST),
+    ],
+)
+def test_each_error_form_is_told_apart(api: SampleApi, error: str, fault: Fault) -> None:
+    api.fail(DAILY, error=error)
+    with pytest.raises(AnswerError) as refused:
+        kma.judge(get(api, DAILY))
+    assert refused.value.fault is fault
+
+
+def test_a_wrong_base_time_is_named(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__KMA__BASE_TIME", "0600")
+    code, said = run()
+    assert code == 2
+    assert said.startswith("SOURCES__KMA__BASE_TIME is '0600': wants one of 0200, 0500")
+
+
+@pytest.fixture
+def recorded(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
+    monkeypatch.setenv("HELLO_KOREA_TODAY", "2026-10-04")
+    with SampleApi(recordings=recordings, today=date(2026, 10, 4)) as api:
+        point_at(api, monkeypatch)
+        yield api
+
+
+def item_of(file: Path) -> dict[str, Any]:
+    (item,) = json.loads(file.read_bytes())["response"]["body"]["items"]["item"]
+    return dict(item)
+
+
+def test_recorded_mid_term_forecasts_arrive(
+    recorded: SampleApi, home: Path, recordings: Path
+) -> None:
+    assert run("mid_forecasts") == (0, "")
+    assert outcome(home, "mid_forecasts")["rejected"] == 0
+    assert outcome(home, "mid_forecasts")["notes"] == []
+    item = item_of(recordings / "kma/mid/getMidTa_11B10101_202610040600.json")
+    rows = query(
+        home,
+        "select day, low_temperature, low_temperature_less, high_temperature,"
+        f" high_temperature_more, region, half, strftime(issued_at, '{kma.MINUTE}')"
+        f" from staging_kma.mid_forecasts where region = '{kma.SEOUL_TEMPERATURES}' order by day",
+    )
+    assert rows == [
+        (
+            *(day, item[f"taMin{day}"], item[f"taMin{day}Low"]),
+            *(item[f"taMax{day}"], item[f"taMax{day}High"]),
+            *(item["regId"], "day", "202610040600"),
+        )
+        for day in range(4, 11)
+    ]
+    land = json.loads(
+        (recordings / "kma/mid/getMidLandFcst_11B00000_202610040600.json").read_bytes()
+    )
+    item = land["response"]["body"]["items"]["item"][0]
+    rows = query(
+        home,
+        "select day, half, rain_chance, weather from staging_kma.mid_forecasts"
+        f" where region = '{kma.SEOUL_LAND}' order by day, half",
+    )
+    suffixes = {"am": "Am", "pm": "Pm", "day": ""}
+    assert len(rows) == 11
+    for day, half, chance, weather in rows:
+        assert chance == item[f"rnSt{day}{suffixes[half]}"]
+        assert weather == item[f"wf{day}{suffixes[half]}"]
+
+
+def test_recorded_observations_of_seoul_arrive_all(
+    recorded: SampleApi, home: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1800")
+    assert run("daily_observations") == (0, "")
+    assert outcome(home, "daily_observations")["rejected"] == 0
+    days = json.loads((recordings / "kma/asos/daebong_asos_daily_filtered.json").read_bytes())
+    seoul = sorted(it["tm"] for it in days if it["stnId"] == "108")
+    arrived = query(
+        home, "select cast(date as text) from staging_kma.daily_observations order by 1"
+    )
+    assert [day for (day,) in arrived] == ["2022-01-01", *seoul]
+    assert len(seoul) == 50
+    (day,) = query(
+        home,
+        "select low_temperature, rain_mm, mean_humidity, sunshine_hours, mean_cloud"
+        " from staging_kma.daily_observations where date = '2022-01-01'",
+    )
+    assert day == (-10.2, None, 46.3, 9.0, 1.4)
