@@ -24,7 +24,8 @@ parted as (
         end as subject,
         {{
             nth_match(
-                "replace(replace(records.title, '（', '('), '）', ')')", '[(][^()]*[^ -~].*[)]$'
+                "replace(replace(records.title, '（', '('), '）', ')')",
+                '[(]([^()]|[(][^()]*[)])*[)]$'
             )
         }} as last_part
     from records
