@@ -24,7 +24,8 @@ parted as (
         end as subject,
         {{
             nth_match(
-                "replace(replace(records.title, '（', '('), '）', ')')", '[(][^()]*[^ -~].*[)]$'
+                "replace(replace(records.title, '（', '('), '）', ')')",
+                '[(]([^()]|[(][^()]*[)])*[)]$'
             )
         }} as last_part
     from records
@@ -50,6 +51,7 @@ foreign_records as (
         subject,
         longitude,
         latitude,
+        is_listed,
         trim(left(title, length(title) - length(korean_part))) as own_title,
         trim(substring(korean_part, 2, length(korean_part) - 2)) as title_ko
     from named
@@ -64,6 +66,7 @@ korean as (
         subject,
         longitude,
         latitude,
+        is_listed,
         title as title_ko
     from named
     where language_code = 'ko'
@@ -74,6 +77,8 @@ pairs as (
         foreign_records.language_code,
         foreign_records.content_id,
         korean.content_id as content_id_ko,
+        case when foreign_records.is_listed then 0 else 1 end as foreign_is_out,
+        case when korean.is_listed then 0 else 1 end as korean_is_out,
         {{
             distance_m(
                 'foreign_records.longitude',
@@ -89,14 +94,17 @@ pairs as (
             and foreign_records.subject = korean.subject
 ),
 
+-- A record that was taken out is a twin only where no other is: one that replaces it comes first.
 ranked_pairs as (
     select
         *,
         row_number() over (
-            partition by language_code, content_id order by distance_m, content_id_ko
+            partition by language_code, content_id
+            order by korean_is_out, distance_m, content_id_ko
         ) as korean_rank,
         row_number() over (
-            partition by language_code, content_id_ko order by distance_m, content_id
+            partition by language_code, content_id_ko
+            order by foreign_is_out, distance_m, content_id
         ) as foreign_rank
     from pairs
     where distance_m <= {{ var('twin_distance_m') }}

@@ -15,30 +15,12 @@ details as (
     select * from {{ ref('stg_tour__place_details') }}
 ),
 
-removed_places as (
-    select * from {{ ref('stg_tour__removed_places') }}
-),
-
 record_districts as (
     select * from {{ ref('bridge_record_district') }}
 ),
 
 categories as (
     select * from {{ ref('dim_category') }}
-),
-
--- What was told last counts: a record that is listed again after its removal is listed.
-removals as (
-    select
-        records.language_code,
-        records.content_id,
-        cast(removed_places.removed_at as date) as removed_on
-    from records
-    inner join removed_places
-        on
-            records.language_code = removed_places.language_code
-            and records.content_id = removed_places.content_id
-    where removed_places.loaded_on > records.loaded_on
 ),
 
 bridged as (
@@ -54,9 +36,7 @@ bridged as (
         bridge.is_leading,
         details.overview,
         details.homepage_url,
-        details.phone as detail_phone,
-        removals.removed_on,
-        removals.content_id is null as is_listed
+        details.phone as detail_phone
     from bridge
     inner join records
         on
@@ -66,10 +46,6 @@ bridged as (
         on
             bridge.language_code = details.language_code
             and bridge.content_id = details.content_id
-    left join removals
-        on
-            bridge.language_code = removals.language_code
-            and bridge.content_id = removals.content_id
 ),
 
 english as (

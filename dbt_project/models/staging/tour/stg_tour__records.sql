@@ -28,6 +28,10 @@ stays as (
     from {{ ref('stg_tour__stays') }}
 ),
 
+removed_places as (
+    select * from {{ ref('stg_tour__removed_places') }}
+),
+
 unioned as (
     select * from places
     union all
@@ -52,6 +56,20 @@ newest as (
         {{ columns | join(',\n        ') }}
     from ranked
     where version_rank = 1
+),
+
+-- What was told last counts: a record that is listed again after its removal is listed.
+with_removal as (
+    select
+        newest.{{ columns | join(',\n        newest.') }},
+        removed_places.content_id is null as is_listed,
+        cast(removed_places.removed_at as date) as removed_on
+    from newest
+    left join removed_places
+        on
+            newest.language_code = removed_places.language_code
+            and newest.content_id = removed_places.content_id
+            and newest.loaded_on < removed_places.loaded_on
 )
 
-select * from newest
+select * from with_removal
