@@ -49,6 +49,8 @@ bench: setup
 	@python tests/bench/calls.py
 	@python tests/bench/stage.py
 	@PYTHONPATH=tests python tests/bench/export.py
+	@python tests/bench/day.py
+	@python tests/bench/build.py
 
 # The lock names versions and hashes only, so that any index serves it.
 lock: setup

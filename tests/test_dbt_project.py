@@ -29,6 +29,7 @@ EXCEPTIONS = {
     "freshness": {
         "staging_kopis.performance_details": "only what is new or changed is loaded",
         "staging_kopis.venue_details": "only what is new or changed is loaded",
+        "staging_tour.place_details": "only what is new or changed is loaded",
     },
     "key": {},
     "description": {},

@@ -24,6 +24,10 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
+withdrawn as (
+    select * from {{ ref('int_event__withdrawn') }}
+),
+
 newest_load as (
     select max(loaded_on) as loaded_on
     from events
@@ -34,6 +38,9 @@ place_counts as (
         district_id,
         cast(count(*) as integer) as attraction_count
     from places
+    where
+        is_listed
+        and not is_wellness
     group by district_id
 ),
 
@@ -64,6 +71,7 @@ upcoming_events as (
     where
         events.starts_on <= newest_load.loaded_on + {{ var('upcoming_days') }}
         and coalesce(events.ends_on, events.starts_on) >= newest_load.loaded_on
+        and events.event_id not in (select withdrawn.event_id from withdrawn)
 ),
 
 event_counts as (

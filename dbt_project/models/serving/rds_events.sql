@@ -7,6 +7,10 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
+withdrawn as (
+    select * from {{ ref('int_event__withdrawn') }}
+),
+
 genres as (
     select * from {{ ref('dim_genre') }}
 ),
@@ -15,26 +19,6 @@ genres as (
 newest_load as (
     select max(loaded_on) as loaded_on
     from events
-),
-
-newest_lists as (
-    select
-        source,
-        max(loaded_on) as loaded_on
-    from events
-    where source in ('kopis', 'seoul')
-    group by source
-),
-
--- A performance or a cultural event that is still on or to come is in every list of its source. One
--- that the newest lacks was withdrawn.
-withdrawn as (
-    select events.event_id
-    from events
-    inner join newest_lists on events.source = newest_lists.source
-    where
-        events.ends_on >= newest_lists.loaded_on
-        and events.loaded_on < newest_lists.loaded_on
 ),
 
 wanted as (

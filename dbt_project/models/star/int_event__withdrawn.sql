@@ -1,0 +1,30 @@
+{#- Dist: a few rows, copied to every node. Sort: the key that the next models join on. -#}
+{{ config(dist='all', sort='event_id') }}
+
+with
+
+events as (
+    select * from {{ ref('fct_event') }}
+),
+
+newest_lists as (
+    select
+        source,
+        max(loaded_on) as loaded_on
+    from events
+    where source in ('kopis', 'seoul')
+    group by source
+),
+
+-- A performance or a cultural event that is still on or to come is in every list of its source. One
+-- that the newest lacks was withdrawn.
+withdrawn as (
+    select events.event_id
+    from events
+    inner join newest_lists on events.source = newest_lists.source
+    where
+        events.ends_on >= newest_lists.loaded_on
+        and events.loaded_on < newest_lists.loaded_on
+)
+
+select * from withdrawn
