@@ -1,9 +1,12 @@
 """What the source modules ask, and what they refuse to read."""
 
+import re
+import tomllib
 from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
+from conftest import PROJECT
 from requests import Response
 
 from loaders.source import AnswerError, Ask, Fault, text_of_html
@@ -13,6 +16,24 @@ from loaders.sources import SOURCES, kopis
 def options(source: str, **changed: str) -> dict[str, object]:
     known = SOURCES[source].options
     return {name: it.convert(changed.get(name, it.default)) for name, it in known.items()}
+
+
+def test_the_examples_of_settings_have_each_source_with_its_defaults() -> None:
+    config = tomllib.loads((PROJECT / ".dlt" / "config.toml.example").read_text("utf-8"))
+    secrets = tomllib.loads((PROJECT / ".dlt" / "secrets.toml.example").read_text("utf-8"))
+    for name, source in SOURCES.items():
+        defaults = {option: it.default for option, it in source.options.items()}
+        told = {option: str(value) for option, value in config["sources"][name].items()}
+        assert told == defaults | {"daily_allowance": str(source.daily_allowance)}
+        assert name in secrets["sources"]
+
+
+def test_the_readme_has_each_source_and_each_of_its_settings() -> None:
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    for name, source in SOURCES.items():
+        assert f"`SOURCES__{name.upper()}__SERVICE_KEY`" in readme
+        for option in source.options:
+            assert re.search(rf"(SOURCES__{name.upper()}|…)__{option.upper()}`", readme), option
 
 
 @pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 32, 97, 400])
