@@ -28,6 +28,10 @@ withdrawn as (
     select * from {{ ref('int_event__withdrawn') }}
 ),
 
+weather as (
+    select * from {{ ref('fct_weather_day') }}
+),
+
 newest_load as (
     select max(loaded_on) as loaded_on
     from events
@@ -58,6 +62,7 @@ lodging_counts as (
         district_id,
         cast(count(*) as integer) as lodging_count
     from lodgings
+    where is_listed
     group by district_id
 ),
 
@@ -84,6 +89,22 @@ event_counts as (
     group by district_id
 ),
 
+newest_weather_load as (
+    select max(loaded_on) as loaded_on
+    from weather
+),
+
+weather_of_the_day as (
+    select
+        weather.district_id,
+        weather.weather_en,
+        weather.weather_ko,
+        weather.low_temperature,
+        weather.high_temperature
+    from weather
+    inner join newest_weather_load on weather.weather_on = newest_weather_load.loaded_on
+),
+
 glance as (
     select
         districts.district_id,
@@ -96,12 +117,17 @@ glance as (
         cast(
             1.0 * event_counts.free_event_count / nullif(event_counts.priced_event_count, 0)
             as numeric(5, 4)
-        ) as free_event_share
+        ) as free_event_share,
+        weather_of_the_day.weather_en,
+        weather_of_the_day.weather_ko,
+        weather_of_the_day.low_temperature,
+        weather_of_the_day.high_temperature
     from districts
     left join place_counts on districts.district_id = place_counts.district_id
     left join venue_counts on districts.district_id = venue_counts.district_id
     left join lodging_counts on districts.district_id = lodging_counts.district_id
     left join event_counts on districts.district_id = event_counts.district_id
+    left join weather_of_the_day on districts.district_id = weather_of_the_day.district_id
 )
 
 select * from glance

@@ -40,6 +40,8 @@ served as (
         wanted.also_in,
         wanted.title_en,
         wanted.title_ko,
+        wanted.title_ja,
+        wanted.title_zh,
         wanted.genre_id,
         genres.name_en as genre_en,
         genres.name_ko as genre_ko,

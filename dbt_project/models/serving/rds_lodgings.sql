@@ -16,6 +16,8 @@ served as (
         district_id,
         title_en,
         title_ko,
+        title_ja,
+        title_zh,
         address_en,
         address_ko,
         zip_code,
@@ -28,6 +30,7 @@ served as (
         copyright_type,
         modified_at
     from lodgings
+    where is_listed
 )
 
 select * from served

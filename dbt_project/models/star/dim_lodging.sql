@@ -75,6 +75,8 @@ lodgings as (
         end as district_source,
         coalesce(stays.title_en, licensed.name_en) as title_en,
         coalesce(stays.title_ko, licensed.name) as title_ko,
+        stays.title_ja,
+        stays.title_zh,
         stays.whole_address_en as address_en,
         coalesce(stays.whole_address_ko, licensed.road_address, licensed.lot_address) as address_ko,
         coalesce(stays.zip_code, licensed.road_zip_code) as zip_code,
@@ -85,6 +87,8 @@ lodgings as (
         stays.image_url,
         stays.thumbnail_url,
         stays.copyright_type,
+        -- What TourAPI took out is still one while it has a licence.
+        coalesce(stays.is_listed, true) or licensed.lodging_id is not null as is_listed,
         stays.created_at,
         coalesce(stays.modified_at, licensed.modified_at) as modified_at,
         coalesce(stays.loaded_on, licensed.loaded_on) as loaded_on

@@ -56,6 +56,8 @@ merged as (
         {{ filled('event_code') }},
         {{ filled('title_en') }},
         {{ filled('title_ko') }},
+        {{ filled('title_ja') }},
+        {{ filled('title_zh') }},
         coalesce(
             kept.known_genre_id, second.known_genre_id, third.known_genre_id, 'unknown'
         ) as genre_id,
@@ -108,6 +110,8 @@ keyed as (
         merged.event_code,
         merged.title_en,
         merged.title_ko,
+        merged.title_ja,
+        merged.title_zh,
         merged.genre_id,
         merged.venue_id,
         merged.hall_name,
