@@ -430,9 +430,9 @@ def test_every_recorded_place_but_clinics_and_every_stay_reaches_the_website(
     query = recorded.warehouse.query
     assert (len(recorded.items["12"]), len(recorded.items["14"])) == (783, 566)
     kinds = query("select kind, count(*) from checks_serving.rds_attractions group by 1 order by 1")
-    wellness = sum(item["lclsSystm2"] == "EX05" for item in recorded.items["12"])
-    assert wellness == 12
-    assert kinds == [("attraction", 783 - wellness), ("culture", 566)]
+    clinics = sum(item["lclsSystm3"] == "EX050800" for item in recorded.items["12"])
+    assert clinics == 3
+    assert kinds == [("attraction", 783 - clinics), ("culture", 566)]
     assert len(recorded.items["stays"]) == 423
     assert query("select count(*) from checks_serving.rds_lodgings") == [(423,)]
 

@@ -103,7 +103,7 @@ def test_every_recorded_sight_and_culture_place_but_clinics_is_an_attraction(
     rows = recorded(recordings, "areaBasedList2/12") + recorded(recordings, "areaBasedList2/14")
     assert len(rows) == 783 + 566
     ids = arrived.ids("select substr(place_id, 4) from attractions where place_id like 'ko-%'")
-    assert ids == {row["contentid"] for row in rows if row["lclsSystm2"] != "EX05"}
+    assert ids == {row["contentid"] for row in rows if row["lclsSystm3"] != "EX050800"}
     assert arrived.rejected("tour/places") == []
 
 

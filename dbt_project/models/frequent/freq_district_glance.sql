@@ -44,7 +44,7 @@ place_counts as (
     from places
     where
         is_listed
-        and not is_wellness
+        and not is_clinic
     group by district_id
 ),
 

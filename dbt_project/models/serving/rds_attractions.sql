@@ -33,11 +33,10 @@ served as (
         homepage_url,
         modified_at
     from places
-    -- Wellness tourism (EX05), which medical clinics are classed as, is no attraction, and what the
-    -- source took out is gone from the website.
+    -- Medical tourism is no attraction, and what the source took out is gone from the website.
     where
         is_listed
-        and not is_wellness
+        and not is_clinic
 )
 
 select * from served

@@ -36,7 +36,7 @@ places as (
         overview_ja,
         overview_zh,
         homepage_url,
-        is_wellness,
+        is_clinic,
         is_listed,
         removed_on,
         created_at,

@@ -68,14 +68,13 @@ chinese as (
     where language_code = 'zh'
 ),
 
--- What holds for a place as a whole. The source lists medical clinics among its attractions, as
--- wellness tourism.
+-- What holds for a place as a whole. The source lists medical clinics among its attractions.
 all_records as (
     select
         place_id,
         max(case when is_listed then 1 else 0 end) = 1 as is_listed,
         max(removed_on) as last_removed_on,
-        max(case when group_code = 'EX05' then 1 else 0 end) = 1 as is_wellness
+        max(case when category_code = 'EX050800' then 1 else 0 end) = 1 as is_clinic
     from bridged
     group by place_id
 ),
@@ -179,7 +178,7 @@ merged as (
         coalesce(
             english.homepage_url, korean.homepage_url, japanese.homepage_url, chinese.homepage_url
         ) as homepage_url,
-        all_records.is_wellness,
+        all_records.is_clinic,
         all_records.is_listed,
         case when not all_records.is_listed then all_records.last_removed_on end as removed_on,
         leaders.created_at,
