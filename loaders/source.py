@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pyarrow as pa
@@ -93,11 +94,15 @@ class Column:
     format: str = ""
     """For dates and times: the strptime format."""
     optional: bool = False
-    """Whether answers may lack the field without a word."""
 
 
-def text(name: str, field: str, *, optional: bool = False) -> Column:
-    return Column(name, field, pa.string(), optional=optional)
+def optional(column: Column) -> Column:
+    """A column whose field answers may lack without a word."""
+    return replace(column, optional=True)
+
+
+def text(name: str, field: str) -> Column:
+    return Column(name, field, pa.string())
 
 
 def number(name: str, field: str) -> Column:
@@ -190,6 +195,24 @@ class Source:
 
     def table(self, name: str) -> Table:
         return next(table for table in self.tables if table.name == name)
+
+
+def raise_for_http(source: str, response: Response, otherwise: Fault) -> None:
+    """Returns when the status is 200. Raises AnswerError, `otherwise` for one untold here."""
+    status = response.status_code
+    if response.is_redirect:
+        where = urlsplit(response.headers.get("Location", ""))
+        setting = f"SOURCES__{source.upper()}__BASE_URL"
+        said = f"the address has moved to {where.scheme}://{where.netloc}: set {setting}"
+        raise AnswerError(Fault.BAD_REQUEST, said, response)
+    if status == 404:
+        raise AnswerError(Fault.GONE, "HTTP 404", response)
+    if status == 429:
+        raise AnswerError(fault_of_429(response), "HTTP 429", response)
+    if status >= 500 or status == 408:
+        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
+    if status != 200:
+        raise AnswerError(otherwise, f"HTTP {status}", response)
 
 
 def fault_of_429(response: Response) -> Fault:

@@ -62,11 +62,18 @@ def weather(on: date) -> Weather:
         high=round(mean + 3 + pick(40, on, "high") / 10, 1),
         sky=4 if rains else (1, 1, 3, 4)[pick(4, on, "sky")],
         rain_kind=rain_kind,
-        rain_mm=round((1 + pick(600, on, "mm")) / 10, 1) if rains else 0.0,
+        rain_mm=_rain_of_day(on) if rains else 0.0,
         rain_from=pick(18, on, "from"),
         humidity=(75 if rains else 50) + pick(20, on, "humidity"),
         wind=round(1 + pick(40, on, "wind") / 10, 1),
     )
+
+
+def _rain_of_day(on: date) -> float:
+    """In mm. Some days of the rainy season have a downpour."""
+    if on.month in (7, 8) and pick(6, on, "downpour") == 0:
+        return 240.0 + 120 * pick(2, on, "more")
+    return (1 + pick(600, on, "mm")) / 10
 
 
 def short_forecast(nx: int, ny: int, base: datetime) -> list[Item]:
@@ -108,7 +115,7 @@ def _hour(nx: int, ny: int, at: datetime) -> Iterator[tuple[str, str]]:
     yield "WAV", MISSING  # waves, and there is no sea
     yield "PCP", _rain(amount if day.rain_kind != 3 else 0.0)
     yield "REH", str(day.humidity)
-    yield "SNO", _snow(amount if day.rain_kind == 3 else 0.0)
+    yield "SNO", _snow(amount / 10 if day.rain_kind == 3 else 0.0)
     if at.hour == 6:
         yield "TMN", f"{day.low + warmer:.1f}"
     if at.hour == 15:
@@ -120,9 +127,9 @@ def _rain(mm: float) -> str:
         return "강수없음"
     if mm < 1:
         return "1mm 미만"
-    if mm < 9:
+    if mm < 30:
         return f"{mm:.1f}mm"
-    return "30.0~50.0mm" if mm < 10 else "50.0mm 이상"
+    return "30.0~50.0mm" if mm < 50 else "50.0mm 이상"
 
 
 def _snow(cm: float) -> str:

@@ -24,9 +24,9 @@ from loaders.source import (
     Source,
     Table,
     day,
-    fault_of_429,
     key_in_query,
     number,
+    raise_for_http,
     text,
     text_columns,
     whole,
@@ -47,22 +47,7 @@ AMOUNTS = ("ttb", "tts", "deal_bas_r", "bkpr")
 
 def judge(response: Response) -> None:
     """Accepts a list of rates, an empty one too; everything else is a named fault."""
-    status = response.status_code
-    if response.is_redirect:
-        where = response.headers.get("Location", "").split("?")[0]
-        raise AnswerError(
-            Fault.BAD_REQUEST,
-            f"the address has moved to {where}: set SOURCES__EXIM__BASE_URL",
-            response,
-        )
-    if status == 404:
-        raise AnswerError(Fault.GONE, "HTTP 404", response)
-    if status == 429:
-        raise AnswerError(fault_of_429(response), "HTTP 429", response)
-    if status >= 500 or status == 408:
-        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
-    if status != 200:
-        raise AnswerError(Fault.BAD_REQUEST, f"HTTP {status}", response)
+    raise_for_http("exim", response, otherwise=Fault.BAD_REQUEST)
     try:
         results = {row["result"] for row in orjson.loads(response.content)}
     except (ValueError, KeyError, TypeError):

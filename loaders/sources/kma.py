@@ -20,7 +20,6 @@ from loaders.source import (
     AnswerError,
     Ask,
     Call,
-    Column,
     Fault,
     FirstWithRows,
     Option,
@@ -32,6 +31,7 @@ from loaders.source import (
     key_in_query,
     moment,
     number,
+    optional,
     text,
     text_columns,
     whole,
@@ -253,10 +253,6 @@ def _base_time(value: str) -> str:
     return value
 
 
-def _optional(column: Column) -> Column:
-    return Column(column.name, column.field, column.type, column.format, optional=True)
-
-
 MINUTE = "%Y%m%d%H%M"
 OTHER_OBSERVATIONS = frozenset(
     {
@@ -312,7 +308,7 @@ SOURCE = Source(
                 text("half", "half"),
                 # Temperatures and the weather come in answers of their own.
                 *(
-                    _optional(column)
+                    optional(column)
                     for column in (
                         number("low_temperature", "taMin"),
                         number("low_temperature_less", "taMinLow"),

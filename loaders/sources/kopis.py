@@ -28,10 +28,11 @@ from loaders.source import (
     Table,
     day,
     days,
-    fault_of_429,
     key_in_query,
     moment,
     number,
+    optional,
+    raise_for_http,
     region_code,
     text,
     text_columns,
@@ -62,21 +63,8 @@ LIST_FIELDS = {
 
 def judge(response: Response) -> None:
     """Accepts a `<dbs>` document whose records are records; everything else is a named fault."""
-    status = response.status_code
-    if response.is_redirect:
-        where = response.headers.get("Location", "").split("?")[0]
-        raise AnswerError(
-            Fault.BAD_REQUEST,
-            f"the address has moved to {where}: set SOURCES__KOPIS__BASE_URL",
-            response,
-        )
-    if status == 404:
-        raise AnswerError(Fault.GONE, "HTTP 404", response)
-    if status == 429:
-        raise AnswerError(fault_of_429(response), "HTTP 429", response)
-    if status != 200:
-        # KOPIS now and then answers 400 to a call that succeeds when it is made again.
-        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
+    # KOPIS now and then answers 400 to a call that succeeds when it is made again.
+    raise_for_http("kopis", response, otherwise=Fault.DOWN)
     try:
         first = _document(response.content).find("db")
     except ValueError as error:
@@ -263,10 +251,10 @@ SOURCE = Source(
                 yes_no("is_musical_create", "musicalcreate"),
                 moment("updated_at", "updatedate", "%Y-%m-%d %H:%M:%S"),
                 text("venue_id", "mt10id"),
-                text("hall_id", "mt13id", optional=True),  # guide v5.0
+                optional(text("hall_id", "mt13id")),  # guide v5.0
                 text("schedule_text", "dtguidance"),
-                text("intro_image_urls", "styurls", optional=True),
-                text("ticket_links", "relates", optional=True),
+                optional(text("intro_image_urls", "styurls")),
+                optional(text("ticket_links", "relates")),
             ),
             unused=frozenset({"frstregdt"}),  # guide v5.0; its form is not documented
             calls=_performance_details,
@@ -302,7 +290,7 @@ SOURCE = Source(
                 yes_no("has_ramp", "runwbarrier"),
                 yes_no("has_accessible_lift", "elevbarrier"),
                 yes_no("has_parking", "parkinglot"),
-                text("halls", "mt13s", optional=True),
+                optional(text("halls", "mt13s")),
             ),
             calls=_venue_details,
             read=read,

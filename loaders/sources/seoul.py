@@ -26,9 +26,10 @@ from loaders.source import (
     Source,
     Table,
     day,
-    fault_of_429,
     moment,
     number,
+    optional,
+    raise_for_http,
     text,
     text_columns,
     text_of_html,
@@ -91,17 +92,7 @@ def judge(response: Response) -> None:
     So is a page without rows that should have some: taken for the end of the list, it would lose
     all that follow.
     """
-    status = response.status_code
-    if response.is_redirect:
-        raise AnswerError(
-            Fault.BAD_REQUEST, "the address has moved: set SOURCES__SEOUL__BASE_URL", response
-        )
-    if status == 429:
-        raise AnswerError(fault_of_429(response), "HTTP 429", response)
-    if status == 404:
-        raise AnswerError(Fault.GONE, "HTTP 404", response)
-    if status != 200:
-        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
+    raise_for_http("seoul", response, otherwise=Fault.DOWN)
     start = response.content[:2000].decode("utf-8", "replace").strip()
     code, message = _CODE.search(start), _MESSAGE.search(start)
     if code is None:
@@ -284,8 +275,8 @@ SOURCE = Source(
                 text("audience", "USE_TRGT"),
                 text("fee_text", "USE_FEE"),
                 text("fee_kind", "IS_FREE"),
-                text("inquiry", "INQUIRY", optional=True),  # since 2026
-                text("time_text", "PRO_TIME", optional=True),  # since 2026
+                optional(text("inquiry", "INQUIRY")),  # since 2026
+                optional(text("time_text", "PRO_TIME")),  # since 2026
                 text("players", "PLAYER"),
                 text("program", "PROGRAM"),
                 text("remarks", "ETC_DESC"),

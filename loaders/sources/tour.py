@@ -25,6 +25,7 @@ from loaders.source import (
     key_in_query,
     moment,
     number,
+    optional,
     region_code,
     text,
     text_columns,
@@ -260,8 +261,8 @@ SOURCE = Source(
                 *PLACE_COLUMNS,
                 day("starts_on", "eventstartdate", "%Y%m%d"),
                 day("ends_on", "eventenddate", "%Y%m%d"),
-                text("progress_type", "progresstype", optional=True),  # Korean service only
-                text("festival_type", "festivaltype", optional=True),
+                optional(text("progress_type", "progresstype")),  # Korean service only
+                optional(text("festival_type", "festivaltype")),
             ),
             calls=_festivals,
             read=read,
@@ -300,7 +301,7 @@ SOURCE = Source(
                 text("content_id", "contentid"),
                 text("content_type_id", "contenttypeid"),
                 text("title", "title"),
-                text("old_content_id", "oldContentid", optional=True),  # foreign services only
+                optional(text("old_content_id", "oldContentid")),  # foreign services only
                 moment("removed_at", "modifiedtime", "%Y%m%d%H%M%S"),
             ),
             unused=LIST_FIELDS | {"showflag"},

@@ -27,6 +27,7 @@ from loaders.source import (
     Source,
     Table,
     number,
+    optional,
     text,
     text_columns,
     whole,
@@ -152,10 +153,6 @@ def _months_ahead(value: str) -> int:
     return int(value)
 
 
-def _optional(column: Column) -> Column:
-    return Column(column.name, column.field, column.type, column.format, optional=True)
-
-
 LOCAL = "%Y-%m-%dT%H:%M:%S"
 CODES = "wants IATA codes of cities or airports, each once, such as TYO,OSA"
 
@@ -190,8 +187,8 @@ SOURCE = Source(
                 text("return_at", "return_at"),
                 text("airline", "airline"),
                 text("flight_number", "flight_number"),  # "0511" is not 511
-                text("origin_airport", "origin_airport", optional=True),
-                text("destination_airport", "destination_airport", optional=True),
+                optional(text("origin_airport", "origin_airport")),
+                optional(text("destination_airport", "destination_airport")),
                 Column("departs_at", "departs_at", pa.timestamp("us"), LOCAL),
                 text("departs_offset", "departs_offset"),
                 Column("returns_at", "returns_at", pa.timestamp("us"), LOCAL),
@@ -200,10 +197,10 @@ SOURCE = Source(
                 whole("transfers", "transfers"),
                 whole("return_transfers", "return_transfers"),
                 whole("duration", "duration"),
-                _optional(whole("duration_to", "duration_to")),
-                _optional(whole("duration_back", "duration_back")),
-                text("seller", "gate", optional=True),  # since 2025
-                text("link", "link", optional=True),
+                optional(whole("duration_to", "duration_to")),
+                optional(whole("duration_back", "duration_back")),
+                optional(text("seller", "gate")),  # since 2025
+                optional(text("link", "link")),
             ),
             calls=_fares,
             read=read,

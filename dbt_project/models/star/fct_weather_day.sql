@@ -49,6 +49,7 @@ observed as (
         observations.loaded_on
     from observations
     cross join districts
+    where observations.station_id = '108'
 ),
 
 -- The hours at the end of a forecast's reach say little of their day: any other forecast is better.
@@ -77,7 +78,13 @@ short_forecast as (
 
 ranked_mid as (
     select
-        mid_forecasts.*,
+        mid_forecasts.forecast_on,
+        mid_forecasts.issued_at,
+        mid_forecasts.weather_kind,
+        mid_forecasts.low_temperature,
+        mid_forecasts.high_temperature,
+        mid_forecasts.rain_chance,
+        mid_forecasts.loaded_on,
         dense_rank() over (
             partition by mid_forecasts.region_code, mid_forecasts.forecast_on
             order by mid_forecasts.issued_at desc
