@@ -24,7 +24,7 @@ FRIDAY = date(2026, 11, 20)
 
 
 def run(on: date | None = None) -> tuple[int, str]:
-    return commands.run("exim", on and f"{on}", None, None, False, False)
+    return commands.run("exim", str(on) if on else None, None, None, False, False)
 
 
 def outcome(home: Path) -> dict[str, Any]:
