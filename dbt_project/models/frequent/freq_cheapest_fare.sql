@@ -23,15 +23,7 @@ airports as (
 ),
 
 new_fares as (
-    select *
-    from fares
-    {% if is_incremental() %}
-        where not exists (
-            select 1
-            from {{ this }} as kept
-            where kept.seen_on = fares.seen_on and kept.load_id = fares.load_id
-        )
-    {% endif %}
+    {{ days_to_compute('fares') }}
 ),
 
 -- Round trips and one-way fares are told apart: the one is no cheaper form of the other.

@@ -25,15 +25,7 @@ days as (
 ),
 
 new_fares as (
-    select *
-    from fares
-    {% if is_incremental() %}
-        where not exists (
-            select 1
-            from {{ this }} as kept
-            where kept.seen_on = fares.seen_on and kept.load_id = fares.load_id
-        )
-    {% endif %}
+    {{ days_to_compute('fares') }}
 ),
 
 -- A fare comes once in each currency: one row tells both prices. All else is told by one of them.
