@@ -71,6 +71,12 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
         yield api
 
 
+@pytest.fixture
+def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tour in the languages with the fewest places: each place is a call for its details."""
+    monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ja,zh")
+
+
 def heed_interrupts() -> None:
     """For a child process: one of a background job inherits that Ctrl-C is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -92,6 +92,7 @@ def test_every_row_of_the_apis_reaches_the_warehouse(api: SampleApi, home: Path)
     assert len(known) == 1
 
 
+@pytest.mark.usefixtures("few_places")
 def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: Path) -> None:
     run()
     performances = len(set(query(home, "select performance_id from staging_kopis.performances")))
@@ -105,13 +106,14 @@ def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: 
     # Every list of the generated data fits on one page; districts are asked in one language.
     assert set(lists.values()) == {1}
     assert len(lists) == 11
-    assert api.calls["EngService2/detailCommon2"] == places["en"]
-    assert api.calls["KorService2/detailCommon2"] == places["ko"]
+    assert api.calls["JpnService2/detailCommon2"] == places["ja"]
+    assert api.calls["ChsService2/detailCommon2"] == places["zh"]
     assert api.calls["pblprfr/{id}"] == performances
     assert api.calls["prfplc/{id}"] == venues
     assert api.calls["prfplc"] == venues // 100 + 1
 
 
+@pytest.mark.usefixtures("few_places")
 def test_a_second_run_makes_no_call_and_loads_the_same_rows(api: SampleApi, home: Path) -> None:
     run()
     first = query(home, "select * from staging_tour.places order by all")
@@ -254,11 +256,12 @@ def test_no_data_is_an_empty_page_and_no_error(api: SampleApi, home: Path) -> No
     assert query(home, "select count(*) from staging_kopis.venues") == [(0,)]
 
 
+@pytest.mark.usefixtures("few_places")
 def test_what_fails_for_a_while_is_asked_again(api: SampleApi, home: Path) -> None:
     api.fail("prfplc", status=400, times=1)
-    api.fail("EngService2/searchStay2", truncated=True, times=2)
+    api.fail("JpnService2/searchStay2", truncated=True, times=2)
     assert run() == (0, "")
-    assert api.calls["EngService2/searchStay2"] == 3
+    assert api.calls["JpnService2/searchStay2"] == 3
     assert outcomes(home)["tour.stays"]["calls"] == 4
 
 
@@ -407,6 +410,7 @@ def test_a_refresh_keeps_both_answers_and_stages_the_newer(api: SampleApi, home:
     assert query(home, "select venue_id from staging_kopis.venues") == []
 
 
+@pytest.mark.usefixtures("few_places")
 def test_a_past_date_is_staged_and_loaded_from_raw_alone(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,11 +86,12 @@ def website() -> Iterator[None]:
     embedded_postgres.stop()
 
 
+@pytest.mark.usefixtures("few_places")
 def test_each_listed_place_has_its_details_as_plain_text(api: SampleApi, home: Path) -> None:
     assert run() == (0, "")
     details = query(home, "select language, content_id, overview from staging_tour.place_details")
     assert {(language, content_id) for language, content_id, _ in details} == set(
-        listed_on(TODAY, "en", "ko")
+        listed_on(TODAY, "ja", "zh")
     )
     raw = next((home / "lake/raw/tour/place_details").rglob("*.json")).parent
     answers = b"".join(file.read_bytes() for file in raw.glob("*.json"))
@@ -107,19 +108,20 @@ def test_each_listed_place_has_its_details_as_plain_text(api: SampleApi, home: P
 def test_on_the_next_day_only_new_and_changed_places_are_asked_for(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ko")
     assert run() == (0, "")
-    before, listed = api.calls.copy(), listed_on(TODAY, "en", "ko")
+    before, listed = api.calls.copy(), listed_on(TODAY, "ko")
     tomorrow = TODAY + timedelta(days=1)
     go_to(api, tomorrow, monkeypatch)
     assert run() == (0, "")
-    now = listed_on(tomorrow, "en", "ko")
+    now = listed_on(tomorrow, "ko")
     wanted = {key for key, version in now.items() if listed.get(key) != version}
     on = f"logical_date = '{tomorrow}'"
     asked = query(home, f"select language, content_id from staging_tour.place_details where {on}")
     assert wanted
     assert set(asked) == wanted
     calls = api.calls - before
-    assert calls["EngService2/detailCommon2"] + calls["KorService2/detailCommon2"] == len(wanted)
+    assert calls["KorService2/detailCommon2"] == len(wanted)
 
 
 def test_details_that_the_allowance_does_not_reach_come_on_the_next_days(

@@ -18,6 +18,7 @@ from loaders.source import (
     Ask,
     Call,
     Option,
+    Row,
     Source,
     Table,
     day,
@@ -43,7 +44,7 @@ SERVICES = {
 
 
 def judge(response: Response) -> None:
-    judge_pages(response, lambda body: len(read(body)))
+    judge_pages(response, lambda body: len(_items(body)))
 
 
 def read(body: bytes) -> pa.Table:
@@ -51,9 +52,13 @@ def read(body: bytes) -> pa.Table:
     try:
         return _read_texts(body)
     except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, KeyError):
-        items = body_of(body).get("items") or {}
-        item = items.get("item") or []
-        return text_columns([item] if isinstance(item, dict) else item)
+        return text_columns(_items(body))
+
+
+def _items(body: bytes) -> list[Row]:
+    items = body_of(body).get("items") or {}
+    item = items.get("item") or []
+    return [item] if isinstance(item, dict) else item
 
 
 def _read_texts(body: bytes) -> pa.Table:
@@ -145,7 +150,7 @@ def _removed_places(ask: Ask) -> Iterator[Call]:
 
 def _read_details(body: bytes) -> pa.Table:
     """The overview without its HTML, and of the homepage's HTML the first address."""
-    rows = read(body).to_pylist()
+    rows = _items(body)  # a single one, for which arrow's reader is slow to begin
     for row in rows:
         row["overview"] = text_of_html(row.get("overview") or "")
         row["homepage"] = first_link(row.get("homepage") or "")
