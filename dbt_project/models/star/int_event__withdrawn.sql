@@ -31,12 +31,15 @@ not_listed as (
         and events.loaded_on < newest_lists.loaded_on
 ),
 
--- Festivals leave their list by age; TourAPI says by itself which it took out.
+-- Festivals leave their list by age; TourAPI says by itself which it took out. What another source
+-- tells of as well is still on.
 taken_out as (
     select events.event_id
     from events
     inner join tour_places on events.event_id = 'tour-' || tour_places.place_id
-    where not tour_places.is_listed
+    where
+        not tour_places.is_listed
+        and events.also_in is null
 ),
 
 withdrawn as (
