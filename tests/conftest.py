@@ -65,7 +65,7 @@ def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
-    """The sample API, with the settings that point every pipeline at it, and fares from one city."""
+    """The sample API, and the settings that point every pipeline at it, for fares from one city."""
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO")
     with SampleApi(today=TODAY) as api:
         point_at(api, monkeypatch)

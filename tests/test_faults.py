@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, TODAY, heed_interrupts, point_at
-from test_pipelines import DLT, bodies, outcomes, query, raw_files, run
+from pipelines import DLT, bodies, outcomes, query, raw_files, run
 
 from loaders.sample_api import SampleApi
 

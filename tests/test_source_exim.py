@@ -4,14 +4,14 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pytest
 import requests
 from conftest import TODAY
+from pipelines import outcomes, query, run
 from requests import Response
 
-from loaders import commands, stage
+from loaders import stage
 from loaders.sample_api import SampleApi
 from loaders.sample_api.exim import is_published
 from loaders.source import AnswerError, Fault
@@ -21,20 +21,6 @@ OPERATION = "site/program/financial/exchangeJSON"
 RATES = SOURCES["exim"].table("exchange_rates")
 FRIDAY = date(2026, 11, 20)
 """`TODAY` is a Sunday, so that no answer depends on the hour of the test."""
-
-
-def run(on: date | None = None) -> tuple[int, str]:
-    return commands.run("exim", str(on) if on else None, None, None, False, False)
-
-
-def outcome(home: Path) -> dict[str, Any]:
-    (it,) = orjson.loads((home / "last_run.json").read_bytes())
-    return dict(it)
-
-
-def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
-        return warehouse.sql(sql).fetchall()
 
 
 def rates(api: SampleApi, key: str = "sample", **params: str) -> list[dict[str, Any]]:
@@ -83,7 +69,7 @@ def test_a_day_has_rates_from_eleven_on_unless_the_bank_is_closed() -> None:
 def test_on_a_closed_day_the_rates_are_those_of_the_last_day_that_had_any(
     api: SampleApi, home: Path
 ) -> None:
-    assert run() == (0, "")
+    assert run("exim") == (0, "")
     assert api.calls[OPERATION] == 3  # Sunday, Saturday, Friday
     days = query(
         home,
@@ -93,16 +79,16 @@ def test_on_a_closed_day_the_rates_are_those_of_the_last_day_that_had_any(
 
 
 def test_a_business_day_takes_one_call_and_a_second_run_none(api: SampleApi) -> None:
-    assert run(FRIDAY) == (0, "")
-    assert run(FRIDAY) == (0, "")
+    assert run("exim", date=f"{FRIDAY}") == (0, "")
+    assert run("exim", date=f"{FRIDAY}") == (0, "")
     assert api.calls[OPERATION] == 1
 
 
 def test_a_bank_closed_for_longer_than_a_week_is_no_error(api: SampleApi, home: Path) -> None:
     api.fail(OPERATION, error="closed")
-    assert run() == (0, "")
+    assert run("exim") == (0, "")
     assert api.calls[OPERATION] == 1 + exim.DAYS_BACK
-    assert outcome(home)["staged"] == 0
+    assert outcomes(home)["exim.exchange_rates"]["staged"] == 0
     assert query(home, "select * from staging_exim.exchange_rates") == []
 
 
@@ -110,9 +96,9 @@ def test_an_interrupted_search_goes_on_at_the_day_that_is_missing(
     api: SampleApi, home: Path
 ) -> None:
     api.fail(OPERATION, status=400, after=2, times=1)
-    assert run()[0] == 1
+    assert run("exim")[0] == 1
     assert api.calls[OPERATION] == 3
-    assert run() == (0, "")
+    assert run("exim") == (0, "")
     assert api.calls[OPERATION] == 4
     assert query(home, "select distinct date from staging_exim.exchange_rates") == [(FRIDAY,)]
 
@@ -123,7 +109,7 @@ def test_an_interrupted_search_goes_on_at_the_day_that_is_missing(
 def test_every_rate_of_the_answer_arrives(api: SampleApi, home: Path) -> None:
     told = rates(api, searchdate="20261120")
     assert len(told) > 20
-    assert run() == (0, "")
+    assert run("exim") == (0, "")
     arrived = query(
         home,
         "select currency || case when unit = 100 then '(100)' else '' end, currency_name,"
@@ -137,7 +123,7 @@ def test_every_rate_of_the_answer_arrives(api: SampleApi, home: Path) -> None:
         )
         for it in told
     )
-    assert outcome(home)["rejected"] == 0
+    assert outcomes(home)["exim.exchange_rates"]["rejected"] == 0
 
 
 def test_commas_go_and_the_unit_stands_apart_from_the_currency() -> None:
@@ -182,9 +168,9 @@ def test_an_error_under_http_200_is_named_and_asked_once(
     api: SampleApi, home: Path, error: str, fault: Fault
 ) -> None:
     api.fail(OPERATION, error=error)
-    assert run()[0] == 1
+    assert run("exim")[0] == 1
     assert api.calls[OPERATION] == 1
-    assert fault.value in str(outcome(home))
+    assert fault.value in str(outcomes(home)["exim.exchange_rates"])
     assert not list((home / "lake" / "raw").rglob("*exchangeJSON*.json"))
 
 
@@ -193,33 +179,33 @@ def test_a_wrong_key_is_named_with_its_setting_and_never_kept(
 ) -> None:
     assert rates(api, key="wrong", searchdate="20261120")[0]["result"] == 3
     monkeypatch.setenv("SOURCES__EXIM__SERVICE_KEY", "not-the-right-key")
-    assert run()[0] == 1
-    assert "check SOURCES__EXIM__SERVICE_KEY" in str(outcome(home))
+    assert run("exim")[0] == 1
+    assert "check SOURCES__EXIM__SERVICE_KEY" in str(outcomes(home)["exim.exchange_rates"])
     kept = [path for path in home.rglob("*") if path.is_file()]
     assert not any(b"not-the-right-key" in path.read_bytes() for path in kept)
 
 
 def test_a_retired_host_is_named_with_the_setting(api: SampleApi, home: Path) -> None:
     api.fail(OPERATION, error="moved")
-    assert run()[0] == 1
+    assert run("exim")[0] == 1
     assert api.calls[OPERATION] == 1
-    assert "moved to https://oapi.koreaexim.go.kr/: set SOURCES__EXIM__BASE_URL" in str(
-        outcome(home)
+    assert "moved to https://oapi.koreaexim.go.kr: set SOURCES__EXIM__BASE_URL" in str(
+        outcomes(home)["exim.exchange_rates"]
     )
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"result": 1}', '[{"cur_unit": "USD"}]', "[1]", "["])
 def test_what_is_no_list_of_rates_is_not_kept(api: SampleApi, home: Path, body: str) -> None:
     api.fail(OPERATION, body=body)
-    assert run()[0] == 1
-    assert "the answer can't be read" in str(outcome(home))
+    assert run("exim")[0] == 1
+    assert "the answer can't be read" in str(outcomes(home)["exim.exchange_rates"])
     assert not list((home / "lake" / "raw").rglob("*exchangeJSON*.json"))
 
 
 def test_an_outage_passes(api: SampleApi, home: Path) -> None:
     api.fail(OPERATION, status=503, body="", times=2)
-    assert run() == (0, "")
-    assert outcome(home)["staged"] > 20
+    assert run("exim") == (0, "")
+    assert outcomes(home)["exim.exchange_rates"]["staged"] > 20
 
 
 def test_statuses_are_told_apart() -> None:

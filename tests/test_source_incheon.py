@@ -5,13 +5,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pytest
 import requests
 from conftest import TODAY, point_at
+from pipelines import outcomes, query, run
 
-from loaders import commands, stage
+from loaders import stage
 from loaders.sample_api import SampleApi
 from loaders.sample_api.incheon import season
 from loaders.sources import SOURCES, incheon
@@ -23,19 +23,6 @@ RECORDING = "incheon/getPaxFltSchedDeparturesDeOdp_KIX.json"
 SCHEDULES = SOURCES["incheon"].table("schedules")
 
 Item = dict[str, Any]
-
-
-def run(table: str | None = None) -> tuple[int, str]:
-    return commands.run("incheon", None, None, table, False, False)
-
-
-def outcomes(home: Path) -> dict[str, Item]:
-    return {it["table"]: it for it in orjson.loads((home / "last_run.json").read_bytes())}
-
-
-def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
-        return warehouse.sql(sql).fetchall()
 
 
 def ask_api(api: SampleApi, operation: str, **params: Any) -> requests.Response:
@@ -84,7 +71,7 @@ def staged(*flights: Item) -> stage.Staged:
 
 
 def test_every_flight_arrives_once_in_its_direction(api: SampleApi, home: Path) -> None:
-    assert run("schedules") == (0, "")
+    assert run("incheon", table="schedules") == (0, "")
     assert dict(api.calls) == {ARRIVALS: 1, DEPARTURES: 1}
     for direction, operation in (("arrival", ARRIVALS), ("departure", DEPARTURES)):
         told = items(api, operation, lang="E")
@@ -102,7 +89,7 @@ def test_every_flight_arrives_once_in_its_direction(api: SampleApi, home: Path) 
 
 
 def test_every_airport_served_arrives_with_its_korean_name(api: SampleApi, home: Path) -> None:
-    assert run("airports") == (0, "")
+    assert run("incheon", table="airports") == (0, "")
     arrived = query(
         home, "select airport, airport_name, country_name from staging_incheon.airports"
     )
@@ -156,8 +143,8 @@ def test_items_are_read_bare_or_wrapped_or_not_at_all() -> None:
 def test_an_airport_field_by_another_name_is_reported(api: SampleApi, home: Path) -> None:
     renamed = [{"airportCode": "KIX", "airportNameKorean": "오사카", "countryName": "일본"}]
     api.fail(DESTINATIONS, body=envelope(renamed, 1))
-    assert run("airports")[0] == 0
-    told = outcomes(home)["airports"]
+    assert run("incheon", table="airports")[0] == 0
+    told = outcomes(home)["incheon.airports"]
     assert "airportNameKorean" in str(told)
     assert "airportName" in str(told)
     assert query(home, "select airport, airport_name from staging_incheon.airports") == [
@@ -167,9 +154,9 @@ def test_an_airport_field_by_another_name_is_reported(api: SampleApi, home: Path
 
 def test_airports_without_their_code_stop_that_table_alone(api: SampleApi, home: Path) -> None:
     api.fail(DESTINATIONS, body=envelope([{"code": "KIX"}], 1))
-    assert run()[0] == 1
-    assert "airportCode" in str(outcomes(home)["airports"])
-    assert outcomes(home)["schedules"]["loaded"] > 0
+    assert run("incheon")[0] == 1
+    assert "airportCode" in str(outcomes(home)["incheon.airports"])
+    assert outcomes(home)["incheon.schedules"]["loaded"] > 0
 
 
 def test_a_list_of_more_than_a_page_is_read_to_its_end(api: SampleApi, home: Path) -> None:
@@ -177,7 +164,7 @@ def test_a_list_of_more_than_a_page_is_read_to_its_end(api: SampleApi, home: Pat
     api.fail(ARRIVALS, body=envelope(first, 1003), times=1)
     last = [flight(flightid=f"OZ{number}") for number in range(3)]
     api.fail(ARRIVALS, body=envelope(last, 1003), times=1)
-    assert run("schedules") == (0, "")
+    assert run("incheon", table="schedules") == (0, "")
     assert api.calls[ARRIVALS] == 2
     [(count,)] = query(
         home, "select count(*) from staging_incheon.schedules where direction = 'arrival'"
@@ -188,7 +175,7 @@ def test_a_list_of_more_than_a_page_is_read_to_its_end(api: SampleApi, home: Pat
 def test_a_page_of_shared_flights_alone_is_no_cut_list(api: SampleApi, home: Path) -> None:
     shared = [flight(flightid=f"NH{n}", codeshare="Slave") for n in range(2)]
     api.fail(ARRIVALS, body=envelope(shared, 2))
-    assert run("schedules") == (0, "")
+    assert run("incheon", table="schedules") == (0, "")
     assert query(home, "select distinct direction from staging_incheon.schedules") == [
         ("departure",)
     ]
@@ -211,21 +198,21 @@ def test_a_page_of_shared_flights_alone_is_no_cut_list(api: SampleApi, home: Pat
 )
 def test_an_error_is_named_and_not_kept(api: SampleApi, home: Path, error: str, said: str) -> None:
     api.fail(DESTINATIONS, error=error)
-    assert run("airports")[0] == 1
-    assert said in str(outcomes(home)["airports"])
+    assert run("incheon", table="airports")[0] == 1
+    assert said in str(outcomes(home)["incheon.airports"])
     assert not list((home / "lake" / "raw" / "incheon").rglob("*.json"))
 
 
 def test_no_data_is_an_empty_table(api: SampleApi, home: Path) -> None:
     api.fail(DESTINATIONS, error="no_data")
-    assert run("airports") == (0, "")
-    assert outcomes(home)["airports"]["staged"] == 0
+    assert run("incheon", table="airports") == (0, "")
+    assert outcomes(home)["incheon.airports"]["staged"] == 0
 
 
 def test_a_page_that_lacks_its_rows_is_refused(api: SampleApi, home: Path) -> None:
     api.fail(DESTINATIONS, body=envelope([], 45))
-    assert run("airports")[0] == 1
-    assert "a page without the rows that it should have" in str(outcomes(home)["airports"])
+    assert run("incheon", table="airports")[0] == 1
+    assert "a page without the rows that it should have" in str(outcomes(home)["incheon.airports"])
 
 
 # The sample API
@@ -297,7 +284,7 @@ def test_every_recorded_flight_arrives_and_no_copy_of_one(recordings: Path, home
     assert len(told) == 30
     flying = [it for it in told if it["codeshare"] != "Slave"]
     assert len(flying) == 18
-    assert run() == (0, "")
+    assert run("incheon") == (0, "")
     arrived = query(
         home,
         "select flight_id, airline_name, scheduled_time, strftime(first_date, '%Y%m%d'),"
@@ -315,5 +302,5 @@ def test_every_recorded_flight_arrives_and_no_copy_of_one(recordings: Path, home
         "season",
     )
     assert sorted(arrived) == sorted((*(it[name] for name in names), weekdays(it)) for it in flying)
-    assert outcomes(home)["schedules"]["rejected"] == 0
+    assert outcomes(home)["incheon.schedules"]["rejected"] == 0
     assert sorted(row[-1] for row in arrived if row[0] == "MM712") == ["NYYYYYN", "YNNNNNY"]

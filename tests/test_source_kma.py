@@ -7,13 +7,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pytest
 import requests
 from conftest import PROJECT, TODAY, point_at
+from pipelines import outcomes, query, run
 
-from loaders import commands
 from loaders.sample_api import SampleApi
 from loaders.source import AnswerError, Ask, Fault
 from loaders.sources import SOURCES, kma
@@ -23,20 +22,6 @@ MID = "MidFcstInfoService/getMidTa"
 LAND = "MidFcstInfoService/getMidLandFcst"
 DAILY = "AsosDalyInfoService/getWthrDataList"
 YESTERDAY = TODAY - timedelta(days=1)
-
-
-def run(table: str | None = None, on: str | None = None) -> tuple[int, str]:
-    return commands.run("kma", on, None, table, False, False)
-
-
-def outcome(home: Path, table: str) -> dict[str, Any]:
-    outcomes = orjson.loads((home / "last_run.json").read_bytes())
-    return next(it for it in outcomes if it["table"] == table)
-
-
-def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
-        return warehouse.sql(sql).fetchall()
 
 
 def get(api: SampleApi, operation: str, **params: str | int) -> requests.Response:
@@ -137,19 +122,19 @@ def before_dawn(api: SampleApi) -> SampleApi:
 def test_no_data_without_a_body_is_kept_and_the_forecast_before_it_is_taken(
     before_dawn: SampleApi, home: Path
 ) -> None:
-    assert run("short_forecasts") == (0, "")
+    assert run("kma", table="short_forecasts") == (0, "")
     cells = query(home, "select distinct nx, ny from staging_kma.short_forecasts order by 1, 2")
     assert cells == [tuple(cell) for cell in kma.CELLS]
-    done = outcome(home, "short_forecasts")
+    done = outcomes(home)["kma.short_forecasts"]
     assert done["rejected"] == 0
     assert before_dawn.calls[SHORT] == done["calls"] == done["pages"]
     made = before_dawn.calls[SHORT]
-    assert run("short_forecasts") == (0, "")
+    assert run("kma", table="short_forecasts") == (0, "")
     assert before_dawn.calls[SHORT] == made
 
 
 def test_a_forecast_of_more_than_a_page_is_taken_whole(api: SampleApi, home: Path) -> None:
-    assert run("short_forecasts") == (0, "")
+    assert run("kma", table="short_forecasts") == (0, "")
     hours = query(
         home,
         "select nx, ny, count(*) filter (category = 'TMP'), count(*) filter (category = 'REH')"
@@ -166,7 +151,7 @@ def test_a_forecast_of_more_than_a_page_is_taken_whole(api: SampleApi, home: Pat
 
 
 def test_values_of_nine_hundred_and_beyond_are_missing(api: SampleApi, home: Path) -> None:
-    assert run("short_forecasts") == (0, "")
+    assert run("kma", table="short_forecasts") == (0, "")
     waves = "select distinct value_text, value_min, value_max from staging_kma.short_forecasts"
     assert query(home, f"{waves} where category = 'WAV'") == [("-999", None, None)]
 
@@ -179,14 +164,14 @@ def test_an_amount_that_is_no_amount_is_rejected_with_its_reason(
     item = one["response"]["body"]["items"]["item"][0] | {"category": "PCP", "fcstValue": "많음"}
     one["response"]["body"] |= {"items": {"item": [item]}, "totalCount": 1}
     api.fail(SHORT, body=json.dumps(one), times=1)
-    assert run("short_forecasts") == (0, "")
-    assert outcome(home, "short_forecasts")["rejected"] == 1
+    assert run("kma", table="short_forecasts") == (0, "")
+    assert outcomes(home)["kma.short_forecasts"]["rejected"] == 1
     (file,) = (home / "lake" / "rejected" / "kma").rglob("rows.jsonl")
     assert "least is '많음'" in orjson.loads(file.read_bytes())["reason"]
 
 
 def test_wide_mid_term_answers_are_a_row_for_each_half_of_a_day(api: SampleApi, home: Path) -> None:
-    assert run("mid_forecasts") == (0, "")
+    assert run("kma", table="mid_forecasts") == (0, "")
     rows = query(
         home,
         "select region, day, half, low_temperature is not null, rain_chance is not null,"
@@ -209,7 +194,7 @@ def test_observations_end_the_day_before_and_fill_pages(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1500")
-    assert run("daily_observations") == (0, "")
+    assert run("kma", table="daily_observations") == (0, "")
     assert query(
         home, "select min(date), max(date), count(*) from staging_kma.daily_observations"
     ) == [(TODAY - timedelta(days=1500), YESTERDAY, 1500)]
@@ -217,10 +202,10 @@ def test_observations_end_the_day_before_and_fill_pages(
 
 
 def test_observations_are_answered_for_a_past_date(api: SampleApi, home: Path) -> None:
-    assert run(on="2026-11-01") == (0, "")
+    assert run("kma", date="2026-11-01") == (0, "")
     newest = query(home, "select max(date) from staging_kma.daily_observations")
     assert newest == [(date(2026, 10, 31),)]
-    assert "does not answer for a past date" in outcome(home, "short_forecasts")["notes"][0]
+    assert "does not answer for a past date" in outcomes(home)["kma.short_forecasts"]["notes"][0]
 
 
 def test_observations_of_today_are_refused_as_what_they_are(api: SampleApi) -> None:
@@ -256,7 +241,7 @@ def test_each_error_form_is_told_apart(api: SampleApi, error: str, fault: Fault)
 
 def test_a_wrong_base_time_is_named(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__KMA__BASE_TIME", "0600")
-    code, said = run()
+    code, said = run("kma")
     assert code == 2
     assert said.startswith("SOURCES__KMA__BASE_TIME is '0600': wants one of 0200, 0500")
 
@@ -277,9 +262,9 @@ def item_of(file: Path) -> dict[str, Any]:
 def test_recorded_mid_term_forecasts_arrive(
     recorded: SampleApi, home: Path, recordings: Path
 ) -> None:
-    assert run("mid_forecasts") == (0, "")
-    assert outcome(home, "mid_forecasts")["rejected"] == 0
-    assert outcome(home, "mid_forecasts")["notes"] == []
+    assert run("kma", table="mid_forecasts") == (0, "")
+    assert outcomes(home)["kma.mid_forecasts"]["rejected"] == 0
+    assert outcomes(home)["kma.mid_forecasts"]["notes"] == []
     item = item_of(recordings / "kma/mid/getMidTa_11B10101_202610040600.json")
     rows = query(
         home,
@@ -315,8 +300,8 @@ def test_recorded_observations_of_seoul_arrive_all(
     recorded: SampleApi, home: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1800")
-    assert run("daily_observations") == (0, "")
-    assert outcome(home, "daily_observations")["rejected"] == 0
+    assert run("kma", table="daily_observations") == (0, "")
+    assert outcomes(home)["kma.daily_observations"]["rejected"] == 0
     days = json.loads((recordings / "kma/asos/daebong_asos_daily_filtered.json").read_bytes())
     seoul = sorted(it["tm"] for it in days if it["stnId"] == "108")
     arrived = query(

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import requests
 from conftest import TODAY, point_at
-from test_pipelines import bodies, outcomes, query, run
+from pipelines import bodies, outcomes, query, run
 
 from loaders import stage
 from loaders.sample_api import SampleApi

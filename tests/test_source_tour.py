@@ -9,11 +9,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import orjson
 import psycopg2
 import pytest
 from conftest import PROJECT, TODAY
+from pipelines import outcomes, query, run
 
 from loaders import commands, embedded_postgres
 from loaders.sample_api import SampleApi
@@ -21,22 +20,6 @@ from loaders.sample_api.tour_rows import generated_rows
 from loaders.sources.tour import first_link
 
 Key = tuple[str, str]
-
-
-def run(table: str | None = None) -> tuple[int, str]:
-    return commands.run("tour", None, None, table, False, False)
-
-
-def outcome(home: Path, table: str) -> dict[str, Any]:
-    """What the last run said of one of the tables."""
-    said = orjson.loads((home / "last_run.json").read_bytes())
-    found: dict[str, Any] = next(it for it in said if it["table"] == table)
-    return found
-
-
-def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
-        return warehouse.sql(sql).fetchall()
 
 
 def on_the_website(sql: str) -> list[tuple[Any, ...]]:
@@ -88,7 +71,7 @@ def website() -> Iterator[None]:
 
 @pytest.mark.usefixtures("few_places")
 def test_each_listed_place_has_its_details_as_plain_text(api: SampleApi, home: Path) -> None:
-    assert run() == (0, "")
+    assert run("tour") == (0, "")
     details = query(home, "select language, content_id, overview from staging_tour.place_details")
     assert {(language, content_id) for language, content_id, _ in details} == set(
         listed_on(TODAY, "ja", "zh")
@@ -109,11 +92,11 @@ def test_on_the_next_day_only_new_and_changed_places_are_asked_for(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ko")
-    assert run() == (0, "")
+    assert run("tour") == (0, "")
     before, listed = api.calls.copy(), listed_on(TODAY, "ko")
     tomorrow = TODAY + timedelta(days=1)
     go_to(api, tomorrow, monkeypatch)
-    assert run() == (0, "")
+    assert run("tour") == (0, "")
     now = listed_on(tomorrow, "ko")
     wanted = {key for key, version in now.items() if listed.get(key) != version}
     on = f"logical_date = '{tomorrow}'"
@@ -129,9 +112,9 @@ def test_details_that_the_allowance_does_not_reach_come_on_the_next_days(
 ) -> None:
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "en,ja")
     monkeypatch.setenv("SOURCES__TOUR__DAILY_ALLOWANCE", "300")
-    assert run() == (0, "")
+    assert run("tour") == (0, "")
     english = len(listed_on(TODAY, "en"))
-    (note,) = outcome(home, "place_details")["notes"]
+    (note,) = outcomes(home)["tour.place_details"]["notes"]
     assert f"{english - 300} of " in note
     assert "left to the next days" in note
     # Each service has an allowance of its own: the other language's details are all there.
@@ -141,15 +124,15 @@ def test_details_that_the_allowance_does_not_reach_come_on_the_next_days(
 
     tomorrow = TODAY + timedelta(days=1)
     go_to(api, tomorrow, monkeypatch)
-    assert run() == (0, "")
-    assert outcome(home, "place_details")["notes"] == []
+    assert run("tour") == (0, "")
+    assert outcomes(home)["tour.place_details"]["notes"] == []
     details = query(home, "select distinct language, content_id from staging_tour.place_details")
     assert set(details) >= set(listed_on(tomorrow, "en", "ja"))
 
 
 def test_what_was_taken_out_is_listed_apart_from_the_places(api: SampleApi, home: Path) -> None:
-    assert run("places") == (0, "")
-    assert run("removed_places") == (0, "")
+    assert run("tour", table="places") == (0, "")
+    assert run("tour", table="removed_places") == (0, "")
     removed = query(home, "select language, content_id from staging_tour.removed_places")
     places = query(home, "select language, content_id from staging_tour.places")
     assert removed

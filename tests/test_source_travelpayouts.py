@@ -11,9 +11,10 @@ import orjson
 import pytest
 import requests
 from conftest import TODAY, point_at
+from pipelines import outcomes, query, run
 from requests import Response
 
-from loaders import commands, stage
+from loaders import stage
 from loaders.extract import accept
 from loaders.sample_api import SampleApi
 from loaders.source import AnswerError, Ask, Fault
@@ -32,20 +33,6 @@ def one_route(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two months from Tokyo: four calls."""
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-
-
-def run(plan: bool = False) -> tuple[int, str]:
-    return commands.run("travelpayouts", None, None, None, False, plan)
-
-
-def outcome(home: Path) -> dict[str, Any]:
-    (it,) = orjson.loads((home / "last_run.json").read_bytes())
-    return dict(it)
-
-
-def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
-        return warehouse.sql(sql).fetchall()
 
 
 def ask_api(api: SampleApi, token: str = "sample", **params: Any) -> Response:
@@ -110,7 +97,7 @@ def test_a_wrong_setting_is_named_with_its_remedy(
     api: SampleApi, monkeypatch: pytest.MonkeyPatch, name: str, value: str, wants: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__TRAVELPAYOUTS__{name}", value)
-    code, said = run(plan=True)
+    code, said = run("travelpayouts", plan=True)
     if not wants:  # nothing set is the default
         assert code == 0
         return
@@ -123,7 +110,7 @@ def test_a_wrong_setting_is_named_with_its_remedy(
 
 @pytest.mark.usefixtures("one_route")
 def test_every_fare_of_the_api_arrives_in_both_currencies(api: SampleApi, home: Path) -> None:
-    assert run() == (0, "")
+    assert run("travelpayouts") == (0, "")
     assert api.calls[OPERATION] == 4
     for currency in ("krw", "usd"):
         told = [
@@ -138,7 +125,7 @@ def test_every_fare_of_the_api_arrives_in_both_currencies(api: SampleApi, home: 
         )
         assert len(told) > 5
         assert sorted(arrived) == sorted(told)
-    assert outcome(home)["rejected"] == 0
+    assert outcomes(home)["travelpayouts.fares"]["rejected"] == 0
 
 
 @pytest.mark.usefixtures("one_route")
@@ -163,7 +150,7 @@ def test_times_are_local_with_their_offset_and_a_flight_number_keeps_its_zeros(
     }
     body = orjson.dumps({"data": [fare], "currency": "usd", "success": True})
     api.fail(OPERATION, body=body, times=1)
-    run()
+    run("travelpayouts")
     (row,) = query(
         home,
         "select flight_number, departs_at::text, departs_offset, returns_at::text, returns_offset,"
@@ -178,7 +165,7 @@ def test_times_are_local_with_their_offset_and_a_flight_number_keeps_its_zeros(
 
 @pytest.mark.usefixtures("one_route", "api")
 def test_local_times_are_the_same_on_a_machine_in_any_zone(home: Path) -> None:
-    run()
+    run("travelpayouts")
     with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
         warehouse.execute("set timezone = 'Asia/Seoul'")
         times = warehouse.sql(
@@ -247,7 +234,7 @@ def test_a_full_page_is_followed_by_the_next(api: SampleApi, home: Path) -> None
     body = orjson.dumps({"data": page, "currency": "krw", "success": True})
     api.calls.clear()
     api.fail(OPERATION, body=body, times=1)
-    assert run() == (0, "")
+    assert run("travelpayouts") == (0, "")
     assert api.calls[OPERATION] == 5
     pages = [
         orjson.loads(meta.read_bytes())["request"]["url"]
@@ -259,9 +246,9 @@ def test_a_full_page_is_followed_by_the_next(api: SampleApi, home: Path) -> None
 @pytest.mark.usefixtures("one_route")
 def test_a_month_without_a_fare_is_data(api: SampleApi, home: Path) -> None:
     api.fail(OPERATION, error="nothing")
-    assert run() == (0, "")
+    assert run("travelpayouts") == (0, "")
     assert api.calls[OPERATION] == 4
-    assert outcome(home)["staged"] == 0
+    assert outcomes(home)["travelpayouts.fares"]["staged"] == 0
 
 
 # Errors
@@ -271,10 +258,10 @@ def test_a_month_without_a_fare_is_data(api: SampleApi, home: Path) -> None:
 @pytest.mark.parametrize("error", ["bad_token", "bad_token_200"])
 def test_a_refused_token_is_named_and_asked_once(api: SampleApi, home: Path, error: str) -> None:
     api.fail(OPERATION, error=error)
-    assert run()[0] == 1
+    assert run("travelpayouts")[0] == 1
     assert api.calls[OPERATION] == 1
-    assert "the key is refused" in str(outcome(home))
-    assert "check SOURCES__TRAVELPAYOUTS__SERVICE_KEY" in str(outcome(home))
+    assert "the key is refused" in str(outcomes(home)["travelpayouts.fares"])
+    assert "check SOURCES__TRAVELPAYOUTS__SERVICE_KEY" in str(outcomes(home)["travelpayouts.fares"])
 
 
 @pytest.mark.usefixtures("one_route")
@@ -282,7 +269,7 @@ def test_the_token_goes_in_a_header_and_nowhere_else(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__SERVICE_KEY", "not-the-right-token")
-    assert run()[0] == 1
+    assert run("travelpayouts")[0] == 1
     kept = [path for path in home.rglob("*") if path.is_file()]
     assert not any(b"not-the-right-token" in path.read_bytes() for path in kept)
 
@@ -302,7 +289,7 @@ def test_the_token_goes_in_a_header_and_nowhere_else(
 )
 def test_what_is_no_answer_is_not_kept(api: SampleApi, home: Path, body: bytes) -> None:
     api.fail(OPERATION, body=body)
-    assert run()[0] == 1
+    assert run("travelpayouts")[0] == 1
     kept = [path for path in (home / "lake" / "raw").rglob("*.json") if path.is_file()]
     assert not any(path.read_bytes() == body for path in kept)
 
@@ -331,7 +318,7 @@ def test_more_calls_than_a_minute_allows_are_refused(api: SampleApi) -> None:
 def test_a_run_that_is_too_fast_waits_as_long_as_it_is_told(api: SampleApi) -> None:
     api.fail(OPERATION, error="too_fast", headers={"Retry-After": "2"}, times=1)
     started = time.monotonic()
-    assert run() == (0, "")
+    assert run("travelpayouts") == (0, "")
     assert time.monotonic() - started >= 2
     assert api.calls[OPERATION] == 5
 
@@ -415,7 +402,7 @@ def test_every_recorded_fare_arrives(
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "ICN")
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__DESTINATIONS", "TAO,KIX,PQC,CXR,DAD")
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__MONTHS_AHEAD", "2")
-    assert run() == (0, "")
+    assert run("travelpayouts") == (0, "")
     arrived = query(
         home,
         "select destination, departure_at, return_at, airline, flight_number, price, seller,"
@@ -430,7 +417,7 @@ def test_every_recorded_fare_arrives(
         )
         for row in rows
     )
-    assert outcome(home)["rejected"] == 0
+    assert outcomes(home)["travelpayouts.fares"]["rejected"] == 0
 
 
 def test_the_recorded_answer_is_read_whole(recordings: Path) -> None:
