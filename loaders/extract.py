@@ -98,7 +98,9 @@ def extract(
             except AnswerError as wrong:
                 if not table.details_of or wrong.fault in (Fault.BAD_KEY, Fault.QUOTA_SPENT):
                     raise
-                failed, in_a_row = failed + 1, in_a_row + 1
+                failed += 1
+                # What concerns one key alone says nothing of the API, and must not hide the others.
+                in_a_row += 0 if wrong.fault is Fault.BAD_REQUEST else 1
                 error = f"{failed} of {len(calls)} details failed, the last {call.path}: {wrong}"
                 if in_a_row == FAILURES_IN_A_ROW:
                     break

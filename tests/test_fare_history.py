@@ -112,6 +112,13 @@ def test_days_are_computed_once_and_a_late_or_repeated_one_replaces_itself_alone
     )
     assert untouched == (-1,)
 
+    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as loaded:
+        loaded.execute("delete from staging_travelpayouts.fares where logical_date = '2026-11-20'")
+    warehouse.build()
+    assert set(warehouse.days()) == set(first)
+    kept = warehouse.query("select distinct seen_on::text from checks_frequent.freq_cheapest_fare")
+    assert {day for (day,) in kept} == set(first)
+
 
 def test_a_fare_has_both_prices_and_the_website_the_newest_day(warehouse: Warehouse) -> None:
     told = warehouse.query(

@@ -96,6 +96,18 @@ def test_details_of_an_unfinished_refresh_are_asked_for_the_day_after(
     assert query(home, f"{listed} except {known}") == []
 
 
+def test_keys_under_which_there_is_nothing_do_not_hide_the_others(
+    api: SampleApi, home: Path
+) -> None:
+    assert run("kopis", table="performances") == (0, "")
+    listed = query(home, "select performance_id from staging_kopis.performances order by 1")
+    for (dead,) in listed[:6]:
+        api.fail(f"pblprfr/{dead}", body="<dbs/>")
+    assert run("kopis")[0] == 1
+    known = query(home, "select performance_id from staging_kopis.performance_details order by 1")
+    assert known == listed[6:]
+
+
 def test_catching_up_after_a_gap_asks_for_each_detail_once(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,7 +184,7 @@ def _mid_rows(item: Row) -> Iterator[Row]:
         parts = _MID_FIELD.fullmatch(field)
         if parts is None:
             same[field] = value
-        elif value not in ("", None):
+        elif value not in ("", None) and not _is_missing(str(value)):
             name, ahead, suffix = parts.groups(default="")
             half = suffix.lower() if suffix in ("Am", "Pm") else "day"
             row = rows.setdefault((int(ahead), half), {"ahead": ahead, "half": half})
@@ -194,7 +194,13 @@ def _mid_rows(item: Row) -> Iterator[Row]:
 
 
 def read_observations(body: bytes) -> pa.Table:
-    return text_columns(_items(body))
+    """Days of observations. An air pressure is as high as what means missing, but has no column."""
+    return text_columns(
+        [
+            {field: "" if _is_missing(value) else value for field, value in row.items()}
+            for row in _items(body)
+        ]
+    )
 
 
 def base_times(on: date, first: str) -> Iterator[dict[str, str]]:

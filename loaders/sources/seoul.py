@@ -200,7 +200,7 @@ def _wgs84(x: str | None, y: str | None) -> tuple[str | None, str | None]:
     A text that is no number is given back as it is, so that the row is rejected for it.
     """
     x, y = (x or "").strip(), (y or "").strip()
-    if not x or not y:
+    if not (x.strip("0.") and y.strip("0.")):  # blank, or the origin of the grid in the sea
         return None, None
     try:
         longitude, latitude = _transformer().transform(float(x), float(y))

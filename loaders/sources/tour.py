@@ -162,11 +162,13 @@ def first_link(fragment: str) -> str:
     link = LINK.search(fragment) or ADDRESS.search(fragment)
     if link is None:
         return ""
-    url = unescape(link.group(1)).strip()
+    url = unescape(link.group(1)).strip().rstrip(",.;)")
     return url if "://" in url else f"http://{url.removeprefix('//')}"
 
 
-LINK = re.compile(r"""href\s*=\s*["']?([^"'\s>]+\.[^"'\s>]+)""", re.IGNORECASE)
+LINK = re.compile(
+    r"""href\s*=\s*["']?(?!mailto:|tel:|javascript:)([^"'\s>]+\.[^"'\s>]+)""", re.IGNORECASE
+)
 ADDRESS = re.compile(r"((?:https?://|www\.)[^\s<>\"']+)", re.IGNORECASE)
 
 PLACE_COLUMNS = (

@@ -5,6 +5,7 @@ others found when they searched in the last days (48 hours as a rule, up to a we
 few on small routes, and to be shown as what it is.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -105,7 +106,7 @@ def _times(fare: Row) -> Row:
 
 def _price(fare: Row) -> float:
     price = fare.get("price")
-    return price if isinstance(price, int | float) else 0
+    return price if isinstance(price, int | float) else math.inf
 
 
 def months(first: date, count: int) -> Iterator[str]:

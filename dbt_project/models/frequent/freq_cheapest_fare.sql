@@ -7,6 +7,7 @@
         incremental_strategy='delete+insert',
         unique_key='seen_on',
         on_schema_change='fail',
+        post_hook="{{ delete_days_gone(ref('fct_fare')) }}",
         dist='even',
         sort='seen_on',
     )

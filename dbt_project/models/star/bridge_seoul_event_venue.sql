@@ -59,7 +59,6 @@ named as (
             and record_districts.source = 'seoul_space'
 ),
 
--- '블루스퀘어 (구. 인터파크홀)' and '예술의전당 [서울]' are known without the brackets too.
 keyed_names as (
     select
         venue_id,
@@ -75,7 +74,7 @@ keyed_names as (
         district_id,
         longitude,
         latitude,
-        {{ name_key(without_matches('name_ko', '[(][^()]*[)]|[[][^]]*[]]')) }} as name_key
+        {{ plain_name_key('name_ko') }} as name_key
     from named
     where district_id <> 'outside'
 ),

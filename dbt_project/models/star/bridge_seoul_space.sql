@@ -25,7 +25,8 @@ placed_spaces as (
         spaces.longitude,
         spaces.latitude,
         record_districts.district_id,
-        {{ name_key('spaces.space_name') }} as name_key
+        {{ name_key('spaces.space_name') }} as name_key,
+        {{ plain_name_key('spaces.space_name') }} as plain_name_key
     from spaces
     inner join record_districts
         on
@@ -39,7 +40,8 @@ placed_venues as (
         details.longitude,
         details.latitude,
         record_districts.district_id,
-        {{ name_key('venues.venue_name') }} as name_key
+        {{ name_key('venues.venue_name') }} as name_key,
+        {{ plain_name_key('venues.venue_name') }} as plain_name_key
     from kopis_venues as venues
     inner join record_districts
         on
@@ -54,6 +56,7 @@ pairs as (
         placed_venues.venue_id,
         placed_spaces.district_id as space_district_id,
         placed_venues.district_id as venue_district_id,
+        placed_spaces.name_key = placed_venues.name_key as is_whole_name,
         {{
             distance_m(
                 'placed_spaces.longitude',
@@ -63,7 +66,10 @@ pairs as (
             )
         }} as distance_m
     from placed_spaces
-    inner join placed_venues on placed_spaces.name_key = placed_venues.name_key
+    inner join placed_venues
+        on
+            placed_spaces.name_key = placed_venues.name_key
+            or placed_spaces.plain_name_key = placed_venues.plain_name_key
 ),
 
 ranked_pairs as (
@@ -71,7 +77,11 @@ ranked_pairs as (
         space_no,
         venue_id,
         row_number() over (
-            partition by space_no order by coalesce(distance_m, 1000000), venue_id
+            partition by space_no
+            order by
+                case when is_whole_name then 0 else 1 end,
+                coalesce(distance_m, 1000000),
+                venue_id
         ) as venue_rank
     from pairs
     where
@@ -79,6 +89,8 @@ ranked_pairs as (
         or (
             space_district_id = venue_district_id
             and space_district_id not in ('outside', 'unknown')
+            -- What stands in brackets may tell two houses apart that lie apart.
+            and (is_whole_name or distance_m is null)
         )
 ),
 

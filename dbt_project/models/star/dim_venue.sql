@@ -113,7 +113,7 @@ ranked_city_places as (
             partition by city_event_venues.venue_id
             order by
                 case when city_events.longitude is null then 1 else 0 end asc,
-                city_events.starts_on desc,
+                city_events.starts_on desc nulls last,
                 city_events.event_code desc
         ) as place_rank
     from city_events
@@ -167,7 +167,7 @@ festival_spots as (
             partition by venue_id
             order by
                 case when longitude is null then 1 else 0 end asc,
-                modified_at desc,
+                modified_at desc nulls last,
                 place_id asc
         ) as spot_rank
     from tour_places

@@ -44,6 +44,8 @@ rated_days as (
         on
             days.date_day >= spans.published_on
             and (days.date_day < spans.next_on or spans.next_on is null)
+            -- The bank is never closed for longer: beyond, it's the loads that are missing.
+            and days.date_day <= spans.published_on + 7
     where days.date_day <= newest.loaded_on
 ),
 

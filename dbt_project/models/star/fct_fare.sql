@@ -9,6 +9,7 @@
         incremental_strategy='delete+insert',
         unique_key='seen_on',
         on_schema_change='fail',
+        post_hook="{{ delete_days_gone(ref('stg_travelpayouts__fares')) }}",
         dist='fare_id',
         sort='seen_on',
     )

@@ -3,8 +3,12 @@
 
 with
 
-events as (
-    select * from {{ ref('fct_event') }}
+records as (
+    select * from {{ ref('int_event__records') }}
+),
+
+bridge as (
+    select * from {{ ref('bridge_event_record') }}
 ),
 
 tour_places as (
@@ -15,7 +19,7 @@ newest_lists as (
     select
         source,
         max(loaded_on) as loaded_on
-    from events
+    from records
     where source in ('kopis', 'seoul')
     group by source
 ),
@@ -23,29 +27,35 @@ newest_lists as (
 -- A performance or a cultural event that is still on or to come is in every list of its source. One
 -- that the newest lacks was withdrawn.
 not_listed as (
-    select events.event_id
-    from events
-    inner join newest_lists on events.source = newest_lists.source
+    select records.event_id as record_id
+    from records
+    inner join newest_lists on records.source = newest_lists.source
     where
-        events.ends_on >= newest_lists.loaded_on
-        and events.loaded_on < newest_lists.loaded_on
+        records.ends_on >= newest_lists.loaded_on
+        and records.loaded_on < newest_lists.loaded_on
 ),
 
--- Festivals leave their list by age; TourAPI says by itself which it took out. What another source
--- tells of as well is still on.
+-- Festivals leave their list by age; TourAPI says by itself which it took out.
 taken_out as (
-    select events.event_id
-    from events
-    inner join tour_places on events.event_id = 'tour-' || tour_places.place_id
-    where
-        not tour_places.is_listed
-        and events.also_in is null
+    select records.event_id as record_id
+    from records
+    inner join tour_places on records.event_id = 'tour-' || tour_places.place_id
+    where not tour_places.is_listed
 ),
 
-withdrawn as (
-    select * from not_listed
+out_records as (
+    select record_id from not_listed
     union all
-    select * from taken_out
+    select record_id from taken_out
+),
+
+-- An event that another source still tells of is still on.
+withdrawn as (
+    select bridge.event_id
+    from bridge
+    left join out_records on bridge.record_id = out_records.record_id
+    group by bridge.event_id
+    having count(*) = count(out_records.record_id)
 )
 
 select * from withdrawn

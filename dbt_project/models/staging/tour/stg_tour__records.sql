@@ -46,7 +46,7 @@ ranked as (
         *,
         row_number() over (
             partition by language_code, content_id
-            order by loaded_on desc, modified_at desc, table_rank desc
+            order by loaded_on desc, modified_at desc nulls last, table_rank desc
         ) as version_rank
     from unioned
 ),
