@@ -1,4 +1,4 @@
-"""Calls of a first run on the sample API, beside the least that its page sizes allow.
+"""Calls of a first run of tour and kopis on the sample API, beside the least that pages allow.
 
 A TourAPI list tells its total: it needs a call for each 1,000 rows begun, and one where there is
 none. A KOPIS list does not: a
@@ -26,8 +26,9 @@ def main() -> None:
         for source, url in api.base_urls().items():
             os.environ[f"SOURCES__{source.upper()}__BASE_URL"] = url
             os.environ[f"SOURCES__{source.upper()}__SERVICE_KEY"] = "sample"
-        code, message = commands.run(None, None, None, None, False, False)
-        assert code == 0, message
+        for source in ("tour", "kopis"):
+            code, message = commands.run(source, None, None, None, False, False)
+            assert code == 0, message
         made = api.calls.copy()
         least = least_calls(api, Path(home), list(made))
     print("\ncalls of a first run            made   least possible")
