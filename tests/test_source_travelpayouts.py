@@ -307,7 +307,7 @@ def test_a_refusal_is_told_in_the_apis_words() -> None:
 def test_more_calls_than_a_minute_allows_are_refused(api: SampleApi) -> None:
     with requests.Session() as session:
         session.headers["X-Access-Token"] = "sample"
-        url = f"{api.url}/travelpayouts/{OPERATION}?origin=XXX"
+        url = f"{api.url}/travelpayouts/{OPERATION}?origin=ZZZ"
         # Twice the limit: wherever the minute ends, one of the two is passed.
         codes = [session.get(url, timeout=10).status_code for _ in range(1201)]
     assert codes.index(429) >= 600
