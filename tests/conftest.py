@@ -13,6 +13,7 @@ os.environ["DLT_PROJECT_DIR"] = tempfile.mkdtemp(prefix="hello-korea-tests-")
 
 import pytest
 from newcomer import Newcomer
+from s3_server import S3Server
 
 from loaders import embedded_postgres
 from loaders.sample_api import SampleApi
@@ -26,8 +27,11 @@ TODAY = date(2026, 11, 22)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of this machine's user reach no test, and no test writes into the checkout."""
     for name in list(os.environ):
-        if name.startswith(("SOURCES__", "LAKE__", "RDS__", "HELLO_KOREA_", "DBT_")):
+        if name.startswith(("SOURCES__", "LAKE__", "AWS_", "RDS__", "HELLO_KOREA_", "DBT_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no aws config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no aws credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HELLO_KOREA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HELLO_KOREA_TODAY", TODAY.isoformat())
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
@@ -61,6 +65,13 @@ def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_HOME", str(home))
         embedded_postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server for the whole session; a test makes a bucket of its own."""
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture
