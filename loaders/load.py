@@ -1,24 +1,30 @@
 """Load: staged parquet into the schema `staging_<source>` of the warehouse, by dlt.
 
-A table's date is replaced in one transaction (dlt's delete-insert on `logical_date`).
+A table's date is replaced in one transaction (dlt's delete-insert on `logical_date`). Redshift takes
+the rows by COPY from the lake, where dlt puts them under `load/`.
 """
 
+import logging
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import dlt
 import pyarrow as pa
+import pyarrow.parquet as pq
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from loaders import settings
+from loaders import redshift, settings
 from loaders.lake import Lake
 from loaders.settings import SettingError
 from loaders.source import Source, Table
-from loaders.stage import read_staged, schema
+from loaders.stage import schema
+
+BATCH_ROWS = 50_000
 
 
 class LoadError(Exception):
@@ -27,21 +33,30 @@ class LoadError(Exception):
 
 def pipeline(source: Source) -> dlt.Pipeline:
     """The dlt pipeline of a source, on the warehouse of the dbt target."""
+    # Its warnings of what it tries again are pages long; what fails in the end is told in one line.
+    logging.getLogger("dlt").setLevel(settings.read("runtime.log_level", "ERROR", str.upper, ""))
     # Arrow tables get the load id only when this is set.
     dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
+    # What was copied from is of no use afterwards.
+    dlt.config["load.truncate_staging_dataset"] = True
+    destination, staging = warehouse()
     return dlt.pipeline(
         pipeline_name=source.name,
-        destination=warehouse(),
+        destination=destination,
+        staging=staging,
         dataset_name=f"staging_{source.name}",
     )
 
 
-def warehouse() -> Any:
-    """dlt's destination for the dbt target. Raises SettingError."""
+def warehouse() -> tuple[Any, Any]:
+    """dlt's destination for the dbt target, and where it stages what is copied from there, if it
+    does. Raises SettingError."""
     target = settings.dbt_target()
     if target == "local":
-        return dlt.destinations.duckdb(str(settings.home() / "warehouse.duckdb"))
-    raise SettingError("DBT_TARGET", target, "wants local")
+        return dlt.destinations.duckdb(str(settings.home() / "warehouse.duckdb")), None
+    if target == "redshift":
+        return redshift.destination(), redshift.staging()
+    raise SettingError("DBT_TARGET", target, "wants local or redshift")
 
 
 def load(
@@ -55,14 +70,13 @@ def load(
         _finish_what_was_begun(pipe)
         loaded = _loaded_files(pipe, table)
         changed = {day: file for day, file in files.items() if loaded.get(day) != file}
-        arrows = {day: _with_origin(read_staged(lake, file), file) for day, file in changed.items()}
-        for day, arrow in arrows.items():
-            if len(arrow) == 0 and day in loaded:
+        rows = {day: _rows(lake, file) for day, file in changed.items()}
+        for day in changed:
+            if rows[day] == 0 and day in loaded:
                 _empty(pipe, table, day)
-        filled = [arrow for arrow in arrows.values() if len(arrow)]
+        filled = [file for day, file in changed.items() if rows[day]]
         if filled or not _exists(pipe, table):
-            empty = _with_origin(schema(table).empty_table(), "")
-            pipe.run(_source(source, table, filled or [empty]))
+            pipe.run(_source(source, table, lake, filled))
         return _count(pipe, table, list(files))
     except DltException as error:
         raise LoadError(f"not loaded: {_reason(error)}") from error
@@ -71,19 +85,23 @@ def load(
 def _reason(error: DltException) -> str:
     """The words of the database, in one line, without dlt's own around them."""
     cause = error.exception if isinstance(error, PipelineStepFailed) else error
-    words = " ".join(str(cause).split())
-    return words.rpartition("The actual reason given is: ")[2]
+    *_, said = re.split(r"^[\w.]+(?:Error|Exception)\w*: ", str(cause), flags=re.MULTILINE)
+    said = said.partition("\nCONTEXT:")[0]
+    return " ".join(said.rpartition("The actual reason given is: ")[2].split())
 
 
-def _source(source: Source, table: Table, arrows: list[pa.Table]) -> Any:
+def _source(source: Source, table: Table, lake: Lake, files: list[str]) -> Any:
     @dlt.resource(
         name=table.name,
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         merge_key="logical_date",
-        columns=_local_times(table),
+        columns=_hints(table),
     )
     def rows() -> Iterator[pa.Table]:
-        yield from arrows
+        for file in files:
+            yield from _batches(lake, file)
+        if not files:
+            yield _with_origin(schema(table).empty_table(), "")
 
     @dlt.source(name=source.name)
     def staged() -> Any:
@@ -92,14 +110,28 @@ def _source(source: Source, table: Table, arrows: list[pa.Table]) -> Any:
     return staged()
 
 
-def _local_times(table: Table) -> TTableSchemaColumns:
+def _rows(lake: Lake, file: str) -> int:
+    with lake.open(file) as parquet:
+        rows: int = pq.read_metadata(parquet).num_rows
+    return rows
+
+
+def _batches(lake: Lake, file: str) -> Iterator[pa.Table]:
+    """A staged file's rows, a few at a time: it may be larger than the memory."""
+    with lake.open(file) as parquet:
+        for batch in pq.ParquetFile(parquet).iter_batches(BATCH_ROWS):
+            yield _with_origin(pa.Table.from_batches([batch]), file)
+
+
+def _hints(table: Table) -> TTableSchemaColumns:
     """That times have no zone: dlt would make them UTC, and a cast then shifts them to the zone of
-    whoever reads."""
-    return {
+    whoever reads. And that Redshift sorts by the date, by which rows are replaced and read."""
+    local_times: TTableSchemaColumns = {
         column.name: {"name": column.name, "data_type": "timestamp", "timezone": False}
         for column in table.columns
         if pa.types.is_timestamp(column.type)
     }
+    return {**local_times, "logical_date": {"name": "logical_date", "sort": True}}
 
 
 def _with_origin(arrow: pa.Table, file: str) -> pa.Table:

@@ -131,7 +131,11 @@ def base_url(source: str, default: str) -> str:
 
 
 def is_this_machine(url: str) -> bool:
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    return is_this_host(urlsplit(url).hostname or "")
+
+
+def is_this_host(host: str) -> bool:
+    return host in ("127.0.0.1", "localhost", "::1")
 
 
 def _web_url(text: str) -> str:

@@ -4,12 +4,12 @@
     {%- if target.name == 'lint' -%}
         {{ return([]) }}
     {%- endif -%}
-    {{ return(dbt_redshift.redshift__list_relations_without_caching(schema_relation)) }}
+    {{ return(dbt.redshift__list_relations_without_caching(schema_relation)) }}
 {%- endmacro %}
 
 {% macro redshift__get_relations() -%}
     {%- if target.name == 'lint' -%}
         {{ return([]) }}
     {%- endif -%}
-    {{ return(dbt_redshift.redshift__get_relations()) }}
+    {{ return(dbt.redshift__get_relations()) }}
 {%- endmacro %}
