@@ -1,50 +1,126 @@
-"""The lake: bytes under keys such as `raw/tour/places/dt=2026-11-22/…`, in a folder."""
+"""The lake: bytes under keys such as `raw/tour/places/dt=2026-11-22/…`, in a folder or on S3."""
 
 import os
+import shutil
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO, Protocol
 from uuid import uuid4
 
 from loaders.settings import SettingError
 
 
-class Lake:
-    """A folder that keeps each object as a file. Keys are relative paths with `/`."""
+class Lake(Protocol):
+    """Objects under keys: relative paths with `/`. Safe for threads.
+
+    What goes wrong is an OSError, of one line.
+    """
+
+    url: str
+    """Where it is, as `LAKE__URL` says it."""
+    readers: int
+    """How many threads read it faster than fewer would."""
+
+    def write_once(self, key: str, data: bytes) -> None:
+        """Keeps `data` under a new key, whole or not at all. Raises FileExistsError when the key
+        is taken."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keeps `data` under the key, in place of what was there, whole or not at all."""
+
+    def write_file(self, key: str, path: Path) -> None:
+        """The same with what stands in a file, which never is in memory whole."""
+
+    def read(self, key: str) -> bytes:
+        """Raises FileNotFoundError."""
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """The object as a file that can be sought, and never is in memory whole.
+
+        Raises FileNotFoundError.
+        """
+
+    def exists(self, key: str) -> bool: ...
+
+    def modified_at(self, key: str) -> float:
+        """Seconds since 1970 (UTC). Raises FileNotFoundError."""
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below the folder `prefix`, sorted. Half-written ones are none."""
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders in the folder `prefix`, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Removes the object, if there is one."""
+
+
+def open_lake(url: str) -> Lake:
+    """The lake at `url`, which was written to. Raises SettingError."""
+    if url.startswith("s3:"):
+        from loaders.s3 import open_bucket  # with boto3, which takes a while that folders save
+
+        return open_bucket(url)
+    if "://" in url:
+        shown = "(not shown)" if "@" in url else url  # it may hold a password
+        raise SettingError(
+            "LAKE__URL", shown, "wants a folder on this machine, or s3://bucket/prefix"
+        )
+    root = Path(url).expanduser().absolute()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=root, suffix=".part"):
+            pass
+    except OSError as error:
+        raise SettingError("LAKE__URL", url, f"can't be written ({error.strerror})") from None
+    return FolderLake(root)
+
+
+class FolderLake:
+    """A folder that keeps each object as a file."""
+
+    readers = os.cpu_count() or 1
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.url = str(root)
 
     def write_once(self, key: str, data: bytes) -> None:
-        """Keeps `data` under a new key. Raises FileExistsError when the key is taken.
-
-        The file appears whole or not at all: a hard link to a finished file is atomic, and fails
-        where a name exists.
-        """
+        """A hard link to a finished file is atomic, and fails where a name exists."""
         path = self.root / key
-        written = self._written(path, data)
+        written = self._part(path)
+        written.write_bytes(data)
         try:
             os.link(written, path)
         finally:
             written.unlink()
 
     def write(self, key: str, data: bytes) -> None:
-        """Keeps `data` under the key, in place of what was there, whole or not at all."""
         path = self.root / key
-        self._written(path, data).replace(path)
+        written = self._part(path)
+        written.write_bytes(data)
+        written.replace(path)
+
+    def write_file(self, key: str, path: Path) -> None:
+        target = self.root / key
+        written = self._part(target)
+        shutil.copyfile(path, written)
+        written.replace(target)
 
     def read(self, key: str) -> bytes:
-        """Raises FileNotFoundError."""
         return (self.root / key).read_bytes()
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return (self.root / key).open("rb")
 
     def exists(self, key: str) -> bool:
         return (self.root / key).is_file()
 
     def modified_at(self, key: str) -> float:
-        """Seconds since 1970 (UTC)."""
         return (self.root / key).stat().st_mtime
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys below the folder `prefix`, sorted. Half-written files are none."""
         folder = self.root / prefix
         found = (path for path in folder.rglob("*") if path.is_file())
         return sorted(
@@ -52,7 +128,6 @@ class Lake:
         )
 
     def folders(self, prefix: str) -> list[str]:
-        """The names of the folders in the folder `prefix`, sorted."""
         folder = self.root / prefix
         if not folder.is_dir():
             return []
@@ -61,22 +136,7 @@ class Lake:
     def delete(self, key: str) -> None:
         (self.root / key).unlink(missing_ok=True)
 
-    def _written(self, path: Path, data: bytes) -> Path:
+    def _part(self, path: Path) -> Path:
+        """A new name beside `path`, for what is not finished."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{uuid4().hex}.part")
-        part.write_bytes(data)
-        return part
-
-
-def open_lake(url: str) -> Lake:
-    """The lake at the folder `url`. Raises SettingError when it can't be written."""
-    if "://" in url:
-        raise SettingError("LAKE__URL", url, "wants a folder on this machine")
-    root = Path(url).expanduser().absolute()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=root, suffix=".part"):
-            pass
-    except OSError as error:
-        raise SettingError("LAKE__URL", url, f"can't be written ({error.strerror})") from None
-    return Lake(root)
+        return path.with_name(f".{uuid4().hex}.part")

@@ -86,7 +86,35 @@ def dbt_artifacts() -> Path:
 
 
 def lake_url() -> str:
-    return read("lake.url", str(home() / "lake"), str, "wants a folder")
+    return read("lake.url", str(home() / "lake"), str, "wants a folder, or s3://bucket/prefix")
+
+
+def lake_encryption() -> dict[str, str]:
+    """S3's arguments for what is written there; none leave it to the bucket."""
+    wants = "wants AES256 or aws:kms"
+    encryption = read("lake.encryption", "", _one_of("AES256", "aws:kms"), wants)
+    key = read("lake.kms_key_id", "", str, "wants a key's id or ARN")
+    if key and encryption != "aws:kms":
+        raise SettingError("LAKE__KMS_KEY_ID", key, "wants LAKE__ENCRYPTION=aws:kms beside it")
+    given = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
+    return {name: value for name, value in given.items() if value}
+
+
+def lake_credentials() -> dict[str, str]:
+    """What `lake.credentials` sets, by the names of dlt's and boto3's own; often nothing."""
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    names += ("region_name", "endpoint_url", "profile_name")
+    given = {name: read(f"lake.credentials.{name}", "", str, "", secret=True) for name in names}
+    return {name: value for name, value in given.items() if value}
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in known:
+            raise ValueError(text)
+        return text
+
+    return convert
 
 
 def whole_number(text: str) -> int:

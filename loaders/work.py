@@ -116,7 +116,7 @@ def check_origin(lake: Lake, source: Source, api: Api) -> None:
     elif lake.read(key).decode() != origin:
         raise SettingError(
             "LAKE__URL",
-            str(lake.root),
+            lake.url,
             f"holds {source.name} answers from {lake.read(key).decode()}, and would now get some"
             f" from {origin}: set another HELLO_KOREA_HOME, or remove this one",
         )

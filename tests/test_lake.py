@@ -1,15 +1,60 @@
+"""The lake holds its promises in a folder and on S3 alike."""
+
+import os
 import threading
 from pathlib import Path
 
 import pytest
+from s3_server import S3Server
 
-from loaders.lake import Lake, open_lake
+from loaders.lake import FolderLake, Lake, open_lake
+from loaders.s3 import PART, S3Lake
 from loaders.settings import SettingError
 
 
+@pytest.fixture(params=["folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    if request.param == "folder":
+        return open_lake(str(tmp_path / "lake"))
+    return request.getfixturevalue("bucket")  # type: ignore[no-any-return]
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return open_lake(str(tmp_path / "lake"))
+def bucket(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3Lake:
+    """A lake below a prefix of a new bucket, and the settings to open it."""
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    url = f"{s3.make_bucket(bucket_name(tmp_path))}/some/prefix"
+    monkeypatch.setenv("LAKE__URL", url)
+    lake = open_lake(url)
+    assert isinstance(lake, S3Lake)
+    return lake
+
+
+def bucket_name(tmp_path: Path) -> str:
+    """One that no other test has: pytest numbers the folders of a session's tests."""
+    letters = "".join(it if it.isalnum() else "-" for it in tmp_path.name.lower())
+    return letters[-50:].strip("-")
+
+
+def test_what_is_written_is_read_back(lake: Lake) -> None:
+    lake.write("raw/a.json", b"first")
+    lake.write("raw/a.json", b"second")
+    lake.write("raw/empty.json", b"")
+    assert lake.read("raw/a.json") == b"second"
+    assert lake.read("raw/empty.json") == b""
+    assert lake.exists("raw/a.json")
+    assert lake.modified_at("raw/a.json") > 1_000_000_000
+    lake.delete("raw/a.json")
+    lake.delete("raw/a.json")
+    assert not lake.exists("raw/a.json")
+
+
+def test_what_is_not_there_is_said_as_by_a_folder(lake: Lake) -> None:
+    for ask in (lake.read, lake.modified_at, lambda key: lake.open(key).__enter__()):
+        with pytest.raises(FileNotFoundError, match=r"raw/no\.json"):
+            ask("raw/no.json")
+    assert lake.keys("raw") == lake.folders("raw") == []
 
 
 def test_what_is_written_once_is_never_changed(lake: Lake) -> None:
@@ -39,17 +84,134 @@ def test_of_many_writers_of_one_key_exactly_one_succeeds(lake: Lake) -> None:
     assert lake.read("raw/a.json") == str(won[0]).encode() * 10_000
 
 
-def test_a_half_written_file_is_no_key(lake: Lake) -> None:
+def test_keys_and_folders_are_those_below_a_folder_in_order(lake: Lake) -> None:
+    for key in ("raw/b/2.json", "raw/b/10.json", "raw/a/c/1.json", "rawer/x.json", "raw/z.json"):
+        lake.write(key, b"{}")
+    assert lake.keys("raw") == ["raw/a/c/1.json", "raw/b/10.json", "raw/b/2.json", "raw/z.json"]
+    assert lake.keys("raw/b") == ["raw/b/10.json", "raw/b/2.json"]
+    assert lake.folders("raw") == ["a", "b"]
+    assert lake.folders("raw/b") == []
+
+
+def test_an_object_of_many_parts_comes_back_as_a_file_that_can_be_sought(
+    lake: Lake, tmp_path: Path
+) -> None:
+    data = os.urandom(2 * PART + 17)
+    (tmp_path / "large").write_bytes(data)
+    lake.write("stage/a.parquet", data)
+    lake.write_file("stage/b.parquet", tmp_path / "large")
+    for key in ("stage/a.parquet", "stage/b.parquet"):
+        with lake.open(key) as file:
+            assert file.seek(-17, os.SEEK_END) == 2 * PART
+            assert file.read() == data[-17:]
+            file.seek(0)
+            assert file.read() == data
+    assert lake.keys("stage") == ["stage/a.parquet", "stage/b.parquet"]
+
+
+def test_a_half_written_file_is_no_key(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
     lake.write("raw/a.json", b"whole")
     (lake.root / "raw" / ".b.json.x.part").write_bytes(b"ha")
     assert lake.keys("raw") == ["raw/a.json"]
-    assert lake.keys("nothing") == []
-    assert lake.folders("nothing") == []
 
 
 def test_a_lake_that_is_no_folder_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match=r"LAKE__URL is .*file.*can't be written"):
         open_lake(str(tmp_path / "file"))
-    with pytest.raises(SettingError, match="LAKE__URL is 's3://bucket'"):
-        open_lake("s3://bucket")
+    with pytest.raises(SettingError, match="LAKE__URL is 'gs://bucket': wants"):
+        open_lake("gs://bucket")
+
+
+def test_a_listing_goes_beyond_s3s_thousand(bucket: S3Lake) -> None:
+    expected = [f"raw/day={number % 3}/{number:04}.json" for number in range(1003)]
+    for key in expected:
+        bucket.write(key, b"")
+    assert bucket.keys("raw") == sorted(expected)
+    assert bucket.folders("raw") == ["day=0", "day=1", "day=2"]
+
+
+def test_two_lakes_in_one_bucket_do_not_see_each_other(bucket: S3Lake, s3: S3Server) -> None:
+    beside = open_lake(bucket.url.removesuffix("/prefix"))
+    bucket.write("raw/a.json", b"{}")
+    assert beside.keys("raw") == []
+    keys = [it["Key"] for it in s3.client().list_objects_v2(Bucket=bucket.bucket)["Contents"]]
+    assert keys == ["some/prefix/raw/a.json"]
+
+
+@pytest.mark.parametrize(
+    ("encryption", "key"), [("AES256", ""), ("aws:kms", "alias/lake"), ("", "")]
+)
+def test_every_object_is_encrypted_as_set(
+    bucket: S3Lake,
+    s3: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encryption: str,
+    key: str,
+) -> None:
+    monkeypatch.setenv("LAKE__ENCRYPTION", encryption)
+    monkeypatch.setenv("LAKE__KMS_KEY_ID", key)
+    lake = open_lake(bucket.url)
+    data = os.urandom(PART + 1)
+    (tmp_path / "large").write_bytes(data)
+    lake.write_once("once", b"1")
+    lake.write("small", b"2")
+    lake.write("large", data)
+    lake.write_file("file", tmp_path / "large")
+    for name, written in {"once": b"1", "small": b"2", "large": data, "file": data}.items():
+        head = s3.client().head_object(Bucket=bucket.bucket, Key=f"some/prefix/{name}")
+        assert head.get("ServerSideEncryption", "") == encryption
+        assert head.get("SSEKMSKeyId", "") == key
+        assert lake.read(name) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LAKE__URL", "s3://", "LAKE__URL is 's3://': wants s3://bucket/prefix"),
+        ("LAKE__URL", "s3://no-such-bucket/x", "there is no bucket no-such-bucket: make it"),
+        ("LAKE__URL", "s3://key:planted@bucket", "LAKE__URL is '(not shown)': wants s3://"),
+        ("AWS_ACCESS_KEY_ID", "somebody", "AWS_ACCESS_KEY_ID is 'somebody': {} does not know it"),
+        (
+            "AWS_ACCESS_KEY_ID",
+            "reader",
+            "the access key reader wants the permission s3:PutObject there",
+        ),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            "planted",
+            "AWS_SECRET_ACCESS_KEY is '(not shown)': wants the secret of the access key",
+        ),
+        ("AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is not set: a lake on S3 wants it with"),
+        ("AWS_PROFILE", "other", "AWS_PROFILE is 'other': wants a profile"),
+        ("AWS_DEFAULT_REGION", "the moon", "AWS_DEFAULT_REGION is 'the moon': wants a region"),
+        ("AWS_ENDPOINT_URL_S3", "nowhere", "AWS_ENDPOINT_URL_S3 is 'nowhere': wants https://host"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "'http://127.0.0.1:1': no S3 server answers"),
+        ("LAKE__ENCRYPTION", "rot13", "LAKE__ENCRYPTION is 'rot13': wants AES256 or aws:kms"),
+        ("LAKE__KMS_KEY_ID", "alias/x", "'alias/x': wants LAKE__ENCRYPTION=aws:kms beside it"),
+        ("LAKE__CREDENTIALS__AWS_ACCESS_KEY_ID", "me", "wants the secret of the access key me"),
+        ("LAKE__CREDENTIALS__PROFILE_NAME", "x", "LAKE__CREDENTIALS__PROFILE_NAME is 'x': wants"),
+        (
+            "LAKE__CREDENTIALS__ENDPOINT_URL",
+            "http://localhost:1",
+            "LAKE__CREDENTIALS__ENDPOINT_URL is 'http://localhost:1': no S3 server answers there",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_lake_on_s3_is_said_in_one_line(
+    bucket: S3Lake, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
+    url = value if name == "LAKE__URL" else bucket.url
+    if value:
+        monkeypatch.setenv(name, value)
+    else:
+        monkeypatch.delenv(name)
+    with pytest.raises(SettingError) as raised:
+        open_lake(url)
+    assert says.format(endpoint) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "planted" not in str(raised.value)

@@ -17,7 +17,7 @@ import orjson
 import pyarrow.dataset as pads
 
 from loaders import raw
-from loaders.lake import Lake
+from loaders.lake import FolderLake, Lake
 from loaders.sources import SOURCES
 from loaders.stage import stage_extraction
 
@@ -117,7 +117,7 @@ def median_seconds(way: Callable[[Lake], float], lake: Lake) -> float:
 def main() -> None:
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     with tempfile.TemporaryDirectory() as folder:
-        lake = Lake(Path(folder))
+        lake = FolderLake(Path(folder))
         write_pages(lake)
         mine, default = median_seconds(ours, lake), median_seconds(dlt_default, lake)
     print(f"stage {ROWS:,} TourAPI rows from raw pages, median of {RUNS} runs:")
