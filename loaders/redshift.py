@@ -7,7 +7,7 @@ from typing import Any
 import dlt
 import redshift_connector
 
-from loaders import lake, settings
+from loaders import settings
 from loaders.settings import SettingError
 
 CREDENTIALS = "destination.redshift.credentials"
@@ -51,7 +51,9 @@ def staging() -> Any:
     if not url.startswith("s3://"):
         raise SettingError("LAKE__URL", url, "wants s3://bucket/prefix: Redshift copies from there")
     return dlt.destinations.filesystem(
-        bucket_url=f"{url.rstrip('/')}/load", credentials=lake.credentials()
+        bucket_url=f"{url.rstrip('/')}/load",
+        credentials=settings.lake_credentials() or None,
+        kwargs={"s3_additional_kwargs": settings.lake_encryption()},
     )
 
 
