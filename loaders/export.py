@@ -4,6 +4,7 @@ One transaction under one lock: tables are filled and upserted parents first, th
 are deleted children first. Readers see the state before or the state after.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -301,15 +302,17 @@ def _redshift(credentials: Any) -> Iterator[Read]:
 
 def read_by_cursor(connection: Any, query: str) -> Iterator[pa.RecordBatch]:
     """A query's rows through a cursor of the server: a plain query would bring all at once."""
+    # A name of its own: the driver takes two like statements to have the same columns.
+    mart = f"mart_{hashlib.sha256(query.encode()).hexdigest()[:16]}"
     with closing(connection.cursor()) as cursor:
-        cursor.execute(f"declare mart cursor for {query}")
-        cursor.execute(f"fetch forward {BATCH_ROWS} from mart")
+        cursor.execute(f"declare {mart} cursor for {query}")
+        cursor.execute(f"fetch forward {BATCH_ROWS} from {mart}")
         while rows := cursor.fetchall():
             names = [column[0] for column in cursor.description]
             columns = zip(*rows, strict=True)
             yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], names)
-            cursor.execute(f"fetch forward {BATCH_ROWS} from mart")
-        cursor.execute("close mart")
+            cursor.execute(f"fetch forward {BATCH_ROWS} from {mart}")
+        cursor.execute(f"close {mart}")
 
 
 def _now() -> str:

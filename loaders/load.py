@@ -37,7 +37,7 @@ def pipeline(source: Source) -> dlt.Pipeline:
     logging.getLogger("dlt").setLevel(settings.read("runtime.log_level", "ERROR", str.upper, ""))
     # Arrow tables get the load id only when this is set.
     dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
-    # What was copied from is of no use afterwards.
+    # Redshift's merge goes over tables beside the real ones, which need not keep their rows.
     dlt.config["load.truncate_staging_dataset"] = True
     destination, staging = warehouse()
     return dlt.pipeline(
@@ -77,6 +77,7 @@ def load(
         filled = [file for day, file in changed.items() if rows[day]]
         if filled or not _exists(pipe, table):
             pipe.run(_source(source, table, lake, filled))
+            _remove_copied(lake, source)
         return _count(pipe, table, list(files))
     except DltException as error:
         raise LoadError(f"not loaded: {_reason(error)}") from error
@@ -145,6 +146,12 @@ def _finish_what_was_begun(pipe: dlt.Pipeline) -> None:
     """A run that was killed leaves packages, and dlt would load these in place of new data."""
     if pipe.has_pending_data:
         pipe.run()
+
+
+def _remove_copied(lake: Lake, source: Source) -> None:
+    """What Redshift has copied is of no use any more; dlt would keep it until the next load."""
+    for key in lake.keys(f"{redshift.COPIED_FROM}/staging_{source.name}"):
+        lake.delete(key)
 
 
 def _loaded_files(pipe: dlt.Pipeline, table: Table) -> dict[date, str]:

@@ -11,6 +11,8 @@ from loaders import settings
 from loaders.settings import SettingError
 
 CREDENTIALS = "destination.redshift.credentials"
+COPIED_FROM = "load"
+"""The folder of the lake that Redshift copies from."""
 CERTIFICATES = Path(redshift_connector.__file__).parent / "files" / "redshift-ca-bundle.crt"
 """Of the authorities that sign Redshift's certificates."""
 
@@ -51,9 +53,10 @@ def staging() -> Any:
     if not url.startswith("s3://"):
         raise SettingError("LAKE__URL", url, "wants s3://bucket/prefix: Redshift copies from there")
     return dlt.destinations.filesystem(
-        bucket_url=f"{url.rstrip('/')}/load",
+        bucket_url=f"{url.rstrip('/')}/{COPIED_FROM}",
         credentials=settings.lake_credentials() or None,
-        kwargs={"s3_additional_kwargs": settings.lake_encryption()},
+        # One part of a large file at a time: s3fs holds 50 MB of each that it sends.
+        kwargs={"s3_additional_kwargs": settings.lake_encryption(), "max_concurrency": 1},
     )
 
 

@@ -13,6 +13,7 @@ os.environ["DLT_PROJECT_DIR"] = tempfile.mkdtemp(prefix="hello-korea-tests-")
 
 import pytest
 from newcomer import Newcomer
+from redshift import RedshiftServer
 from s3_server import S3Server
 
 from loaders import embedded_postgres
@@ -21,13 +22,14 @@ from loaders.sample_api import SampleApi
 PROJECT = Path(__file__).resolve().parents[1]
 RECORDINGS = Path(os.environ.get("RECORDINGS", PROJECT.parent / "shared" / "recordings"))
 TODAY = date(2026, 11, 22)
+SETTINGS = ("SOURCES__", "LAKE__", "AWS_", "DESTINATION__", "RDS__", "HELLO_KOREA_", "DBT_")
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of this machine's user reach no test, and no test writes into the checkout."""
     for name in list(os.environ):
-        if name.startswith(("SOURCES__", "LAKE__", "AWS_", "RDS__", "HELLO_KOREA_", "DBT_")):
+        if name.startswith(SETTINGS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no aws config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no aws credentials"))
@@ -71,6 +73,12 @@ def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """An S3 server for the whole session; a test makes a bucket of its own."""
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redshift(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftServer]:
+    with RedshiftServer(tmp_path_factory.mktemp("redshift"), s3) as server:
         yield server
 
 

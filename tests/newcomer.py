@@ -15,13 +15,14 @@ BIN = Path(sys.executable).parent
 class Newcomer:
     """Runs commands of the environment in the checkout, with a home of its own."""
 
-    def __init__(self, home: Path, profiles: Path) -> None:
+    def __init__(self, home: Path, profiles: Path, **environment: str) -> None:
         self.home = home
         self.environment = os.environ | {
             "HELLO_KOREA_HOME": str(home),
             "DBT_PROFILES_DIR": str(profiles),
             "DBT_TARGET_PATH": str(home / "target"),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
+            **environment,
         }
 
     def types(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

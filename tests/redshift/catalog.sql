@@ -248,22 +248,26 @@ returns text language sql immutable as $$
     end
 $$;
 
--- A field that is missing is an empty text; what is no JSON is an error unless null_if_invalid.
+-- A field that is missing is an empty text; what is no JSON is an error unless null_if_invalid. Not in
+-- SQL, which PostgreSQL would work out beforehand where the text is a constant.
 create function redshift.json_extract_path_text(value text, field text, null_if_invalid boolean = false)
-returns text language sql immutable as $$
-    select case
-        when value is json object then coalesce(value::json ->> field, '')
-        when value is json or not null_if_invalid then coalesce(value::json ->> field, '')
-    end
-$$;
+returns text language plpgsql immutable as $$
+begin
+    if value is null or (null_if_invalid and value is not json) then
+        return null;
+    end if;
+    return coalesce(value::json ->> field, '');
+end $$;
 
 create function redshift.json_extract_array_element_text(
     value text, place integer, null_if_invalid boolean = false
-) returns text language sql immutable as $$
-    select case
-        when value is json array or not null_if_invalid then coalesce(value::json ->> place, '')
-    end
-$$;
+) returns text language plpgsql immutable as $$
+begin
+    if value is null or (null_if_invalid and value is not json array) then
+        return null;
+    end if;
+    return coalesce(value::json ->> place, '');
+end $$;
 
 create function redshift.json_array_length(value text, null_if_invalid boolean = false) returns integer
 language sql immutable as $$

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from redshift.refusals import refuse
+from redshift.refusals import TYPES, RefusedError, refuse
 from redshift.tokens import Token, closing, items_of, statements_of, tokens_of, words_at
 
 OWN_FUNCTIONS = {
@@ -146,11 +146,7 @@ def _columns(tokens: list[Token], kept: dict[str, Any], edits: Edits) -> None:
             continue
         edits.cut(item)
     # The commas between what is left.
-    commas = [
-        token
-        for token, depth in _with_depth(tokens)
-        if token.word == "," and depth == 0
-    ]
+    commas = [token for token, depth in _with_depth(tokens) if token.word == "," and depth == 0]
     for item, comma in zip(items[1:], commas, strict=True):
         if item not in written or item is written[0]:
             edits.cut([comma])
@@ -158,6 +154,8 @@ def _columns(tokens: list[Token], kept: dict[str, Any], edits: Edits) -> None:
 
 def _column(item: list[Token], kept: dict[str, Any], edits: Edits) -> None:
     name = item[0].name
+    if len(item) > 1 and item[1].word not in TYPES:
+        raise RefusedError(f'type "{item[1].text}" does not exist')
     at = 1
     while at < len(item):
         end = at
@@ -242,9 +240,13 @@ def _types(statement: list[Token], edits: Edits) -> None:
         if token.word in ("numeric", "decimal") and not words_at(statement, index + 1, "("):
             if index and statement[index - 1].word in ("as", "::"):
                 edits.put(token, "numeric(18, 0)")
-        if token.word in ("varchar", "nvarchar") and words_at(statement, index + 1, "(", "max", ")"):
+        if token.word in ("varchar", "nvarchar") and words_at(
+            statement, index + 1, "(", "max", ")"
+        ):
             edits.put(statement[index + 2], "65535")
-    added = next((i for i in range(len(statement)) if words_at(statement, i, "add", "column")), None)
+    added = next(
+        (i for i in range(len(statement)) if words_at(statement, i, "add", "column")), None
+    )
     if words_at(statement, 0, "alter", "table") and added is not None:
         item = statement[added + 2 :]
         if len(item) > 1 and item[1].word in WITHOUT_LENGTH and not words_at(item, 2, "("):

@@ -16,8 +16,23 @@ from redshift.tokens import Token
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 UNSUPPORTED_FUNCTIONS = {
-    *("array_agg", "array_append", "array_cat", "array_length", "array_position", "array_to_string"),
-    *("bit_length", "clock_timestamp", "concat_ws", "convert", "convert_from", "convert_to", "corr"),
+    *(
+        "array_agg",
+        "array_append",
+        "array_cat",
+        "array_length",
+        "array_position",
+        "array_to_string",
+    ),
+    *(
+        "bit_length",
+        "clock_timestamp",
+        "concat_ws",
+        "convert",
+        "convert_from",
+        "convert_to",
+        "corr",
+    ),
     *("covar_pop", "covar_samp", "currval", "date_bin", "div", "encode", "every", "format", "gcd"),
     *("generate_subscripts", "isfinite", "json_agg", "json_array_elements", "json_build_object"),
     *("json_each", "json_object_agg", "json_populate_record", "jsonb_agg", "jsonb_array_elements"),
@@ -37,12 +52,37 @@ LEADER_NODE_FUNCTIONS = {
 """They work alone, and not in a query of a user's table."""
 DOCUMENTED_FUNCTIONS = {
     *("abs", "acos", "add_months", "ascii", "asin", "atan", "atan2", "avg", "bpcharcmp", "btrim"),
-    *("cast", "cbrt", "ceil", "ceiling", "char_length", "character_length", "charindex", "checksum"),
+    *(
+        "cast",
+        "cbrt",
+        "ceil",
+        "ceiling",
+        "char_length",
+        "character_length",
+        "charindex",
+        "checksum",
+    ),
     *("chr", "coalesce", "collate", "concat", "convert_timezone", "cos", "cot", "count", "crc32"),
-    *("cume_dist", "current_date", "current_setting", "current_user", "current_user_id", "date_cmp"),
+    *(
+        "cume_dist",
+        "current_date",
+        "current_setting",
+        "current_user",
+        "current_user_id",
+        "date_cmp",
+    ),
     *("date_part", "date_part_year", "date_trunc", "dateadd", "datediff", "decode", "degrees"),
     *("dense_rank", "dexp", "difference", "dlog1", "dlog10", "exp", "extract", "farmfingerprint64"),
-    *("first_value", "floor", "fnv_hash", "from_hex", "func_sha1", "getdate", "greatest", "initcap"),
+    *(
+        "first_value",
+        "floor",
+        "fnv_hash",
+        "from_hex",
+        "func_sha1",
+        "getdate",
+        "greatest",
+        "initcap",
+    ),
     *("interval_cmp", "is_valid_json", "is_valid_json_array", "json_array_length", "json_parse"),
     *("json_extract_array_element_text", "json_extract_path_text", "json_serialize", "json_typeof"),
     *("lag", "last_day", "last_value", "lead", "least", "left", "len", "length", "listagg", "ln"),
@@ -56,7 +96,16 @@ DOCUMENTED_FUNCTIONS = {
     *("split_part", "sqrt", "stddev", "stddev_pop", "stddev_samp", "strpos", "strtol", "substr"),
     *("substring", "sum", "sysdate", "tan", "text_to_int_alt", "timeofday", "to_char", "to_date"),
     *("to_hex", "to_number", "to_timestamp", "translate", "trim", "trunc", "upper", "var_pop"),
-    *("var_samp", "variance", "approximate", "bool_and", "bool_or", "bit_and", "bit_or", "any_value"),
+    *(
+        "var_samp",
+        "variance",
+        "approximate",
+        "bool_and",
+        "bool_or",
+        "bit_and",
+        "bit_or",
+        "any_value",
+    ),
     *("format_type", "has_schema_privilege", "pg_get_userbyid", "timezone", "st_distancesphere"),
     *("st_point", "st_makepoint", "haversine"),
 }
@@ -69,7 +118,18 @@ TYPES = {
 }
 SYSTEM_SCHEMAS = {"pg_catalog", "information_schema"}
 COMMANDS = {
-    *("alter", "analyze", "begin", "call", "close", "comment", "commit", "create", "declare", "drop"),
+    *(
+        "alter",
+        "analyze",
+        "begin",
+        "call",
+        "close",
+        "comment",
+        "commit",
+        "create",
+        "declare",
+        "drop",
+    ),
     *("end", "explain", "fetch", "grant", "lock", "reset", "revoke", "rollback", "set", "show"),
     *("start", "truncate", "vacuum", "abort", "deallocate"),
 }

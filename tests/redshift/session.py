@@ -136,7 +136,9 @@ class Session:
         code = "0A000" if isinstance(error, RefusedError) else "XX000"
         message = str(error).replace("'", "''")
         try:
-            self.query(f"select redshift.refuse(E'{message.replace(chr(92), chr(92) * 2)}', '{code}')")
+            self.query(
+                f"select redshift.refuse(E'{message.replace(chr(92), chr(92) * 2)}', '{code}')"
+            )
         except BackendError as raised:
             return raised.body
         raise AssertionError("redshift.refuse raises")
@@ -213,7 +215,9 @@ def _as_redshift(kind: bytes, body: bytes) -> bytes:
         fields = wire.fields_of_error(body)
         if fields.get("n", "").startswith("redshift bytes"):
             length = fields["n"].rsplit(" ", 1)[1]
-            said = f"Value too long for character type, varchar({length}) in bytes: {fields.get('D')}"
+            said = (
+                f"Value too long for character type, varchar({length}) in bytes: {fields.get('D')}"
+            )
             return wire.error_body({"S": "ERROR", "C": "22001", "M": said})
     return body
 

@@ -34,7 +34,15 @@ UNLOAD_OPTIONS = {
     *("parallel", "allowoverwrite", "cleanpath", "maxfilesize", "rowgroupsize", "extension"),
     *("encrypted", "kms_key_id", "region", "manifest"),
 }
-FLAGS = {"serializetojson", "fillrecord", "gzip", "allowoverwrite", "cleanpath", "encrypted", "manifest"}
+FLAGS = {
+    "serializetojson",
+    "fillrecord",
+    "gzip",
+    "allowoverwrite",
+    "cleanpath",
+    "encrypted",
+    "manifest",
+}
 """Options that have no value of their own."""
 CSV = csv.WriteOptions(include_header=False, quoting_style="needed")
 
@@ -177,7 +185,11 @@ def _keys(transfer: Transfer) -> tuple[str, str, list[str]]:
     pages = transfer.client.get_paginator("list_objects_v2").paginate(
         Bucket=url.netloc, Prefix=prefix
     )
-    return url.netloc, prefix, sorted(it["Key"] for page in pages for it in page.get("Contents", []))
+    return (
+        url.netloc,
+        prefix,
+        sorted(it["Key"] for page in pages for it in page.get("Contents", [])),
+    )
 
 
 def _copy(transfer: Transfer, backend: Backend) -> int:
@@ -220,7 +232,9 @@ def _table_columns(transfer: Transfer, backend: Backend) -> list[tuple[str, str,
         f" where attrelid = '{transfer.what}'::regclass and attnum > 0 and not attisdropped"
         " order by attnum"
     )
-    columns = [(str(name), str(data_type), int(modifier or -1)) for name, data_type, modifier in found]
+    columns = [
+        (str(name), str(data_type), int(modifier or -1)) for name, data_type, modifier in found
+    ]
     if not transfer.columns:
         return columns
     by_name = {column[0]: column for column in columns}
@@ -263,7 +277,10 @@ def _fits(data_type: str, modifier: int, found: pa.DataType) -> bool:
             return found == pa.float64()
         case "numeric":
             precision, scale = divmod(modifier - 4, 65_536)
-            return pa.types.is_decimal(found) and (found.precision, found.scale) == (precision, scale)
+            return pa.types.is_decimal(found) and (found.precision, found.scale) == (
+                precision,
+                scale,
+            )
         case "date":
             return found == pa.date32()
         case "timestamp without time zone":
@@ -276,7 +293,9 @@ def _fits(data_type: str, modifier: int, found: pa.DataType) -> bool:
 
 
 def _csv(batch: pa.RecordBatch, wanted: list[tuple[str, str, int]]) -> bytes:
-    columns = [it.dictionary_decode() if it.type.id == pa.lib.Type_DICTIONARY else it for it in batch]
+    columns = [
+        it.dictionary_decode() if it.type.id == pa.lib.Type_DICTIONARY else it for it in batch
+    ]
     for (name, data_type, modifier), column in zip(wanted, columns, strict=True):
         if data_type == "character varying" and modifier > 0 and len(column):
             longest = pc.max(pc.binary_length(column)).as_py() or 0
@@ -401,5 +420,3 @@ def _arrow_type(name: str, oid: int, modifier: int) -> pa.DataType:
         case 25 | 1043 | 1042 | 19 | 705:
             return pa.string()
     raise TransferError(f"UNLOAD can't write column {name} of type {oid} to parquet")
-
-

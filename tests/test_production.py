@@ -1,0 +1,235 @@
+"""The production path, end to end: S3, Redshift and RDS, by the clients and on the wires that
+production has, against what one machine makes of the same answers."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg2
+import pytest
+from conftest import TODAY
+from newcomer import Newcomer
+from redshift import RedshiftServer
+from s3_server import S3Server
+
+from loaders import embedded_postgres
+from loaders.sample_api import SampleApi
+
+YESTERDAY = TODAY - timedelta(days=1)
+SETTINGS = {
+    "SOURCES__TOUR__LANGUAGES": "ko,ja",
+    "SOURCES__TRAVELPAYOUTS__ORIGINS": "TYO",
+}
+
+
+def websites_database(home: Path) -> str:
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HELLO_KOREA_HOME", str(home))
+        return embedded_postgres.start()
+
+
+def stop_database(home: Path) -> None:
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HELLO_KOREA_HOME", str(home))
+        embedded_postgres.stop()
+
+
+@dataclass
+class Production:
+    """A checkout on AWS, as far as one machine can have it."""
+
+    newcomer: Newcomer
+    redshift: RedshiftServer
+    rds_url: str
+
+    def runs(self, today: date, *words: str) -> list[dict[str, Any]]:
+        """`dlt pipeline run` on that day's answers; the outcome of each table."""
+        with SampleApi(today=today) as api:
+            sources = {
+                f"SOURCES__{name.upper()}__{setting}": value
+                for name, url in api.base_urls().items()
+                for setting, value in (("BASE_URL", url), ("SERVICE_KEY", "sample"))
+            }
+            self.newcomer.succeeds(
+                *("dlt", "pipeline", "run", *words),
+                **SETTINGS,
+                **sources,
+                HELLO_KOREA_TODAY=today.isoformat(),
+            )
+        found: list[dict[str, Any]] = orjson.loads(
+            (self.newcomer.home / "last_run.json").read_bytes()
+        )
+        return found
+
+
+@pytest.fixture(scope="module")
+def production(
+    profiles: Path, s3: S3Server, redshift: RedshiftServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Production]:
+    """Two days of all sources in Redshift, built on each, and exported after the second."""
+    home, database = tmp_path_factory.mktemp("production"), tmp_path_factory.mktemp("rds")
+    url = websites_database(database)
+    newcomer = Newcomer(
+        home,
+        profiles,
+        **s3.environment(),
+        **redshift.environment(),
+        LAKE__URL=f"{s3.make_bucket('production')}/lake",
+        RDS__URL=url,
+        DBT_TARGET="redshift",
+    )
+    production = Production(newcomer, redshift, url)
+    production.runs(YESTERDAY)
+    newcomer.succeeds(
+        "dbt", "build", "--exclude-resource-type", "test", "unit_test", RDS__TARGETS="local"
+    )
+    production.runs(TODAY)
+    newcomer.succeeds("dbt", "build")
+    yield production
+    stop_database(database)
+
+
+@pytest.fixture(scope="module")
+def one_machine(
+    production: Production, profiles: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """DuckDB on the same answers, and the database of its website."""
+    home = tmp_path_factory.mktemp("one-machine")
+    lake = {
+        name: value
+        for name, value in production.newcomer.environment.items()
+        if name.startswith(("LAKE__", "AWS_"))
+    }
+    machine = Production(Newcomer(home, profiles, **lake), production.redshift, "")
+    outcomes = machine.runs(TODAY, "--date", f"{YESTERDAY}..{TODAY}")
+    assert {it["calls"] for it in outcomes} == {0}
+    machine.newcomer.succeeds("dbt", "build")
+    yield websites_database(home)
+    stop_database(home)
+
+
+def query(url: str, sql: str) -> list[tuple[Any, ...]]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
+
+
+def served(url: str) -> list[str]:
+    return [
+        name
+        for (name,) in query(
+            url,
+            "select table_name from information_schema.tables"
+            " where table_schema = 'public' and table_name <> 'export_log' order by 1",
+        )
+    ]
+
+
+def rows_of(url: str, table: str) -> list[tuple[Any, ...]]:
+    return query(url, f"select t::text from {table} as t order by 1")
+
+
+def test_every_staged_row_is_in_redshift(production: Production) -> None:
+    outcomes = orjson.loads((production.newcomer.home / "last_run.json").read_bytes())
+    for it in outcomes:
+        found = production.redshift.query(
+            f"select count(*) from staging_{it['source']}.{it['table']}"
+            f" where logical_date = '{TODAY}'"
+        )
+        assert found == [(it["staged"],)], it["table"]
+
+
+def test_what_was_copied_from_is_gone_and_nothing_is_left_to_load(
+    production: Production, s3: S3Server
+) -> None:
+    kept = s3.client().list_objects_v2(Bucket="production", Prefix="lake/load/")
+    assert "Contents" not in kept
+    beside = production.redshift.query(
+        "select relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace"
+        " where nspname like 'staging\\_%\\_staging' and relkind = 'r'"
+        " and redshift.row_count(pg_class.oid) > 0 and relname not like '\\_dlt%'"
+    )
+    assert beside == []
+
+
+def test_every_table_of_the_website_has_the_rows_that_one_machine_makes(
+    production: Production, one_machine: str
+) -> None:
+    tables = served(production.rds_url)
+    assert tables == served(one_machine)
+    assert len(tables) == 10
+    for table in tables:
+        rows = rows_of(production.rds_url, table)
+        assert rows == rows_of(one_machine, table), table
+        assert rows, table
+
+
+def test_each_table_is_distributed_and_sorted_as_its_file_says(production: Production) -> None:
+    nodes = production.newcomer.artifact("manifest.json")["nodes"].values()
+    kept = {
+        (schema, table): attributes
+        for schema, table, attributes in production.redshift.query(
+            "select nspname, relname, attributes from redshift.attributes"
+            " join pg_class on pg_class.oid = table_id"
+            " join pg_namespace on pg_namespace.oid = relnamespace"
+        )
+    }
+    built = [
+        node
+        for node in nodes
+        if node["resource_type"] in ("model", "seed", "snapshot")
+        and node["config"]["materialized"] != "view"
+    ]
+    assert len(built) > 40
+    for node in built:
+        config, attributes = node["config"], kept[node["schema"], node["alias"]]
+        dist = config["dist"]
+        style, key = (dist, None) if dist in ("all", "even") else ("key", dist)
+        assert (attributes["dist_style"], attributes.get("dist_key")) == (style, key), node["name"]
+        sort = config.get("sort") or []
+        wanted = [sort] if isinstance(sort, str) else sort
+        assert attributes.get("sort_key", []) == wanted, node["name"]
+
+
+def test_the_docs_tell_of_each_table_in_redshift(production: Production) -> None:
+    production.newcomer.succeeds("dbt", "docs", "generate")
+    catalog = production.newcomer.artifact("catalog.json")
+    assert not catalog["errors"]
+    assert "model.hello_korea.rds_events" in catalog["nodes"]
+    stats = catalog["nodes"]["model.hello_korea.fct_event_day"]["stats"]
+    assert stats["diststyle"]["value"].startswith("KEY(")
+    assert stats["rows"]["value"] > 0
+
+
+def test_full_refreshes_give_the_rows_that_the_days_gave(production: Production) -> None:
+    before = {table: rows_of(production.rds_url, table) for table in served(production.rds_url)}
+    production.newcomer.succeeds(
+        "dbt", "build", "--full-refresh", "--select", "config.materialized:incremental+"
+    )
+    tables = production.newcomer.artifact("export.json")["tables"]
+    assert {it["table"] for it in tables} >= {"fares"}
+    assert {(it["inserted"], it["changed"], it["deleted"]) for it in tables} == {(0, 0, 0)}
+    assert before == {table: rows_of(production.rds_url, table) for table in before}
+
+
+def test_a_second_run_calls_nothing_and_copies_nothing(production: Production) -> None:
+    loads = "select count(*) from staging_{}._dlt_loads"
+    sources = sorted({it["source"] for it in production.runs(TODAY)})
+    before = [production.redshift.query(loads.format(source)) for source in sources]
+    outcomes = production.runs(TODAY)
+    assert {it["calls"] for it in outcomes} == {0}
+    assert all(it["loaded"] == it["staged"] for it in outcomes)
+    assert [production.redshift.query(loads.format(source)) for source in sources] == before
+
+
+def test_histories_hold_one_open_version_of_each(production: Production) -> None:
+    ((versions, open_ones, places),) = production.redshift.query(
+        "select count(*), count(*) filter (where dbt_valid_to is null), count(distinct place_id)"
+        " from snapshots.snap_place"
+    )
+    assert places == open_ones
+    assert versions >= places > 0
