@@ -51,8 +51,6 @@ AT_ONCE = Config(
 class S3Lake:
     """The objects of a bucket below a prefix. A PUT is whole or not at all by S3's promise."""
 
-    readers = 16
-
     def __init__(
         self, client: Any, bucket: str, prefix: str, encryption: Mapping[str, str]
     ) -> None:

@@ -12,29 +12,16 @@ from loaders.s3 import PART, S3Lake
 from loaders.settings import SettingError
 
 
-@pytest.fixture(params=["folder", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    if request.param == "folder":
-        return open_lake(str(tmp_path / "lake"))
-    return request.getfixturevalue("bucket")  # type: ignore[no-any-return]
+@pytest.fixture
+def lake(lake_url: str) -> Lake:
+    return open_lake(lake_url)
 
 
 @pytest.fixture
-def bucket(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3Lake:
-    """A lake below a prefix of a new bucket, and the settings to open it."""
-    for name, value in s3.environment().items():
-        monkeypatch.setenv(name, value)
-    url = f"{s3.make_bucket(bucket_name(tmp_path))}/some/prefix"
-    monkeypatch.setenv("LAKE__URL", url)
-    lake = open_lake(url)
+def bucket(bucket_url: str) -> S3Lake:
+    lake = open_lake(bucket_url)
     assert isinstance(lake, S3Lake)
     return lake
-
-
-def bucket_name(tmp_path: Path) -> str:
-    """One that no other test has: pytest numbers the folders of a session's tests."""
-    letters = "".join(it if it.isalnum() else "-" for it in tmp_path.name.lower())
-    return letters[-50:].strip("-")
 
 
 def test_what_is_written_is_read_back(lake: Lake) -> None:
