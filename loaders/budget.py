@@ -34,14 +34,16 @@ class Budget:
         self._setting = setting
 
     def left(self, operation: str) -> int:
-        with self._lock(operation):
-            count = self._count(operation)
+        key = self._key(operation)
+        with self._lock(key):
+            count = self._count(key)
         return 0 if count["spent"] else max(0, self.allowance - int(count["calls"]))
 
     def spend(self, operation: str) -> None:
         """Counts one call. Raises AllowanceSpentError when none is left."""
-        with self._lock(operation):
-            count = self._count(operation)
+        key = self._key(operation)
+        with self._lock(key):
+            count = self._count(key)
             if count["spent"]:
                 raise AllowanceSpentError(
                     f"the API said that today's allowance of {operation} is spent:"
@@ -52,22 +54,22 @@ class Budget:
                     f"{count['calls']} calls of {operation} today are all that {self._setting}"
                     " allows: run again after midnight KST, or raise it"
                 )
-            self._keep(operation, count | {"calls": count["calls"] + 1})
+            self._keep(key, count | {"calls": count["calls"] + 1})
 
     def close(self, operation: str) -> None:
         """Remembers that the API itself refused further calls today."""
-        with self._lock(operation):
-            self._keep(operation, self._count(operation) | {"spent": True})
+        key = self._key(operation)
+        with self._lock(key):
+            self._keep(key, self._count(key) | {"spent": True})
 
-    def _lock(self, operation: str) -> threading.Lock:
-        return self._locks.setdefault(operation, threading.Lock())
+    def _lock(self, key: str) -> threading.Lock:
+        return self._locks.setdefault(key, threading.Lock())
 
     def _key(self, operation: str) -> str:
         name = re.sub("[^A-Za-z0-9]+", ".", operation).strip(".")
         return f"budget/{self._source}/day={self._day()}/{name}.json"
 
-    def _count(self, operation: str) -> dict[str, int]:
-        key = self._key(operation)
+    def _count(self, key: str) -> dict[str, int]:
         if key not in self._counts:
             try:
                 self._counts[key] = orjson.loads(self._lake.read(key))
@@ -75,7 +77,6 @@ class Budget:
                 self._counts[key] = {"calls": 0, "spent": False}
         return self._counts[key]
 
-    def _keep(self, operation: str, count: dict[str, int]) -> None:
-        key = self._key(operation)
+    def _keep(self, key: str, count: dict[str, int]) -> None:
         self._lake.write(key, orjson.dumps(count))
         self._counts[key] = count

@@ -125,10 +125,9 @@ class S3Lake:
         return float(head["LastModified"].timestamp())
 
     def keys(self, prefix: str) -> list[str]:
-        start = len(self.prefix)
-        return sorted(
-            it["Key"][start:] for page in self._listed(prefix) for it in page.get("Contents", [])
-        )
+        found = (it["Key"] for page in self._listed(prefix) for it in page.get("Contents", []))
+        # One that ends in / is what S3's console makes of a folder.
+        return sorted(key.removeprefix(self.prefix) for key in found if not key.endswith("/"))
 
     def folders(self, prefix: str) -> list[str]:
         found = (
