@@ -44,6 +44,7 @@ class Archive(HTTPAdapter):
         super().__init__()
         self._lake = lake
         self._folder = folder
+        self._kept_keys = set(lake.keys(folder))
         self._source = source
         self._base_path = urlsplit(base_url).path
         self._key = key
@@ -65,13 +66,14 @@ class Archive(HTTPAdapter):
         else:
             response = self._call(request, *args, **kwargs)
             self._lake.write_once(file, response.content)
+            self._kept_keys.add(file)
             page = self._describe(file, request, response.content, datetime.now(KST))
         self.pages.append(page)
         return response
 
     def _kept(self, file: str, request: PreparedRequest) -> Page | None:
         """The page in raw. A body whose description was lost to a kill is described again."""
-        if not self._lake.exists(file):
+        if file not in self._kept_keys:
             return None
         page = raw.find_page(self._lake, file)
         if page:

@@ -17,7 +17,8 @@ class AllowanceSpentError(Exception):
 class Budget:
     """The calls of one source on the KST day that `day` tells, under `budget/<source>/day=<day>/`.
 
-    A call is counted before it is made, so that a killed run has counted all that it made.
+    A call is counted before it is made, so that a killed run has counted all that it made. One
+    process at a time counts a source's calls, so a count is read once.
     """
 
     def __init__(
@@ -26,18 +27,23 @@ class Budget:
         self._lake = lake
         self._source = source
         self._day = day
-        self._lock = threading.Lock()
+        self._counts: dict[str, dict[str, int]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        """An operation's calls wait for each other, and not for those of the others."""
         self.allowance = allowance
         self._setting = setting
 
     def left(self, operation: str) -> int:
-        count = self._count(operation)
+        key = self._key(operation)
+        with self._lock(key):
+            count = self._count(key)
         return 0 if count["spent"] else max(0, self.allowance - int(count["calls"]))
 
     def spend(self, operation: str) -> None:
         """Counts one call. Raises AllowanceSpentError when none is left."""
-        with self._lock:
-            count = self._count(operation)
+        key = self._key(operation)
+        with self._lock(key):
+            count = self._count(key)
             if count["spent"]:
                 raise AllowanceSpentError(
                     f"the API said that today's allowance of {operation} is spent:"
@@ -48,24 +54,29 @@ class Budget:
                     f"{count['calls']} calls of {operation} today are all that {self._setting}"
                     " allows: run again after midnight KST, or raise it"
                 )
-            self._lake.write(
-                self._key(operation), orjson.dumps(count | {"calls": count["calls"] + 1})
-            )
+            self._keep(key, count | {"calls": count["calls"] + 1})
 
     def close(self, operation: str) -> None:
         """Remembers that the API itself refused further calls today."""
-        with self._lock:
-            self._lake.write(
-                self._key(operation), orjson.dumps(self._count(operation) | {"spent": True})
-            )
+        key = self._key(operation)
+        with self._lock(key):
+            self._keep(key, self._count(key) | {"spent": True})
+
+    def _lock(self, key: str) -> threading.Lock:
+        return self._locks.setdefault(key, threading.Lock())
 
     def _key(self, operation: str) -> str:
         name = re.sub("[^A-Za-z0-9]+", ".", operation).strip(".")
         return f"budget/{self._source}/day={self._day()}/{name}.json"
 
-    def _count(self, operation: str) -> dict[str, int]:
-        try:
-            count: dict[str, int] = orjson.loads(self._lake.read(self._key(operation)))
-        except FileNotFoundError:
-            return {"calls": 0, "spent": False}
-        return count
+    def _count(self, key: str) -> dict[str, int]:
+        if key not in self._counts:
+            try:
+                self._counts[key] = orjson.loads(self._lake.read(key))
+            except FileNotFoundError:
+                self._counts[key] = {"calls": 0, "spent": False}
+        return self._counts[key]
+
+    def _keep(self, key: str, count: dict[str, int]) -> None:
+        self._lake.write(key, orjson.dumps(count))
+        self._counts[key] = count

@@ -40,7 +40,7 @@ def _planned_date(work: Work, table: Table, on: date) -> Planned:
         return Planned(name, on, 0, True, left, "kept")
     if on < work.today and not table.answers_past:
         return Planned(name, on, 0, True, left, "the API does not answer for a past date")
-    kept = len(raw.pages_of(work.lake, folder))
+    kept = raw.count_pages(work.lake, folder)
     if table.details_of:
         if not raw.newest_complete(work.lake, work.source.name, table.details_of, on):
             return Planned(name, on, 0, False, left, f"one for each new one in {table.details_of}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from loaders.lake import Lake
+from loaders.lake import Lake, at_once
 
 COMPLETE = "_complete.json"
 META = ".meta.json"
@@ -78,17 +78,25 @@ def complete(lake: Lake, folder: str, pages: list[Page]) -> None:
 
 def pages_of(lake: Lake, folder: str) -> list[Page]:
     """The pages of an extraction in the order asked; of an interrupted one, in order of name."""
-    if is_complete(lake, folder):
+    try:
         return [Page(**page) for page in orjson.loads(lake.read(f"{folder}/{COMPLETE}"))]
-    metas = [key for key in lake.keys(folder) if key.endswith(META)]
-    return [_page(key.removesuffix(META), orjson.loads(lake.read(key))) for key in metas]
+    except FileNotFoundError:
+        metas = _metas(lake, folder)
+    kept = zip(metas, at_once(lake.read, metas), strict=True)
+    return [_page(key.removesuffix(META), orjson.loads(meta)) for key, meta in kept]
+
+
+def count_pages(lake: Lake, folder: str) -> int:
+    """The pages that are kept of an extraction."""
+    return len(_metas(lake, folder))
 
 
 def find_page(lake: Lake, file: str) -> Page | None:
     """The page that is kept and described, or None."""
-    if not lake.exists(file + META):
+    try:
+        return _page(file, orjson.loads(lake.read(file + META)))
+    except FileNotFoundError:
         return None
-    return _page(file, orjson.loads(lake.read(file + META)))
 
 
 def describe(
@@ -120,6 +128,10 @@ def read_page(lake: Lake, page: Page) -> bytes:
     if hashlib.sha256(body).hexdigest() != page.sha256:
         raise RawError(f"{page.file} in the lake has changed since it was written (checksum)")
     return body
+
+
+def _metas(lake: Lake, folder: str) -> list[str]:
+    return [key for key in lake.keys(folder) if key.endswith(META)]
 
 
 def _page(file: str, meta: dict[str, Any]) -> Page:

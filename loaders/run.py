@@ -172,7 +172,7 @@ def _load(work: Work, table: Table, outcome: Outcome) -> None:
         pipe = load.pipeline(work.source)
         with _one_writer(), outcome.timed("load"):
             outcome.loaded = load.load(pipe, work.source, table, work.lake, outcome.files)
-    except load.LoadError as error:
+    except (load.LoadError, OSError) as error:  # an OSError is the lake's
         outcome.errors.append(str(error))
 
 

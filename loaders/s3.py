@@ -51,8 +51,6 @@ AT_ONCE = Config(
 class S3Lake:
     """The objects of a bucket below a prefix. A PUT is whole or not at all by S3's promise."""
 
-    readers = 16
-
     def __init__(
         self, client: Any, bucket: str, prefix: str, encryption: Mapping[str, str]
     ) -> None:
@@ -127,10 +125,9 @@ class S3Lake:
         return float(head["LastModified"].timestamp())
 
     def keys(self, prefix: str) -> list[str]:
-        start = len(self.prefix)
-        return sorted(
-            it["Key"][start:] for page in self._listed(prefix) for it in page.get("Contents", [])
-        )
+        found = (it["Key"] for page in self._listed(prefix) for it in page.get("Contents", []))
+        # One that ends in / is what S3's console makes of a folder.
+        return sorted(key.removeprefix(self.prefix) for key in found if not key.endswith("/"))
 
     def folders(self, prefix: str) -> list[str]:
         found = (

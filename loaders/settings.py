@@ -102,8 +102,14 @@ def lake_encryption() -> dict[str, str]:
 
 def lake_credentials() -> dict[str, str]:
     """What `lake.credentials` sets, by the names of dlt's and boto3's own; often nothing."""
-    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-    names += ("region_name", "endpoint_url", "profile_name")
+    names = (
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "region_name",
+        "endpoint_url",
+        "profile_name",
+    )
     given = {name: read(f"lake.credentials.{name}", "", str, "", secret=True) for name in names}
     return {name: value for name, value in given.items() if value}
 

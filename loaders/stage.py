@@ -4,7 +4,6 @@ A row that can't be typed, or has no key, is rejected with the reason and its ra
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loaders import raw
-from loaders.lake import Lake
+from loaders.lake import READERS, Lake
 from loaders.raw import Page
 from loaders.source import Column, Row, Table
 
@@ -57,8 +56,8 @@ def stage(
 
     Of rows with one key the last counts. Raises BrokenTableError.
     """
-    # Arrow works without holding up Python's other threads.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    # Arrow works without holding up Python's other threads, and the lake is waited for.
+    with ThreadPoolExecutor(READERS) as threads:
         read = list(threads.map(lambda page: (page[0], page[1], table.read(page[2]())), pages))
         answered = [(file, _with_same(table, rows, same)) for file, same, rows in read if len(rows)]
         new, missing = _changed_fields(table, answered)

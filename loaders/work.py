@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from threading import Event
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from loaders import extract, raw, settings, stage
 from loaders.budget import Budget
 from loaders.extract import Api, Extracted, Progress
-from loaders.lake import Lake
+from loaders.lake import Lake, at_once
 from loaders.settings import SettingError
 from loaders.source import Ask, Source, Table
 
@@ -127,8 +128,15 @@ def changes_since(work: Work, table: Table, on: date) -> date | None:
     has_details = any(it.details_of == table.name for it in work.source.tables)
     if not has_details or table.version:
         return None
-    days = raw.days(work.lake, work.source.name, table.name)
-    return max((day for day in days if day < on and listing(work, table, day)), default=None)
+    return last_complete(work, table, on)
+
+
+def last_complete(work: Work, table: Table, before: date) -> date | None:
+    """The last date before another that has a complete extraction."""
+    name = work.source.name
+    days = (day for day in raw.days(work.lake, name, table.name) if day < before)
+    latest = sorted(days, reverse=True)
+    return next((it for it in latest if raw.newest_complete(work.lake, name, table.name, it)), None)
 
 
 def listing(work: Work, table: Table, on: date) -> list[raw.Page]:
@@ -144,15 +152,11 @@ def new_or_changed(work: Work, table: Table, parent: Table, on: date) -> tuple[s
     day whose details are complete: what could not be asked then is asked now.
     """
     answered = details_answered_at(work, table, on)
-    complete = [
-        day
-        for day in raw.days(work.lake, work.source.name, table.name)
-        if day < on and raw.newest_complete(work.lake, work.source.name, table.name, day)
-    ]
+    complete = last_complete(work, table, on)
     listed: set[str] = set()
     changed: set[str] = set()
     for day in raw.days(work.lake, work.source.name, parent.name):
-        if day > on or (complete and day <= complete[-1]):
+        if day > on or (complete and day <= complete):
             continue
         pages = listing(work, parent, day)
         rows = stage.stage(parent, stage.as_answered(work.lake, pages), day).rows
@@ -180,11 +184,15 @@ def _keys(parent: Table, rows: pa.Table) -> list[str]:
 
 def details_answered_at(work: Work, table: Table, but: date) -> dict[str, str]:
     """When each key's newest details were answered, all dates but one considered."""
+
+    def pages(day: date) -> list[raw.Page]:
+        folder = folder_to_stage(work, table, day)
+        return raw.pages_of(work.lake, folder) if folder else []
+
+    days = [day for day in raw.days(work.lake, work.source.name, table.name) if day != but]
     answered: dict[str, str] = {}
-    for day in raw.days(work.lake, work.source.name, table.name):
-        folder = folder_to_stage(work, table, day) if day != but else None
-        for page in raw.pages_of(work.lake, folder) if folder else []:
-            answered[page.key] = max(page.answered_at, answered.get(page.key, ""))
+    for page in chain.from_iterable(at_once(pages, days)):
+        answered[page.key] = max(page.answered_at, answered.get(page.key, ""))
     return answered
 
 
@@ -194,7 +202,7 @@ def folder_to_stage(work: Work, table: Table, on: date) -> str | None:
     folder = raw.newest_complete(work.lake, name, table.name, on)
     if folder is None and table.details_of:
         begun = raw.extractions(work.lake, name, table.name, on)
-        folder = max(begun, key=lambda it: len(raw.pages_of(work.lake, it)), default=None)
+        folder = max(begun, key=lambda it: raw.count_pages(work.lake, it), default=None)
     return folder
 
 
@@ -207,7 +215,7 @@ def extract_date(
     if raw.is_complete(work.lake, folder):
         return Extracted(calls=0, pages=len(raw.pages_of(work.lake, folder)))
     if on < work.today and not table.answers_past:
-        kept = len(raw.pages_of(work.lake, folder_to_stage(work, table, on) or folder))
+        kept = raw.count_pages(work.lake, folder_to_stage(work, table, on) or folder)
         held = f"{kept} pages are kept" if kept else "nothing is kept"
         return Extracted(0, 0, note=f"the API does not answer for a past date; {held}")
     if table.details_of and not raw.newest_complete(work.lake, name, table.details_of, on):

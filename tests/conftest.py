@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 # Before dlt reads it: the .dlt folder of this checkout's user is not the tests'.
 os.environ["DLT_PROJECT_DIR"] = tempfile.mkdtemp(prefix="hello-korea-tests-")
@@ -80,6 +81,23 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def redshift(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftServer]:
     with RedshiftServer(tmp_path_factory.mktemp("redshift"), s3) as server:
         yield server
+
+
+@pytest.fixture
+def bucket_url(s3: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A lake below a prefix of a new bucket, and the settings with which it is opened."""
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    url = f"{s3.make_bucket(uuid4().hex)}/some/prefix"
+    monkeypatch.setenv("LAKE__URL", url)
+    return url
+
+
+@pytest.fixture(params=["folder", "s3"])
+def lake_url(request: pytest.FixtureRequest, home: Path) -> str:
+    """What uses this is tested with the lake in a folder and on S3."""
+    on_s3 = request.param == "s3"
+    return str(request.getfixturevalue("bucket_url") if on_s3 else home / "lake")
 
 
 @pytest.fixture

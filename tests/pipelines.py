@@ -7,7 +7,8 @@ from typing import Any
 import duckdb
 import orjson
 
-from loaders import commands
+from loaders import commands, raw, settings
+from loaders.lake import Lake, open_lake
 
 DLT = Path(sys.executable).with_name("dlt")
 
@@ -37,17 +38,18 @@ def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
         return warehouse.sql(sql).fetchall()
 
 
-def raw_files(home: Path, folder: str = "") -> dict[str, bytes]:
-    return {
-        str(path): path.read_bytes()
-        for path in sorted((home / "lake" / "raw" / folder).rglob("*"))
-        if path.is_file()
-    }
+def lake() -> Lake:
+    """The lake that the settings tell."""
+    return open_lake(settings.lake_url())
 
 
-def bodies(home: Path, folder: str) -> list[Path]:
-    return sorted(
-        path
-        for path in (home / "lake" / "raw" / folder).rglob("*")
-        if path.is_file() and not path.name.startswith("_") and ".meta." not in path.name
-    )
+def raw_files(folder: str = "") -> dict[str, bytes]:
+    """What raw holds, by its keys in the lake."""
+    of = lake()
+    return {key: of.read(key) for key in of.keys(f"raw/{folder}".rstrip("/"))}
+
+
+def bodies(folder: str) -> list[str]:
+    """The keys of the answers, without what is kept beside them."""
+    keys = lake().keys(f"raw/{folder}")
+    return [key for key in keys if "/_" not in key and not key.endswith(raw.META)]

@@ -117,9 +117,9 @@ def test_catching_up_after_a_gap_asks_for_each_detail_once(
     days = f"{TODAY + timedelta(days=1)}..{TODAY + timedelta(days=10)}"
     assert run("kopis", date=days) == (0, "")
     asked = [
-        body.name.split(".")[1]
-        for body in bodies(home, "kopis/performance_details")
-        if f"dt={TODAY}" not in str(body)
+        body.rpartition("/")[2].split(".")[1]
+        for body in bodies("kopis/performance_details")
+        if f"dt={TODAY}" not in body
     ]
     assert 0 < len(asked) == len(set(asked)) == api.calls["pblprfr/{id}"] - first
 
@@ -206,9 +206,9 @@ def test_ctrl_c_ends_the_calls_and_says_what_is_kept(api: SampleApi, home: Path)
     # Before it dlt may say that a load ended early.
     assert said.endswith("interrupted: what came is kept, and the next run goes on from it\n")
     api.clear_faults()
-    kept = raw_files(home, "kopis/performance_details")
+    kept = raw_files("kopis/performance_details")
     assert run("kopis") == (0, "")
-    assert raw_files(home, "kopis/performance_details").items() >= kept.items()
+    assert raw_files("kopis/performance_details").items() >= kept.items()
 
 
 @pytest.mark.usefixtures("few_places")

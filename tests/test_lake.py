@@ -1,10 +1,16 @@
 """The lake holds its promises in a folder and on S3 alike."""
 
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import PROJECT
+from faulty_wire import FaultyWire
+from pipelines import DLT
 from s3_server import S3Server
 
 from loaders.lake import FolderLake, Lake, open_lake
@@ -12,29 +18,16 @@ from loaders.s3 import PART, S3Lake
 from loaders.settings import SettingError
 
 
-@pytest.fixture(params=["folder", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    if request.param == "folder":
-        return open_lake(str(tmp_path / "lake"))
-    return request.getfixturevalue("bucket")  # type: ignore[no-any-return]
+@pytest.fixture
+def lake(lake_url: str) -> Lake:
+    return open_lake(lake_url)
 
 
 @pytest.fixture
-def bucket(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3Lake:
-    """A lake below a prefix of a new bucket, and the settings to open it."""
-    for name, value in s3.environment().items():
-        monkeypatch.setenv(name, value)
-    url = f"{s3.make_bucket(bucket_name(tmp_path))}/some/prefix"
-    monkeypatch.setenv("LAKE__URL", url)
-    lake = open_lake(url)
+def bucket(bucket_url: str) -> S3Lake:
+    lake = open_lake(bucket_url)
     assert isinstance(lake, S3Lake)
     return lake
-
-
-def bucket_name(tmp_path: Path) -> str:
-    """One that no other test has: pytest numbers the folders of a session's tests."""
-    letters = "".join(it if it.isalnum() else "-" for it in tmp_path.name.lower())
-    return letters[-50:].strip("-")
 
 
 def test_what_is_written_is_read_back(lake: Lake) -> None:
@@ -140,6 +133,71 @@ def test_two_lakes_in_one_bucket_do_not_see_each_other(bucket: S3Lake, s3: S3Ser
     assert keys == ["some/prefix/raw/a.json"]
 
 
+@pytest.fixture
+def wire(
+    bucket_url: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[FaultyWire, Lake]]:
+    """A wire to S3, and a lake at the end of it."""
+    with FaultyWire(int(s3.endpoint.rpartition(":")[2])) as wire:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", wire.endpoint)
+        yield wire, open_lake(bucket_url)
+
+
+def test_a_write_whose_answer_was_lost_is_no_other_writers(wire: tuple[FaultyWire, Lake]) -> None:
+    faulty, lake = wire
+    faulty.lose["PUT"] = 1
+    lake.write_once("raw/a.json", b"mine")
+    assert faulty.lost == 1
+    assert lake.read("raw/a.json") == b"mine"
+    faulty.lose["PUT"] = 1
+    with pytest.raises(FileExistsError):
+        lake.write_once("raw/a.json", b"another's")
+    assert faulty.lost == 2
+    assert lake.read("raw/a.json") == b"mine"
+
+
+def test_an_answer_that_breaks_off_is_read_again(wire: tuple[FaultyWire, Lake]) -> None:
+    faulty, lake = wire
+    data = os.urandom(200_000)
+    lake.write("raw/a.json", data)
+    faulty.keep = 30_000
+    faulty.lose["GET"] = 2
+    assert lake.read("raw/a.json") == data
+    assert faulty.lost == 2
+    faulty.lose["GET"] = 1
+    with lake.open("raw/a.json") as file:
+        assert file.read() == data
+    assert faulty.lost == 3
+
+
+def test_a_transfer_of_many_parts_needs_memory_for_a_few(bucket: S3Lake, tmp_path: Path) -> None:
+    size = 256 * 1024 * 1024
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+    script = """
+import resource, sys
+from pathlib import Path
+from loaders.lake import open_lake
+lake = open_lake(sys.argv[1])
+lake.write("small", b"")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+lake.write_file("large", Path(sys.argv[2]))
+with lake.open("large") as file:
+    file.seek(0, 2)
+    print(file.tell(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, bucket.url, str(tmp_path / "large")],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    arrived, grown = map(int, done.stdout.split())
+    assert arrived == size
+    assert grown * 1024 < size / 2
+
+
 @pytest.mark.parametrize(
     ("encryption", "key"), [("AES256", ""), ("aws:kms", "alias/lake"), ("", "")]
 )
@@ -215,3 +273,34 @@ def test_what_is_wrong_with_a_lake_on_s3_is_said_in_one_line(
     assert says.format(endpoint) in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "planted" not in str(raised.value)
+
+
+def test_credentials_of_secrets_toml_open_a_lake_and_are_written_nowhere(
+    bucket_url: str, s3: S3Server, tmp_path: Path, home: Path
+) -> None:
+    folder = tmp_path / "project" / ".dlt"
+    folder.mkdir(parents=True)
+    credentials = {
+        "aws_access_key_id": s3.access_key,
+        "aws_secret_access_key": s3.secret_key,
+        "region_name": os.environ["AWS_DEFAULT_REGION"],
+        "endpoint_url": s3.endpoint,
+    }
+    lines = [f'{name} = "{value}"\n' for name, value in credentials.items()]
+    (folder / "secrets.toml").write_text("[lake.credentials]\n" + "".join(lines))
+    kept = {name: it for name, it in os.environ.items() if name not in s3.environment()}
+    done = subprocess.run(
+        [DLT, "pipeline", "exim", "run"],
+        cwd=tmp_path,
+        env=kept | {"DLT_PROJECT_DIR": str(folder.parent), "RUNTIME__LOG_LEVEL": "DEBUG"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    objects = s3.client().list_objects_v2(Bucket=bucket_url.split("/")[2])["Contents"]
+    assert any(it["Key"].startswith("some/prefix/stage/exim/") for it in objects)
+    assert s3.secret_key not in done.stdout + done.stderr
+    written = [path for path in home.rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if s3.secret_key.encode() in path.read_bytes()]

@@ -13,8 +13,9 @@ import orjson
 import pytest
 import requests
 from conftest import PROJECT, TODAY
-from pipelines import DLT, bodies, outcomes, query, raw_files, run
+from pipelines import DLT, bodies, lake, outcomes, query, raw_files, run
 
+from loaders.raw import COMPLETE, META
 from loaders.sample_api import SampleApi
 
 
@@ -41,7 +42,7 @@ def test_every_row_of_the_apis_reaches_the_warehouse(api: SampleApi, home: Path)
     assert len(ids) >= 150
     assert query(home, "select distinct logical_date from staging_kopis.venues") == [(TODAY,)]
     origins = query(home, "select distinct raw_file from staging_kopis.venues")
-    assert all((home / "lake" / origin).is_file() for (origin,) in origins)
+    assert all(lake().exists(origin) for (origin,) in origins)
     loads = "select distinct _dlt_load_id from staging_tour.stays"
     known = query(home, f"select * from staging_tour._dlt_loads where load_id in ({loads})")
     assert len(known) == 1
@@ -72,10 +73,10 @@ def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: 
 def test_a_second_run_makes_no_call_and_loads_the_same_rows(api: SampleApi, home: Path) -> None:
     run()
     first = query(home, "select * from staging_tour.places order by all")
-    before, files = api.calls.copy(), raw_files(home)
+    before, files = api.calls.copy(), raw_files()
     assert run() == (0, "")
     assert api.calls == before
-    assert raw_files(home) == files
+    assert raw_files() == files
     assert query(home, "select * from staging_tour.places order by all") == first
 
 
@@ -83,10 +84,10 @@ def test_raw_is_what_the_api_answered_with_its_request_beside_it(
     api: SampleApi, home: Path
 ) -> None:
     run("tour", table="stays")
-    for body in bodies(home, "tour/stays"):
-        meta = orjson.loads(body.with_name(body.name + ".meta.json").read_bytes())
+    for body in bodies("tour/stays"):
+        meta = orjson.loads(lake().read(body + META))
         asked = requests.get(meta["request"]["url"], {"serviceKey": "sample"}, timeout=10)
-        assert asked.content == body.read_bytes()
+        assert asked.content == lake().read(body)
         assert meta["status"] == 200
         assert "sample" not in str(meta).replace(api.url, "")
 
@@ -103,31 +104,32 @@ def kill_when(api: SampleApi, operation: str, calls: int, arguments: list[str]) 
     api.clear_faults()
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_a_killed_extraction_goes_on_without_asking_for_a_page_again(
     api: SampleApi, home: Path
 ) -> None:
     kill_when(api, "pblprfr/{id}", 40, ["pipeline", "kopis", "run"])
-    kept = bodies(home, "kopis/performance_details")
+    kept = bodies("kopis/performance_details")
     assert len(kept) == 39
     assert run("kopis") == (0, "")
     ids = query(home, "select performance_id from staging_kopis.performance_details")
     assert len(ids) == len(set(ids)) > 150
     assert api.calls["pblprfr/{id}"] == len(ids) + 1  # the call that was being answered
-    assert api.calls["pblprfr"] == len(bodies(home, "kopis/performances"))
+    assert api.calls["pblprfr"] == len(bodies("kopis/performances"))
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_an_answer_whose_description_was_lost_is_not_asked_for_again(
     api: SampleApi, home: Path
 ) -> None:
     run("tour", table="stays")
-    (complete,) = (home / "lake/raw/tour/stays").rglob("_complete.json")
-    complete.unlink()
-    for body in bodies(home, "tour/stays"):
-        body.with_name(body.name + ".meta.json").unlink()
+    (complete,) = (key for key in raw_files("tour/stays") if key.endswith(COMPLETE))
+    for key in (complete, *(body + META for body in bodies("tour/stays"))):
+        lake().delete(key)
     before = api.calls.copy()
     assert run("tour", table="stays") == (0, "")
     assert api.calls == before
-    assert complete.is_file()
+    assert lake().exists(complete)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_each_error_of_the_gateway_is_told_apart(
     (wrong,) = outcomes(home)["tour.stays"]["errors"]
     assert wrong.startswith(f"EngService2/searchStay2: {said}")
     assert api.calls["EngService2/searchStay2"] == calls
-    assert bodies(home, "tour/stays") == []
+    assert bodies("tour/stays") == []
 
 
 def test_a_refused_parameter_is_named(
@@ -196,7 +198,7 @@ def test_each_error_of_kopis_is_told_apart(
     (wrong,) = outcomes(home)["kopis.venues"]["errors"]
     assert wrong.startswith(f"prfplc: {said}")
     assert api.calls["prfplc"] == calls
-    assert bodies(home, "kopis/venues") == []
+    assert bodies("kopis/venues") == []
     assert query(home, "select count(*) from staging_kopis.venues") == [(0,)]
 
 
@@ -269,6 +271,7 @@ def test_an_api_that_is_not_there_is_named_without_its_key(
     assert not [path for path in kept if b"planted-secret" in path.read_bytes()]
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_details_beyond_the_allowance_are_left_to_the_next_days(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,15 +352,16 @@ def test_details_are_asked_only_for_what_is_new_or_changed(
     assert later.calls["prfplc/{id}"] < api.calls["prfplc/{id}"] / 4
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_a_refresh_keeps_both_answers_and_stages_the_newer(api: SampleApi, home: Path) -> None:
     run("kopis", table="venues")
-    first = raw_files(home)
+    first = raw_files()
     one = "<mt10id>FC999999</mt10id><fcltynm>New</fcltynm><mt13cnt>1</mt13cnt>"
     rest = "<fcltychartr> </fcltychartr><sidonm>서울</sidonm><gugunnm> </gugunnm><opende> </opende>"
     api.fail("prfplc", body=f"<dbs><db>{one}{rest}</db></dbs>")
     assert run("kopis", table="venues", refresh=True) == (0, "")
     assert query(home, "select venue_id from staging_kopis.venues") == [("FC999999",)]
-    assert raw_files(home).items() > first.items()
+    assert raw_files().items() > first.items()
     api.fail("prfplc", body="<dbs></dbs>")
     api.clear_faults()
     api.fail("prfplc", body="<dbs></dbs>")
@@ -365,16 +369,16 @@ def test_a_refresh_keeps_both_answers_and_stages_the_newer(api: SampleApi, home:
     assert query(home, "select venue_id from staging_kopis.venues") == []
 
 
-@pytest.mark.usefixtures("few_places")
+@pytest.mark.usefixtures("few_places", "lake_url")
 def test_a_past_date_is_staged_and_loaded_from_raw_alone(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run()
+    run("tour")
     rows = query(home, "select * from staging_tour.places order by all")
     monkeypatch.setenv("HELLO_KOREA_TODAY", str(TODAY + timedelta(days=3)))
     (home / "warehouse.duckdb").unlink()
     before = api.calls.copy()
-    assert run(date=str(TODAY)) == (0, "")
+    assert run("tour", date=str(TODAY)) == (0, "")
     assert api.calls == before
     loaded = query(home, "select * exclude (_dlt_load_id) from staging_tour.places order by all")
     assert loaded == [row[:-1] for row in rows]
@@ -383,6 +387,7 @@ def test_a_past_date_is_staged_and_loaded_from_raw_alone(
     assert "does not answer for a past date" in outcomes(home)["tour.places"]["notes"][0]
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_a_range_loads_each_of_its_dates(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,12 +398,13 @@ def test_a_range_loads_each_of_its_dates(
     assert days == [(start + timedelta(days=day),) for day in range(3)]
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_one_phase_alone_does_that_phase(api: SampleApi, home: Path) -> None:
     assert run("tour", table="stays", only="extract") == (0, "")
-    assert not (home / "lake" / "stage").exists()
+    assert lake().keys("stage") == []
     calls = api.calls.copy()
     assert run("tour", table="stays", only="stage") == (0, "")
-    assert list((home / "lake" / "stage").rglob("*.parquet"))
+    assert [key for key in lake().keys("stage") if key.endswith(".parquet")]
     assert not (home / "warehouse.duckdb").exists()
     assert run("tour", table="stays", only="load") == (0, "")
     assert query(home, "select count(*) from staging_tour.stays")[0][0] > 100
@@ -426,13 +432,14 @@ def test_without_a_key_the_sample_api_answers_and_every_phase_works_alone(
     assert query(home, "select count(*) from staging_tour.stays")[0][0] > 100
 
 
+@pytest.mark.usefixtures("lake_url")
 def test_a_raw_file_that_was_changed_is_named(api: SampleApi, home: Path) -> None:
     run("tour", table="stays")
-    body = bodies(home, "tour/stays")[0]
-    body.write_bytes(body.read_bytes().replace(b"a", b"b"))
+    body = bodies("tour/stays")[0]
+    lake().write(body, lake().read(body).replace(b"a", b"b"))
     assert run("tour", table="stays")[0] == 1
     (wrong,) = outcomes(home)["tour.stays"]["errors"]
-    assert body.name in wrong
+    assert body in wrong
     assert "checksum" in wrong
 
 
@@ -490,7 +497,7 @@ def test_a_warehouse_that_another_program_holds_is_named_and_loads_later(
         ("SOURCES__KOPIS__DAILY_ALLOWANCE", "many", "wants a number of calls"),
         ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "wants https://host/path"),
         ("HELLO_KOREA_TODAY", "yesterday", "wants a date such as 2026-11-22"),
-        ("LAKE__URL", "s3://bucket/lake", "wants a folder"),
+        ("LAKE__URL", "gs://bucket/lake", "wants a folder"),
         ("DBT_TARGET", "prod", "wants local"),
     ],
 )

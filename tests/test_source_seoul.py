@@ -69,7 +69,7 @@ def test_pages_are_asked_from_one_and_by_both_ends(
 ) -> None:
     monkeypatch.setattr(seoul, "PAGE_SIZE", 100)
     assert run("seoul", table="cultural_events") == (0, "")
-    names = [it.name.split(".")[2:4] for it in bodies(home, "seoul/cultural_events")]
+    names = [it.rpartition("/")[2].split(".")[2:4] for it in bodies("seoul/cultural_events")]
     count = len(generated_rows(TODAY)[EVENTS])
     asked = sorted((int(first), int(last)) for first, last in names)
     assert asked == [(first, first + 99) for first in range(1, count + 1, 100)]
@@ -124,7 +124,7 @@ def test_an_error_under_http_200_is_no_data_and_is_named(
     assert run("seoul", table="cultural_spaces")[0] == 1
     assert fault.value in said(home, "cultural_spaces")
     assert words in said(home, "cultural_spaces")
-    assert bodies(home, "seoul/cultural_spaces") == []
+    assert bodies("seoul/cultural_spaces") == []
     assert api.calls[SPACES] == (5 if fault.passes else 1)
 
 
@@ -146,7 +146,7 @@ def test_an_odd_answer_is_not_kept(api: SampleApi, home: Path, odd: str) -> None
     api.fail(SPACES, body=odd)
     assert run("seoul", table="cultural_spaces")[0] == 1
     assert Fault.UNREADABLE.value in said(home, "cultural_spaces")
-    assert bodies(home, "seoul/cultural_spaces") == []
+    assert bodies("seoul/cultural_spaces") == []
 
 
 @pytest.mark.parametrize("is_accepted", [True, False])
@@ -163,7 +163,7 @@ def test_the_key_in_the_path_is_nowhere_but_in_the_call(
     moved = f"{api.url}/seoul/{SECRET}/json/{SPACES}/1/1000/"
     api.fail(SPACES, status=301, headers={"Location": moved}, times=1)
     assert run("seoul")[0] == 1
-    assert bool(bodies(home, "seoul/cultural_events")) == is_accepted
+    assert bool(bodies("seoul/cultural_events")) == is_accepted
     assert "the address has moved" in said(home, "cultural_spaces")
     files = [path for path in home.rglob("*") if path.is_file()]
     assert len(files) > 5
