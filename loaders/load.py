@@ -1,7 +1,7 @@
 """Load: staged parquet into the schema `staging_<source>` of the warehouse, by dlt.
 
-A table's date is replaced in one transaction (dlt's delete-insert on `logical_date`). Redshift takes
-the rows by COPY from the lake, where dlt puts them under `load/`.
+A table's date is replaced in one transaction (dlt's delete-insert on `logical_date`). Redshift
+takes the rows by COPY from the lake, where dlt puts them under `load/`.
 """
 
 import logging

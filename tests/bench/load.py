@@ -33,17 +33,18 @@ GROWTH = 1.1
 
 
 def main(sizes: list[int]) -> None:
-    with tempfile.TemporaryDirectory() as folder, S3Server(Path(folder, "s3")) as s3:
-        with RedshiftServer(Path(folder, "redshift"), s3) as redshift:
-            environment = s3.environment() | redshift.environment()
-            environment["LAKE__URL"] = s3.make_bucket("bench")
-            environment["DBT_TARGET"] = "redshift"
-            os.environ.update(environment)
-            peaks = [measured(Path(folder, f"home-{rows}"), rows) for rows in sizes]
-            print(
-                f"  peak at {sizes[-1]:,} rows to that at {sizes[0]:,}: "
-                f"{peaks[-1] / peaks[0]:.2f} (at most {GROWTH})"
-            )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        S3Server(Path(folder, "s3")) as s3,
+        RedshiftServer(Path(folder, "redshift"), s3) as redshift,
+    ):
+        os.environ.update(s3.environment() | redshift.environment())
+        os.environ |= {"LAKE__URL": s3.make_bucket("bench"), "DBT_TARGET": "redshift"}
+        peaks = [measured(Path(folder, f"home-{rows}"), rows) for rows in sizes]
+    print(
+        f"  peak at {sizes[-1]:,} rows to that at {sizes[0]:,}: "
+        f"{peaks[-1] / peaks[0]:.2f} (at most {GROWTH})"
+    )
 
 
 def measured(home: Path, rows: int) -> float:

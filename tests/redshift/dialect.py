@@ -1,5 +1,5 @@
-"""Redshift's SQL as PostgreSQL takes it: what stands only in Redshift's DDL is taken out and kept as
-a comment that the database records, functions of its own get their schema, and what Redshift
+"""Redshift's SQL as PostgreSQL takes it: what stands only in Redshift's DDL is taken out and kept
+as a comment that the database records, functions of its own get their schema, and what Redshift
 refuses is refused."""
 
 import json
@@ -237,9 +237,10 @@ def _grants(statement: list[Token], edits: Edits) -> None:
 
 def _types(statement: list[Token], edits: Edits) -> None:
     for index, token in enumerate(statement):
-        if token.word in ("numeric", "decimal") and not words_at(statement, index + 1, "("):
-            if index and statement[index - 1].word in ("as", "::"):
-                edits.put(token, "numeric(18, 0)")
+        cast_to = index > 0 and statement[index - 1].word in ("as", "::")
+        bare = token.word in ("numeric", "decimal") and not words_at(statement, index + 1, "(")
+        if cast_to and bare:
+            edits.put(token, "numeric(18, 0)")
         if token.word in ("varchar", "nvarchar") and words_at(
             statement, index + 1, "(", "max", ")"
         ):

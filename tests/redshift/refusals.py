@@ -1,5 +1,5 @@
-"""What Redshift does not take, from its documentation: "Amazon Redshift and PostgreSQL", with its pages
-on unsupported features, data types and functions, and on functions of the leader node.
+"""What Redshift does not take, from its documentation: "Amazon Redshift and PostgreSQL", with its
+pages on unsupported features, data types and functions, and on functions of the leader node.
 
 docs.aws.amazon.com/redshift/latest/dg/c_redshift-and-postgres-sql.html
 """

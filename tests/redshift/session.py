@@ -1,6 +1,7 @@
 """One client's session: its messages go to PostgreSQL, the SQL in them translated, COPY and UNLOAD
 carried out, and what Redshift would refuse refused; the answers come back in Redshift's terms."""
 
+import contextlib
 import select
 import socket
 import struct
@@ -11,7 +12,7 @@ from redshift import transfer, wire
 from redshift.dialect import translate
 from redshift.refusals import RefusedError
 from redshift.transfer import TransferError
-from redshift.wire import Closed, Message, Stream
+from redshift.wire import ClosedError, Message, Stream
 
 SERVER_VERSION = "8.0.2"
 NO_OPERATION = "do $$ begin end $$"
@@ -47,7 +48,7 @@ class Session:
             self._backend = Stream(backend)
             if self._start():
                 self._relay()
-        except (Closed, OSError):
+        except (ClosedError, OSError):
             pass
         finally:
             self._client.socket.close()
@@ -99,7 +100,7 @@ class Session:
             name, sql, types = body.split(b"\0", 2)
             self._parse(name, sql.decode(), types)
         elif kind == b"X":
-            raise Closed
+            raise ClosedError
         else:
             self._backend.send((kind, body))
 
@@ -160,10 +161,8 @@ class Session:
                 self._backend.send((b"d", chunk))
         except Exception as error:
             self._backend.send((b"f", wire.text(str(error))))
-            try:
+            with contextlib.suppress(BackendError):
                 self._until(b"Z")
-            except BackendError:
-                pass
             raise
         self._backend.send((b"c", b""))
         tags = [body for kind, body in self._messages() if kind == b"C"]

@@ -226,7 +226,7 @@ def _json_texts(body: bytes, zipped: bool, wanted: list[tuple[str, str, int]]) -
 
 
 def _table_columns(transfer: Transfer, backend: Backend) -> list[tuple[str, str, int]]:
-    """Name, type and type modifier of the columns that the file's stand for, in the file's order."""
+    """Name, type and type modifier of the columns that the file's stand for, in its order."""
     found = backend.query(
         "select attname, format_type(atttypid, null), atttypmod from pg_attribute"
         f" where attrelid = '{transfer.what}'::regclass and attnum > 0 and not attisdropped"

@@ -13,7 +13,7 @@ Message = tuple[bytes, bytes]
 CANCEL, SSL, GSS = 80877102, 80877103, 80877104
 
 
-class Closed(Exception):
+class ClosedError(Exception):
     """The other side is gone."""
 
 
@@ -28,7 +28,7 @@ class Stream:
         return self.socket.fileno()
 
     def receive(self) -> list[Message]:
-        """Waits for bytes; the messages that are now complete. Raises Closed."""
+        """Waits for bytes; the messages that are now complete. Raises ClosedError."""
         self._read()
         return list(self._complete())
 
@@ -58,15 +58,15 @@ class Stream:
         try:
             self.socket.sendall(data)
         except OSError:
-            raise Closed from None
+            raise ClosedError from None
 
     def _read(self) -> None:
         try:
             data = self.socket.recv(262_144)
         except OSError:
-            raise Closed from None
+            raise ClosedError from None
         if not data:
-            raise Closed
+            raise ClosedError
         self._received += data
 
     def _complete(self) -> Iterator[Message]:
