@@ -38,12 +38,13 @@ class ExportAfterBuild(dbtPlugin):
 def export(target_dir: Path) -> None:
     """Ends dbt with a failure, and one line that says why, where the export fails."""
     # Not at the top: they take a second, and every dbt command would wait for them.
-    from loaders.export import export, exports
+    from loaders.export import export, exports, is_of_exporting_target
     from loaders.marts import ExportError, keep_proof
     from loaders.settings import SettingError
 
-    keep_proof(target_dir)
     try:
+        if is_of_exporting_target(target_dir):
+            keep_proof(target_dir)
         if exports(target_dir):
             for line in export(target_dir).lines():
                 fire_event(Note(msg=line), level=EventLevel.INFO)

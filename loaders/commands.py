@@ -137,8 +137,9 @@ def _remember(outcomes: list[Outcome]) -> None:
 
 def _export(output: Console, words: list[object]) -> tuple[int, str]:
     """Exports again what the last `dbt build` proved."""
-    from loaders.export import export  # with dbt, which takes a second that other commands save
-    from loaders.marts import ExportError, proved_artifacts
+    # Not at the top: they come with dbt, which takes a second that other commands save.
+    from loaders.export import export, proved_artifacts
+    from loaders.marts import ExportError
 
     if any(words):
         return BAD_SETTING, "dlt pipeline rds run takes no options: it exports the last dbt build"

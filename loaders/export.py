@@ -26,7 +26,16 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
 from loaders import rds, rds_tables, settings
-from loaders.marts import PROVED, ExportError, Json, Mart, prove, read_manifest, read_run_results
+from loaders.marts import (
+    PROVED,
+    ExportError,
+    Json,
+    Mart,
+    last_build,
+    prove,
+    read_manifest,
+    read_run_results,
+)
 
 BATCH_ROWS = 50_000
 CSV = csv.WriteOptions(include_header=False, quoting_style="needed")
@@ -65,12 +74,24 @@ class Report:
         ]
 
 
+def is_of_exporting_target(target_dir: Path) -> bool:
+    """Whether the build in `target_dir` is of a target in `rds.targets`."""
+    args = read_run_results(target_dir)["args"]
+    return _profile(args, target_dir).target_name in _exporting_targets()
+
+
 def exports(target_dir: Path) -> bool:
     """Whether the build in `target_dir` is one that ends in an export: of a target in
     `rds.targets`, on all rows (`--empty` and `--sample` are trials)."""
     args = read_run_results(target_dir)["args"]
-    trial = args.get("empty") or args.get("sample")
-    return not trial and _profile(args, target_dir).target_name in _exporting_targets()
+    return is_of_exporting_target(target_dir) and not (args.get("empty") or args.get("sample"))
+
+
+def proved_artifacts(target_dir: Path) -> Path:
+    """The folder with the artifacts of the last build of a target in `rds.targets`: dbt's own, or
+    the copy in it where a build of another target, or another command, came after."""
+    last, kept = last_build(target_dir), target_dir / PROVED
+    return kept if kept.is_dir() and not is_of_exporting_target(last) else last
 
 
 def export(target_dir: Path) -> Report:

@@ -89,13 +89,14 @@ def read_run_results(target_dir: Path) -> Json:
 
 
 def keep_proof(target_dir: Path) -> None:
-    """Keeps what a build proved, because other commands of dbt write over its artifacts."""
+    """Keeps what a build proved, because other commands of dbt, and builds of targets that export
+    nothing, write over its artifacts."""
     (target_dir / PROVED).mkdir(exist_ok=True)
     for name in ("manifest.json", "run_results.json"):
         shutil.copy(target_dir / name, target_dir / PROVED / name)
 
 
-def proved_artifacts(target_dir: Path) -> Path:
+def last_build(target_dir: Path) -> Path:
     """The folder with the artifacts of the last build: dbt's own, unless a later command wrote
     over them and a copy is there."""
     try:

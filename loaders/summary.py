@@ -8,7 +8,7 @@ from typing import Any
 from loaders import settings
 from loaders.commands import LAST_RUN
 from loaders.display import console, outcomes_table, remarks
-from loaders.marts import proved_artifacts
+from loaders.marts import last_build
 from loaders.run import Outcome
 from loaders.sources import SOURCES
 from loaders.work import needs_sample
@@ -24,7 +24,7 @@ def main() -> None:
         for line in remarks(outcomes):
             output.print(line, highlight=False, markup=False, soft_wrap=True)
     output.rule("dbt build")
-    for line in build_lines(_read(proved_artifacts(artifacts) / "run_results.json", {})):
+    for line in build_lines(_read(last_build(artifacts) / "run_results.json", {})):
         output.print(line, highlight=False)
     output.rule("export")
     for line in export_lines(_read(artifacts / "export.json", {})):

@@ -41,7 +41,9 @@ shop:
       type: duckdb
       path: "{{ env_var('HELLO_KOREA_HOME') }}/warehouse.duckdb"
       threads: 1
-    ci: *duckdb
+    ci:
+      <<: *duckdb
+      schema: ci
 """
 
 SCHEMA = """

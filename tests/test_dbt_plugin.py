@@ -15,6 +15,8 @@ from conftest import heed_interrupts
 from dbt.cli.main import dbtRunner
 from small_project import SmallProject, postgres
 
+from loaders import commands
+
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -108,6 +110,23 @@ def test_builds_in_one_process_export_each_time(
     failed = dbtRunner().invoke(build)
     assert not failed.success
     assert "Connection refused" in str(failed.exception)
+
+
+def test_a_build_of_another_target_leaves_the_proof_and_the_website_as_they_were(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.dbt("build").returncode == 0
+    proved = report(project)
+    project.warehouse("delete from raw.events where event_id < 50")
+    assert project.dbt("build", "--target", "ci").returncode == 0
+    assert report(project) == proved
+
+    for name, value in {**project.environment, "DBT_TARGET_PATH": str(project.target_dir)}.items():
+        monkeypatch.setenv(name, value)
+    assert commands.run("rds", None, None, None, False, False) == (0, "")
+    again = report(project)
+    assert (again["run_id"], again["target"]) == (proved["run_id"], "local")
+    assert {each["table"]: each["unchanged"] for each in again["tables"]}["events"] == 100
 
 
 def test_an_interrupted_build_exports_nothing(project: SmallProject) -> None:

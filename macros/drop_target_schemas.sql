@@ -1,0 +1,15 @@
+{#- `dbt run-operation drop_target_schemas --target ci`: what a run of CI, or a developer, leaves
+    behind. The names are those that this project builds into, so that the schemas of `dev_anna`
+    are told from those of `dev_anna_kim`. -#}
+{% macro drop_target_schemas() -%}
+    {%- if is_the_real_warehouse() -%}
+        {{ exceptions.raise_compiler_error(
+            "--target is '" ~ target.name ~ "': drop_target_schemas wants one of your own, such as ci or dev"
+        ) }}
+    {%- endif -%}
+    {%- set built = graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'seed', 'snapshot']) -%}
+    {%- for schema in built | map(attribute='schema') | unique | sort -%}
+        {%- do adapter.drop_schema(api.Relation.create(database=target.database, schema=schema)) -%}
+        {%- do log('dropped ' ~ schema, info=true) -%}
+    {%- endfor -%}
+{%- endmacro %}
