@@ -206,7 +206,7 @@ def _refuse_words(tokens: list[Token]) -> None:
         raise RefusedError("not supported on Redshift")
 
 
-def _refuse_tree(tree: exp.Expression, functions: set[str]) -> None:
+def _refuse_tree(tree: exp.Expr, functions: set[str]) -> None:
     for node in tree.find_all(exp.DataType):
         # A type of Redshift's name, and no array of it.
         if node.this in (exp.DataType.Type.ARRAY, exp.DataType.Type.STRUCT, exp.DataType.Type.MAP):
@@ -214,8 +214,8 @@ def _refuse_tree(tree: exp.Expression, functions: set[str]) -> None:
         name = node.sql("redshift").split("(")[0].split(" ")[0].lower()
         if name not in TYPES:
             raise RefusedError(f'type "{name}" does not exist')
-    for node in tree.find_all(exp.Anonymous):
-        name = str(node.this).lower()
+    for call in tree.find_all(exp.Anonymous):
+        name = str(call.this).lower()
         known = DOCUMENTED_FUNCTIONS | LEADER_NODE_FUNCTIONS
         if name not in known and not name.startswith("pg_"):
             raise RefusedError(f"function {name}() does not exist")
@@ -224,13 +224,13 @@ def _refuse_tree(tree: exp.Expression, functions: set[str]) -> None:
             f"Specified types or functions ({', '.join(sorted(functions & LEADER_NODE_FUNCTIONS))})"
             f" not supported on Redshift tables: {', '.join(sorted(leaders))}"
         )
-    for node in tree.find_all(exp.Subquery, exp.Exists):
-        if node.find(exp.Limit) and _is_correlated(node):
+    for subquery in tree.find_all(exp.Subquery, exp.Exists):
+        if subquery.find(exp.Limit) and _is_correlated(subquery):
             raise RefusedError("This type of correlated subquery pattern is not supported yet")
     _refuse_unqualified_late_binding(tree)
 
 
-def _user_tables(tree: exp.Expression) -> set[str]:
+def _user_tables(tree: exp.Expr) -> set[str]:
     """The tables of users that are read, not the ones that are made."""
     ctes = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
     return {
@@ -245,7 +245,7 @@ def _user_tables(tree: exp.Expression) -> set[str]:
     }
 
 
-def _is_correlated(subquery: exp.Expression) -> bool:
+def _is_correlated(subquery: exp.Expr) -> bool:
     own = {table.alias_or_name.lower() for table in subquery.find_all(exp.Table)}
     own |= {inner.alias_or_name.lower() for inner in subquery.find_all(exp.Subquery)}
     return any(
@@ -253,7 +253,7 @@ def _is_correlated(subquery: exp.Expression) -> bool:
     )
 
 
-def _refuse_unqualified_late_binding(tree: exp.Expression) -> None:
+def _refuse_unqualified_late_binding(tree: exp.Expr) -> None:
     if not tree.args.get("no_schema_binding"):
         return
     ctes = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}

@@ -47,7 +47,7 @@ class Token:
 
 def tokens_of(sql: str) -> list[Token]:
     return [
-        Token(piece.lastgroup if piece.lastgroup != "tag" else "dollars", piece[0], *piece.span())
+        Token(str(piece.lastgroup), piece[0], *piece.span())
         for piece in _PIECES.finditer(sql)
         if not piece["blank"]
     ]

@@ -44,6 +44,21 @@ FLAGS = {
     "manifest",
 }
 """Options that have no value of their own."""
+UNITS = ("s", "ms", "us", "ns")
+FITTING = {
+    "boolean": [pa.bool_()],
+    "smallint": [pa.int16()],
+    "integer": [pa.int32()],
+    "bigint": [pa.int64()],
+    "real": [pa.float32()],
+    "double precision": [pa.float64()],
+    "date": [pa.date32()],
+    "timestamp without time zone": [pa.timestamp(unit) for unit in UNITS],
+    "timestamp with time zone": [pa.timestamp(unit, "UTC") for unit in UNITS],
+    "character varying": [pa.string(), pa.large_string()],
+    "character": [pa.string(), pa.large_string()],
+}
+"""What a column's values may be in the file."""
 CSV = csv.WriteOptions(include_header=False, quoting_style="needed")
 
 
@@ -262,34 +277,9 @@ def _check(wanted: list[tuple[str, str, int]], found: pa.Schema, url: str) -> No
 def _fits(data_type: str, modifier: int, found: pa.DataType) -> bool:
     if pa.types.is_dictionary(found):  # a way of writing texts
         found = found.value_type
-    match data_type:
-        case "boolean":
-            return pa.types.is_boolean(found)
-        case "smallint":
-            return found == pa.int16()
-        case "integer":
-            return found == pa.int32()
-        case "bigint":
-            return found == pa.int64()
-        case "real":
-            return found == pa.float32()
-        case "double precision":
-            return found == pa.float64()
-        case "numeric":
-            precision, scale = divmod(modifier - 4, 65_536)
-            return pa.types.is_decimal(found) and (found.precision, found.scale) == (
-                precision,
-                scale,
-            )
-        case "date":
-            return found == pa.date32()
-        case "timestamp without time zone":
-            return pa.types.is_timestamp(found) and found.tz is None
-        case "timestamp with time zone":
-            return pa.types.is_timestamp(found)
-        case "character varying" | "character":
-            return pa.types.is_string(found) or pa.types.is_large_string(found)
-    return False
+    if data_type == "numeric":
+        return bool(found == pa.decimal128(*divmod(modifier - 4, 65_536)))
+    return found in FITTING[data_type]
 
 
 def _csv(batch: pa.RecordBatch, wanted: list[tuple[str, str, int]]) -> bytes:
