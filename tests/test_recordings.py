@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 import psycopg2
 import pytest
@@ -305,3 +306,19 @@ def test_a_second_path_makes_no_call_and_exports_nothing(
     report = orjson.loads((arrived.home / "target" / "export.json").read_bytes())
     changes = {(it["inserted"], it["changed"], it["deleted"]) for it in report["tables"]}
     assert changes == {(0, 0, 0)}
+
+
+def test_every_text_fits_its_column_in_bytes_as_redshift_counts_them(arrived: Arrived) -> None:
+    manifest = orjson.loads((arrived.home / "target" / "manifest.json").read_bytes())
+    columns = [
+        (f"{node['schema']}.{node['alias']}", column["name"], int(length[1]))
+        for node in manifest["nodes"].values()
+        if node["config"].get("contract", {}).get("enforced")
+        for column in node["columns"].values()
+        if (length := re.fullmatch(r"varchar\((\d+)\)", column["data_type"]))
+    ]
+    assert len(columns) > 300
+    with duckdb.connect(str(arrived.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        for table, name, at_most in columns:
+            sql = f"select {name} from {table} where strlen({name}) > {at_most}"
+            assert warehouse.sql(sql).fetchall() == [], f"{table}.{name}"
