@@ -4,14 +4,13 @@ One transaction under one lock: tables are filled and upserted parents first, th
 are deleted children first. Readers see the state before or the state after.
 """
 
-import hashlib
 import io
 import json
 import os
 from argparse import Namespace
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
-from loaders import rds, rds_tables, settings
+from loaders import rds, rds_tables, settings, warehouse
 from loaders.marts import (
     PROVED,
     ExportError,
@@ -36,13 +35,10 @@ from loaders.marts import (
     read_manifest,
     read_run_results,
 )
+from loaders.warehouse import Warehouse
 
-BATCH_ROWS = 50_000
 CSV = csv.WriteOptions(include_header=False, quoting_style="needed")
 """Every text in quotes and no null, so that COPY tells an empty text from a null."""
-
-Read = Callable[[str], Iterator[pa.RecordBatch]]
-"""Runs a query on the warehouse: its rows in batches. All queries see one state."""
 
 
 @dataclass(frozen=True)
@@ -149,16 +145,16 @@ def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[
     url = rds.database_url(report.target)
     try:
         with (
-            _warehouse(credentials) as read,
+            warehouse.opened(credentials) as source,
             closing(rds.connect(url)) as connection,
-            connection,
             connection.cursor() as cursor,
         ):
             rds.lock(cursor)
             rds.prepare(cursor)
-            changes = _export_marts(cursor, marts, read)
+            changes = _export_marts(cursor, marts, source)
             for change in changes:
                 rds.log(cursor, report.run_id, change)
+            rds.commit(connection)
             return changes
     except LockNotAvailable:
         holders = rds.lock_holders(url, [mart.table for mart in marts])
@@ -175,10 +171,12 @@ def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[
         raise ExportError(f"nothing was exported: {_one_line(error)}") from error
 
 
-def _export_marts(cursor: Cursor, marts: tuple[Mart, ...], read: Read) -> tuple[rds.Change, ...]:
+def _export_marts(
+    cursor: Cursor, marts: tuple[Mart, ...], source: Warehouse
+) -> tuple[rds.Change, ...]:
     """All of `marts`, parents first, in the transaction of `cursor`."""
     filled = {mart.table for mart in marts if not rds_tables.has_rows(cursor, mart)}
-    changes = {mart.table: _load(cursor, mart, read, mart.table in filled) for mart in marts}
+    changes = {mart.table: _load(cursor, mart, source, mart.table in filled) for mart in marts}
     staged = {mart.table: mart for mart in marts if mart.table not in filled}
     for mart in reversed(staged.values()):
         started = perf_counter()
@@ -193,11 +191,10 @@ def _export_marts(cursor: Cursor, marts: tuple[Mart, ...], read: Read) -> tuple[
     return tuple(changes.values())
 
 
-def _load(cursor: Cursor, mart: Mart, read: Read, empty: bool) -> rds.Change:
+def _load(cursor: Cursor, mart: Mart, source: Warehouse, empty: bool) -> rds.Change:
     started_at, started = _now(), perf_counter()
-    (counted,) = read(f"select count(*) as rows from {mart.relation}")
-    rows = counted.column("rows")[0].as_py()
-    with closing(_csv(mart, read)) as chunks:
+    rows = source.count(mart.relation)
+    with closing(_csv(mart, source)) as chunks:
         copied = (rds_tables.fill if empty else rds_tables.stage)(cursor, mart, chunks)
     if copied != rows:
         raise ExportError(f"{mart.table}: {rows:,} rows in the warehouse, {copied:,} arrived")
@@ -224,11 +221,11 @@ def _kept(cursor: Cursor, mart: Mart, rows: int) -> int:
     return over
 
 
-def _csv(mart: Mart, read: Read) -> Generator[bytes, None, None]:
+def _csv(mart: Mart, source: Warehouse) -> Generator[bytes, None, None]:
     """The mart's rows as COPY reads them. Each batch is made while the one before is sent: two
     are in memory, never the table."""
-    columns = ", ".join(f'"{name}"' for name in mart.column_names)
-    chunks = (_encoded(mart, batch) for batch in read(f"select {columns} from {mart.relation}"))
+    batches = source.rows(mart.relation, mart.column_names)
+    chunks = (_encoded(mart, batch) for batch in batches)
     with ThreadPoolExecutor(1, "csv") as thread:
         ahead = thread.submit(next, chunks, None)
         while (chunk := ahead.result()) is not None:
@@ -283,57 +280,6 @@ def _profile(args: Json, target_dir: Path) -> Any:
         raise ExportError(f"dbt's profile can't be read: {_one_line(error)}") from error
     finally:
         set_flags(flags)  # type: ignore[no-untyped-call]
-
-
-def _warehouse(credentials: Any) -> AbstractContextManager[Read]:
-    return {"duckdb": _duckdb, "redshift": _redshift}[credentials.type](credentials)
-
-
-@contextmanager
-def _duckdb(credentials: Any) -> Iterator[Read]:
-    # Opened as dbt-duckdb opens it: within one process DuckDB lets a file be opened twice only
-    # with the same settings, and after `dbt build` dbt still has it open.
-    import duckdb
-    from dbt.adapters.duckdb import environments
-
-    try:
-        environment = environments.create(credentials)
-        try:
-            connection = environment.handle().cursor()  # type: ignore[no-untyped-call]
-            connection.begin()
-            yield lambda query: connection.sql(query).to_arrow_reader(BATCH_ROWS)
-        finally:
-            environment.close()  # type: ignore[no-untyped-call]
-    except duckdb.Error as error:
-        raise ExportError(f"the warehouse {credentials.path}: {_one_line(error)}") from error
-
-
-@contextmanager
-def _redshift(credentials: Any) -> Iterator[Read]:
-    from dbt.adapters.redshift.connections import get_connection_method
-    from redshift_connector.error import Error
-
-    try:
-        with closing(get_connection_method(credentials)()) as connection:
-            connection.autocommit = False  # one transaction: a cursor needs it, and one state
-            yield lambda query: read_by_cursor(connection, query)
-    except Error as error:
-        raise ExportError(f"the warehouse {credentials.host}: {_one_line(error)}") from error
-
-
-def read_by_cursor(connection: Any, query: str) -> Iterator[pa.RecordBatch]:
-    """A query's rows through a cursor of the server: a plain query would bring all at once."""
-    # A name of its own: the driver takes two like statements to have the same columns.
-    mart = f"mart_{hashlib.sha256(query.encode()).hexdigest()[:16]}"
-    with closing(connection.cursor()) as cursor:
-        cursor.execute(f"declare {mart} cursor for {query}")
-        cursor.execute(f"fetch forward {BATCH_ROWS} from {mart}")
-        while rows := cursor.fetchall():
-            names = [column[0] for column in cursor.description]
-            columns = zip(*rows, strict=True)
-            yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], names)
-            cursor.execute(f"fetch forward {BATCH_ROWS} from {mart}")
-        cursor.execute(f"close {mart}")
 
 
 def _now() -> str:

@@ -86,7 +86,28 @@ def _is_local(host: str) -> bool:
 
 
 def connect(url: str) -> Connection:
-    return psycopg2.connect(url, application_name=APPLICATION, connect_timeout=30)
+    return psycopg2.connect(
+        url,
+        application_name=APPLICATION,
+        connect_timeout=30,
+        # A network that is gone is noticed within two minutes, not after hours.
+        keepalives_idle=60,
+        keepalives_interval=10,
+        keepalives_count=6,
+        tcp_user_timeout=120_000,
+    )
+
+
+def commit(connection: Connection) -> None:
+    """Raises ExportError where the database did not say whether it did."""
+    try:
+        connection.commit()
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise ExportError(
+            "the connection to the database was lost while the export was committed: it is there"
+            f" wholly or not at all ({' '.join(str(error).split())}); `dlt pipeline rds run` makes"
+            " sure of it"
+        ) from None
 
 
 def lock(cursor: Cursor) -> None:
@@ -96,7 +117,11 @@ def lock(cursor: Cursor) -> None:
     """
     cursor.execute(
         "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
-        "set_config('maintenance_work_mem', '256MB', true)",
+        "set_config('maintenance_work_mem', '256MB', true), "
+        # The lock of an exporter whose machine is gone is free again after two minutes.
+        "set_config('tcp_keepalives_idle', '60', true), "
+        "set_config('tcp_keepalives_interval', '10', true), "
+        "set_config('tcp_keepalives_count', '6', true)",
         [
             f"{_seconds('rds.lock_timeout', 300)}s",
             f"{_seconds('rds.statement_timeout', 1800)}s",

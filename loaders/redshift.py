@@ -71,6 +71,21 @@ def iam_role() -> str | None:
     )
 
 
+def authorization() -> str:
+    """How Redshift gets at the lake, as COPY and UNLOAD want it: what the loader's COPY has too."""
+    role = iam_role()
+    if role:
+        return f"iam_role '{role}'"
+    from loaders import s3  # with boto3, which takes a while
+
+    keys = s3.session().get_credentials().get_frozen_credentials()
+    token = f";token={keys.token}" if keys.token else ""
+    return (
+        f"credentials 'aws_access_key_id={keys.access_key}"
+        f";aws_secret_access_key={keys.secret_key}{token}'"
+    )
+
+
 def _required(name: str, wants: str, *, secret: bool = False) -> str:
     found = settings.read(f"{CREDENTIALS}.{name}", "", str, wants, secret=secret)
     if not found:

@@ -21,7 +21,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from small_project import SmallProject, postgres
 
 from loaders import embedded_postgres, rds
-from loaders.export import Report, export, exports, read_by_cursor
+from loaders.export import Report, export, exports
 from loaders.marts import ExportError
 from loaders.settings import SettingError
 
@@ -633,22 +633,6 @@ def test_a_far_database_with_verify_full_is_taken(monkeypatch: pytest.MonkeyPatc
 def test_another_target_than_local_needs_a_database() -> None:
     with pytest.raises(SettingError, match="RDS__URL is not set"):
         rds.database_url("redshift")
-
-
-def test_a_query_is_read_in_batches_through_a_cursor_of_the_server(
-    project: SmallProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("loaders.export.BATCH_ROWS", 30)
-    run(project)
-    with closing(psycopg2.connect(project.url)) as connection:
-        batches = list(read_by_cursor(connection, "select event_id, title, price from events"))
-
-    assert [batch.num_rows for batch in batches] == [30, 30, 30, 10]
-    assert batches[3].to_pylist()[9] == {
-        "event_id": 99,
-        "title": "Event 99",
-        "price": Decimal("24.750000000"),
-    }
 
 
 @pytest.fixture

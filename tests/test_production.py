@@ -205,15 +205,17 @@ def test_the_docs_tell_of_each_table_in_redshift(production: Production) -> None
     assert stats["rows"]["value"] > 0
 
 
-def test_full_refreshes_give_the_rows_that_the_days_gave(production: Production) -> None:
-    before = {table: rows_of(production.rds_url, table) for table in served(production.rds_url)}
+@pytest.mark.parametrize("table", ["star.fct_fare", "frequent.freq_cheapest_fare"])
+def test_a_full_refresh_gives_the_rows_that_the_days_gave(
+    production: Production, table: str
+) -> None:
+    of_all_days = f"select t::text from {table} as t order by 1"
+    days = production.redshift.query(of_all_days)
+    assert len(days) > 100
     production.newcomer.succeeds(
-        "dbt", "build", "--full-refresh", "--select", "config.materialized:incremental+"
+        "dbt", "build", "--full-refresh", "--select", table.partition(".")[2]
     )
-    tables = production.newcomer.artifact("export.json")["tables"]
-    assert {it["table"] for it in tables} >= {"fares"}
-    assert {(it["inserted"], it["changed"], it["deleted"]) for it in tables} == {(0, 0, 0)}
-    assert before == {table: rows_of(production.rds_url, table) for table in before}
+    assert production.redshift.query(of_all_days) == days
 
 
 def test_a_second_run_calls_nothing_and_copies_nothing(production: Production) -> None:

@@ -19,7 +19,7 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 from small_project import SmallProject
 
-from loaders import embedded_postgres
+from loaders import embedded_postgres, warehouse
 from loaders import export as export_module
 from loaders.export import export
 from loaders.marts import mart
@@ -106,8 +106,8 @@ def write_csv(project: SmallProject) -> Path:
     events = mart(project.manifest()["nodes"][EVENTS_ID])
     profile = export_module._profile({"target": "ci"}, project.target_dir)
     path = project.home / "events.csv"
-    with export_module._warehouse(profile.credentials) as read, path.open("wb") as file:
-        file.writelines(export_module._csv(events, read))
+    with warehouse.opened(profile.credentials) as source, path.open("wb") as file:
+        file.writelines(export_module._csv(events, source))
     return path
 
 
