@@ -40,7 +40,7 @@ profiles.yml .dlt/config.toml .dlt/secrets.toml: %: | %.example
 	@cp $*.example $@
 
 test: setup lint
-	@pytest
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: setup
 	@ruff check .

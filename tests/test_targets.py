@@ -16,7 +16,6 @@ from conftest import PROJECT
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from newcomer import Newcomer
 from redshift import RedshiftServer
-from s3_server import S3Server
 
 from loaders.export import _profile
 
@@ -122,22 +121,18 @@ def test_redshift_proves_who_it_is_unless_it_is_this_machine(
 
 
 def test_a_developer_builds_on_redshift_and_drops_it_again(
-    tiny: Path, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(PROJECT / "profiles.yml.example", tiny / "profiles.yml")
     monkeypatch.setenv("USER", "Anna.Kim@x")
-    schemas = (
-        "select nspname from pg_namespace where nspname like '%star' or nspname like '%seeds'"
-        " or nspname like '%snapshots' order by 1"
-    )
-    with RedshiftServer(tmp_path / "redshift", s3) as redshift:
-        for name, value in redshift.environment().items():
-            monkeypatch.setenv(name, value)
-        assert dbt(tiny, "build", "--target", "dev").success
-        layers = ("seeds", "snapshots", "star")
-        assert redshift.query(schemas) == [(f"dev_anna_kim_x_{layer}",) for layer in layers]
-        assert dbt(tiny, "run-operation", "drop_target_schemas", "--target", "dev").success
-        assert redshift.query(schemas) == []
+    schemas = "select nspname from pg_namespace where nspname like 'dev_anna%' order by 1"
+    for name, value in redshift.environment().items():
+        monkeypatch.setenv(name, value)
+    assert dbt(tiny, "build", "--target", "dev").success
+    layers = ("seeds", "snapshots", "star")
+    assert redshift.query(schemas) == [(f"dev_anna_kim_x_{layer}",) for layer in layers]
+    assert dbt(tiny, "run-operation", "drop_target_schemas", "--target", "dev").success
+    assert redshift.query(schemas) == []
 
 
 def tables(home: Path) -> dict[str, set[str]]:
