@@ -9,6 +9,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export RUNTIME__DLTHUB_TELEMETRY := false
 
+# What dbt compiles.
+SQL := dbt_project analyses tests/dbt
+
 .PHONY: run setup test lint bench lock clean
 
 run: setup
@@ -37,13 +40,14 @@ profiles.yml .dlt/config.toml .dlt/secrets.toml: %: | %.example
 	@cp $*.example $@
 
 test: setup lint
-	@pytest
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: setup
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@sqlfluff lint
+	@sqlfluff lint --processes 2 $(SQL)
+	@sqlfluff lint --processes 2 --config tests/sqlfluff/duckdb.cfg $(SQL)
 
 bench: setup
 	@python tests/bench/calls.py

@@ -26,6 +26,25 @@ TODAY = date(2026, 11, 22)
 SETTINGS = ("SOURCES__", "LAKE__", "AWS_", "DESTINATION__", "RDS__", "HELLO_KOREA_", "DBT_")
 
 
+SLOWEST_FIRST = ["test_production", "test_recordings", "built", "test_source_tour", "test_faults"]
+"""What a worker should not be left alone with at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests run in one worker, and all that read `built` in one, so that workers set
+    nothing up twice."""
+    for item in items:
+        reads_built = "built" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("built" if reads_built else item.path.stem))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    (group,) = (mark.args[0] for mark in item.iter_markers("xdist_group"))
+    return SLOWEST_FIRST.index(group) if group in SLOWEST_FIRST else len(SLOWEST_FIRST)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of this machine's user reach no test, and no test writes into the checkout."""
