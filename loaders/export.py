@@ -20,7 +20,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
+from psycopg2.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
@@ -161,6 +161,11 @@ def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[
         raise ExportError(
             f"nothing was exported: the database stayed locked by {holders} for longer than "
             "RDS__LOCK_TIMEOUT; wait for it, then `dlt pipeline rds run`"
+        ) from None
+    except QueryCanceled as error:
+        raise ExportError(
+            f"nothing was exported: {_one_line(error)}; if a statement may take longer than "
+            "RDS__STATEMENT_TIMEOUT, set it higher"
         ) from None
     except InsufficientPrivilege as error:
         raise ExportError(

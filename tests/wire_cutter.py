@@ -1,0 +1,78 @@
+"""A network that breaks: a proxy before a PostgreSQL's socket, which does something at one point of
+what passes through."""
+
+import select
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+ONCE = 65_536
+
+
+class WireCutter:
+    """Passes bytes on between `wire.url` and `url`, which names a server's socket. After `at` bytes
+    in one direction, `to_server` or `to_client`, it calls `then`, or else cuts the connection."""
+
+    def __init__(
+        self,
+        url: str,
+        way: str = "to_server",
+        at: int = -1,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        self._socket = str(Path(parse_qs(parts.query)["host"][0], ".s.PGSQL.5432"))
+        self._way, self._at = way, at
+        self._then = then
+        self.passed = {"to_server": 0, "to_client": 0}
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        self.url = f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{port}{parts.path}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass_on, args=[client], daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(self._socket)
+            ways = {client: (server, "to_server"), server: (client, "to_client")}
+            while True:
+                for side in select.select(list(ways), [], [])[0]:
+                    other, way = ways[side]
+                    try:
+                        data = side.recv(self._at_most(way))
+                        if not data:
+                            return
+                        other.sendall(data)
+                    except OSError:
+                        return
+                    self.passed[way] += len(data)
+                    if way == self._way and self.passed[way] == self._at:
+                        if self._then is None:
+                            return
+                        self._then()
+
+    def _at_most(self, way: str) -> int:
+        left = self._at - self.passed[way]
+        return min(ONCE, left) if way == self._way and left > 0 else ONCE
