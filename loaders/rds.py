@@ -86,16 +86,25 @@ def _is_local(host: str) -> bool:
 
 
 def connect(url: str) -> Connection:
-    return psycopg2.connect(
-        url,
-        application_name=APPLICATION,
-        connect_timeout=30,
-        # A network that is gone is noticed within two minutes, not after hours.
-        keepalives_idle=60,
-        keepalives_interval=10,
-        keepalives_count=6,
-        tcp_user_timeout=120_000,
-    )
+    """Raises ExportError."""
+    try:
+        return psycopg2.connect(
+            url,
+            application_name=APPLICATION,
+            connect_timeout=30,
+            # A network that is gone is noticed within two minutes, not after hours.
+            keepalives_idle=60,
+            keepalives_interval=10,
+            keepalives_count=6,
+            tcp_user_timeout=120_000,
+        )
+    except psycopg2.OperationalError as error:
+        said = " ".join(str(error).split())
+        remedy = "the server's own name as its host, and sslrootcert=<file of its authorities>"
+        raise ExportError(
+            f"nothing was exported: {said}; RDS__URL wants "
+            + (remedy if "certificate" in said else "a database that lets its user in")
+        ) from None
 
 
 def commit(connection: Connection) -> None:

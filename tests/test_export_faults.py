@@ -1,5 +1,6 @@
 """The website's database is lost, slow or held by another, at any point of an export."""
 
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+import trustme
 from small_project import SmallProject, postgres
 from wire_cutter import WireCutter
 
@@ -158,6 +160,34 @@ def crash(url: str) -> None:
         stop = [server.bin_path / "pg_ctl", "-D", folder, "-m", "immediate", "-w", "stop"]
         subprocess.run(stop, user=server.system_user, check=True, capture_output=True)
         embedded_postgres.start()
+
+
+def test_a_far_database_must_prove_its_name_by_an_authority_that_is_trusted(
+    project: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    other.cert_pem.write_to_path(tmp_path / "other.pem")
+    certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("db.example").configure_cert(certificate)
+    with WireCutter(project.url, certificate=certificate) as wire:
+        for host, file, said in (
+            ("other.example", "authority.pem", "does not match host name"),
+            ("db.example", "other.pem", "certificate verify failed"),
+            ("db.example", "authority.pem", None),
+        ):
+            monkeypatch.setenv(
+                "RDS__URL",
+                wire.url.replace("127.0.0.1", host)
+                + f"?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={tmp_path / file}",
+            )
+            if said is None:
+                assert export(project.target_dir).tables
+                continue
+            with pytest.raises(ExportError, match=said) as refused:
+                export(project.target_dir)
+            assert "RDS__URL wants" in str(refused.value)
+            assert "sslrootcert" in str(refused.value)
 
 
 def test_a_statement_that_takes_too_long_is_ended_and_told_by_its_setting(

@@ -3,6 +3,7 @@ what passes through."""
 
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ ONCE = 65_536
 
 class WireCutter:
     """Passes bytes on between `wire.url` and `url`, which names a server's socket. After `at` bytes
-    in one direction, `to_server` or `to_client`, it calls `then`, or else cuts the connection."""
+    in one direction, `to_server` or `to_client`, it calls `then`, or else cuts the connection. With
+    a certificate it speaks TLS, which the embedded server does not."""
 
     def __init__(
         self,
@@ -23,11 +25,13 @@ class WireCutter:
         way: str = "to_server",
         at: int = -1,
         then: Callable[[], None] | None = None,
+        certificate: ssl.SSLContext | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._socket = str(Path(parse_qs(parts.query)["host"][0], ".s.PGSQL.5432"))
         self._way, self._at = way, at
         self._then = then
+        self._certificate = certificate
         self.passed = {"to_server": 0, "to_client": 0}
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
@@ -54,6 +58,13 @@ class WireCutter:
             threading.Thread(target=self._pass_on, args=[client], daemon=True).start()
 
     def _pass_on(self, client: socket.socket) -> None:
+        if self._certificate:
+            client.recv(8)  # the request for TLS
+            client.sendall(b"S")
+            try:
+                client = self._certificate.wrap_socket(client, server_side=True)
+            except OSError:  # the client did not trust it
+                return
         with client, socket.socket(socket.AF_UNIX) as server:
             server.connect(self._socket)
             ways = {client: (server, "to_server"), server: (client, "to_client")}
