@@ -216,7 +216,10 @@ def redshift_roles(
             asked["SOURCES__EXIM__SERVICE_KEY"] = "sample"
             warehouse.succeeds(LOADER, "dlt", "pipeline", "exim", "run", **asked)
         warehouse.succeeds(
-            TRANSFORMER, "dbt", "build", "--select", "+rds_exchange_rates", RDS__TARGETS="none"
+            TRANSFORMER,
+            *("dbt", "build", "--select", "+rds_exchange_rates"),
+            *("--indirect-selection", "cautious"),
+            RDS__TARGETS="none",
         )
         warehouse.succeeds(EXPORTER, "dlt", "pipeline", "rds", "run")
         apply("redshift.sql", administrator, iam_role=IAM_ROLE)
