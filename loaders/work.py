@@ -1,6 +1,7 @@
 """One source in a run: its settings, what of it is asked for a date, and what is staged."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
@@ -111,16 +112,19 @@ def check_origin(lake: Lake, source: Source, api: Api) -> None:
     """Answers of the sample API and of a real one never mix in a lake. Raises SettingError."""
     origin = "this machine" if settings.is_this_machine(api.base_url) else "the internet"
     key = f"raw/{source.name}/_answered_by"
-    kept = lake.exists(key) and lake.folders(f"raw/{source.name}")
-    if not kept:
-        lake.write(key, origin.encode())
-    elif lake.read(key).decode() != origin:
+    if not lake.exists(key):
+        with suppress(FileExistsError):  # another process says it at this moment
+            lake.write_once(key, origin.encode())
+    said = lake.read(key).decode()
+    if said != origin and lake.folders(f"raw/{source.name}"):
         raise SettingError(
             "LAKE__URL",
             lake.url,
-            f"holds {source.name} answers from {lake.read(key).decode()}, and would now get some"
+            f"holds {source.name} answers from {said}, and would now get some"
             f" from {origin}: set another HELLO_KOREA_HOME, or remove this one",
         )
+    if said != origin:
+        lake.write(key, origin.encode())
 
 
 def changes_since(work: Work, table: Table, on: date) -> date | None:

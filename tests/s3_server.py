@@ -102,10 +102,11 @@ class S3Server:
             "AWS_ENDPOINT_URL_S3": self.endpoint,
         }
 
-    def client(self) -> Any:
+    def client(self, endpoint: str = "") -> Any:
+        """boto3's, to the server or to what stands before it at `endpoint`."""
         return boto3.client(
             "s3",
-            endpoint_url=self.endpoint,
+            endpoint_url=endpoint or self.endpoint,
             region_name=REGION,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,

@@ -1,0 +1,82 @@
+-- The users and groups of the warehouse, each with what it needs and nothing more. As a superuser, on
+-- a new database as on a running one, as often as you like, by psql:
+--     psql "$ADMIN_URL" -v iam_role=arn:aws:iam::<account>:role/<name> -f docs/access/redshift.sql
+-- It sets no password: give one to each user, alter user <name> password '…'.
+\set ON_ERROR_STOP on
+
+select 'create user hello_korea_loader password disable'
+where not exists (select 1 from pg_user where usename = 'hello_korea_loader') \gexec
+select 'create user hello_korea_transformer password disable'
+where not exists (select 1 from pg_user where usename = 'hello_korea_transformer') \gexec
+select 'create user hello_korea_exporter password disable'
+where not exists (select 1 from pg_user where usename = 'hello_korea_exporter') \gexec
+select 'create group hello_korea_readers'
+where not exists (select 1 from pg_group where groname = 'hello_korea_readers') \gexec
+select 'create group hello_korea_developers'
+where not exists (select 1 from pg_group where groname = 'hello_korea_developers') \gexec
+
+-- Who may hand Redshift the role that reads and writes the lake: at first, anybody may.
+revoke assumerole on all from public for all;
+grant assumerole on :'iam_role' to hello_korea_loader for copy;
+grant assumerole on :'iam_role' to hello_korea_transformer for unload;
+grant assumerole on :'iam_role' to hello_korea_exporter for unload;
+
+revoke create on schema public from public;
+
+-- The loader: a schema for each source, and beside it the one where dlt merges from. It owns them,
+-- and can make no others.
+create schema if not exists staging_tour authorization hello_korea_loader;
+create schema if not exists staging_tour_staging authorization hello_korea_loader;
+create schema if not exists staging_kopis authorization hello_korea_loader;
+create schema if not exists staging_kopis_staging authorization hello_korea_loader;
+create schema if not exists staging_seoul authorization hello_korea_loader;
+create schema if not exists staging_seoul_staging authorization hello_korea_loader;
+create schema if not exists staging_kma authorization hello_korea_loader;
+create schema if not exists staging_kma_staging authorization hello_korea_loader;
+create schema if not exists staging_travelpayouts authorization hello_korea_loader;
+create schema if not exists staging_travelpayouts_staging authorization hello_korea_loader;
+create schema if not exists staging_incheon authorization hello_korea_loader;
+create schema if not exists staging_incheon_staging authorization hello_korea_loader;
+create schema if not exists staging_exim authorization hello_korea_loader;
+create schema if not exists staging_exim_staging authorization hello_korea_loader;
+
+-- The transformer: dbt. It reads what is loaded and owns what is built.
+\set sources 'staging_tour, staging_kopis, staging_seoul, staging_kma,'
+\set sources :sources ' staging_travelpayouts, staging_incheon, staging_exim'
+grant usage on schema :sources to hello_korea_transformer;
+grant select on all tables in schema :sources to hello_korea_transformer;
+alter default privileges for user hello_korea_loader in schema :sources
+    grant select on tables to hello_korea_transformer;
+create schema if not exists seeds authorization hello_korea_transformer;
+create schema if not exists staging authorization hello_korea_transformer;
+create schema if not exists snapshots authorization hello_korea_transformer;
+create schema if not exists star authorization hello_korea_transformer;
+create schema if not exists frequent authorization hello_korea_transformer;
+create schema if not exists serving authorization hello_korea_transformer;
+-- For the sizes in `dbt docs generate`.
+grant select on svv_table_info to hello_korea_transformer;
+
+-- The exporter: what the website gets, and nothing else.
+grant usage on schema serving to hello_korea_exporter;
+grant select on all tables in schema serving to hello_korea_exporter;
+alter default privileges for user hello_korea_transformer in schema serving
+    grant select on tables to hello_korea_exporter;
+
+-- Who looks at the data: alter group hello_korea_readers add user <name>.
+\set marts 'star, frequent, serving, snapshots'
+grant usage on schema :marts to group hello_korea_readers;
+grant select on all tables in schema :marts to group hello_korea_readers;
+alter default privileges for user hello_korea_transformer in schema :marts
+    grant select on tables to group hello_korea_readers;
+
+-- Who works on the models: reads all of it, and builds in schemas of their own.
+\set built 'seeds, staging, star, frequent, serving, snapshots'
+grant create on database :"DBNAME" to group hello_korea_developers;
+grant usage on schema :sources to group hello_korea_developers;
+grant select on all tables in schema :sources to group hello_korea_developers;
+alter default privileges for user hello_korea_loader in schema :sources
+    grant select on tables to group hello_korea_developers;
+grant usage on schema :built to group hello_korea_developers;
+grant select on all tables in schema :built to group hello_korea_developers;
+alter default privileges for user hello_korea_transformer in schema :built
+    grant select on tables to group hello_korea_developers;

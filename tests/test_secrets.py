@@ -1,0 +1,144 @@
+"""No secret is kept or shown: they are planted in every setting, all of it runs and fails, and then
+everything that was said or written is searched."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from conftest import TODAY
+from newcomer import Newcomer
+from redshift import PASSWORD, USER, RedshiftServer
+from s3_server import S3Server
+from small_project import postgres
+
+from loaders.sample_api import SampleApi
+from loaders.sources import SOURCES
+
+SMALL_TABLES = {
+    "tour": "stays",
+    "kopis": "performances",
+    "seoul": "cultural_spaces",
+    "kma": "mid_forecasts",
+    "travelpayouts": "fares",
+    "incheon": "airports",
+    "exim": "exchange_rates",
+}
+"""One of each source."""
+KEYS = {source: f"planted+{source}/key==" for source in SMALL_TABLES}
+RDS_PASSWORD, WRONG_PASSWORD = "planted-rds-password", "planted-wrong-password"
+
+
+@dataclass
+class Searched:
+    """Commands of one home, what they said, and the secrets that must not be in it."""
+
+    newcomer: Newcomer
+    secrets: set[str]
+    said: list[str] = field(default_factory=list)
+
+    def types(self, *words: str, **environment: str) -> int:
+        done = self.newcomer.types(*words, **environment)
+        assert "Traceback" not in done.stdout + done.stderr, (done.stdout + done.stderr)[-3000:]
+        self.said += [f"stdout of {words}: {done.stdout}", f"stderr of {words}: {done.stderr}"]
+        return done.returncode
+
+    def found(self, *objects: bytes) -> list[str]:
+        """Where secrets stand: in what was said, in a file of the home, in an object."""
+        forms = {form for secret in self.secrets for form in (secret, quote(secret, safe=""))}
+        files = [path for path in self.newcomer.home.rglob("*") if path.is_file()]
+        texts = [(text, text.encode()) for text in self.said]
+        texts += [(str(path), path.read_bytes()) for path in files]
+        texts += [("an object of the lake", content) for content in objects]
+        return [name for name, text in texts if any(form.encode() in text for form in forms)]
+
+
+def settings_of_sources(api: SampleApi) -> dict[str, str]:
+    urls = api.base_urls()
+    return {
+        f"SOURCES__{source.upper()}__{name}": value
+        for source, key in KEYS.items()
+        for name, value in (("BASE_URL", urls[source]), ("SERVICE_KEY", key))
+    } | {"SOURCES__TOUR__LANGUAGES": "ja", "SOURCES__TRAVELPAYOUTS__ORIGINS": "TYO"}
+
+
+@pytest.fixture
+def searched(
+    s3: S3Server, profiles: Path, tmp_path: Path, rds: str
+) -> Iterator[tuple[Searched, RedshiftServer, SampleApi]]:
+    """Production with a planted secret in each setting. Redshift copies with the lake's own keys,
+    which then stand in its statements."""
+    bucket = s3.make_bucket("secrets")
+    with RedshiftServer(tmp_path / "redshift", s3) as redshift, SampleApi(today=TODAY) as api:
+        redshift.query(f"alter role {USER} superuser")
+        newcomer = Newcomer(
+            tmp_path / "home",
+            profiles,
+            **s3.environment(),
+            **redshift.environment() | {"DESTINATION__REDSHIFT__STAGING_IAM_ROLE": ""},
+            **settings_of_sources(api),
+            LAKE__URL=f"{bucket}/lake",
+            RDS__URL=rds,
+            DBT_TARGET="redshift",
+            DBT_LOG_PATH=str(tmp_path / "home" / "logs"),
+            RUNTIME__LOG_LEVEL="DEBUG",
+            RUNTIME__REQUEST_MAX_ATTEMPTS="2",
+        )
+        secrets = {*KEYS.values(), s3.secret_key, PASSWORD, RDS_PASSWORD, WRONG_PASSWORD}
+        yield Searched(newcomer, secrets), redshift, api
+
+
+@pytest.fixture
+def rds(tmp_path: Path) -> Iterator[str]:
+    with postgres(tmp_path / "rds") as url:
+        yield url.replace("postgres:@", f"postgres:{RDS_PASSWORD}@")
+
+
+def test_each_source_has_a_planted_key() -> None:
+    assert KEYS.keys() == SOURCES.keys()
+
+
+def test_no_secret_is_said_or_written_whatever_fails(
+    searched: tuple[Searched, RedshiftServer, SampleApi], s3: S3Server, rds: str
+) -> None:
+    it, redshift, api = searched
+    for source, table in SMALL_TABLES.items():
+        assert it.types("dlt", "pipeline", source, "run", "--table", table) == 0, it.said[-2:]
+    selection = ["--select", "+rds_exchange_rates", "--indirect-selection", "cautious"]
+    assert it.types("dbt", "--debug", "build", *selection) == 0, it.said[-2]
+    assert it.types("dbt", "debug") == 0
+    for words in (("info",), ("trace",), ("failed-jobs",)):
+        it.types("dlt", "pipeline", "exim", *words)
+
+    refresh = ("dlt", "pipeline", "exim", "run", "--refresh")
+    api.fail("*", status=404, body=f"no such thing: {KEYS['kopis']} {quote(KEYS['kopis'])}")
+    assert it.types("dlt", "pipeline", "kopis", "run", "--refresh") == 1
+    api.clear_faults()
+    assert it.types(*refresh, SOURCES__EXIM__BASE_URL="http://127.0.0.1:9") == 1
+    for name, value in {
+        "DESTINATION__REDSHIFT__CREDENTIALS__PASSWORD": WRONG_PASSWORD,
+        "DESTINATION__REDSHIFT__CREDENTIALS__PORT": "9",
+        "AWS_SECRET_ACCESS_KEY": WRONG_PASSWORD,
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+    }.items():
+        assert it.types(*refresh, **{name: value}) in (1, 2), name
+        if name.startswith("DESTINATION"):
+            assert it.types("dbt", "--debug", "build", *selection, **{name: value}) != 0, name
+    for url in (
+        f"postgresql://postgres:{RDS_PASSWORD}@127.0.0.1:9/hello_korea",
+        redshift.admin_url.replace("postgres:@", f"{USER}:{WRONG_PASSWORD}@"),
+    ):
+        assert it.types("dlt", "pipeline", "rds", "run", RDS__URL=url) in (1, 2)
+        assert it.types("dbt", "--debug", "build", *selection, RDS__URL=url) != 0
+    redshift.query("alter table staging_exim_staging.exchange_rates drop column currency")
+    assert it.types(*refresh) == 1
+    assert "not loaded" in it.said[-2] + it.said[-1]
+    it.types("dlt", "pipeline", "exim", "failed-jobs")
+
+    client = s3.client()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="secrets")
+    keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+    assert any("/rejected/" in key or "/raw/" in key for key in keys)
+    objects = [client.get_object(Bucket="secrets", Key=key)["Body"].read() for key in keys]
+    assert it.found(*objects) == []
