@@ -53,6 +53,8 @@ bench: setup
 	@python tests/bench/calls.py
 	@python tests/bench/stage.py
 	@PYTHONPATH=tests python tests/bench/export.py
+	@PYTHONPATH=tests python tests/bench/load.py
+	@PYTHONPATH=tests:tests/bench python tests/bench/unload.py
 	@python tests/bench/day.py
 	@python tests/bench/build.py
 

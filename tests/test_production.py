@@ -211,7 +211,7 @@ def test_a_full_refresh_gives_the_rows_that_the_days_gave(
 ) -> None:
     of_all_days = f"select t::text from {table} as t order by 1"
     days = production.redshift.query(of_all_days)
-    assert len(days) > 100
+    assert days
     production.newcomer.succeeds(
         "dbt", "build", "--full-refresh", "--select", table.partition(".")[2]
     )
