@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 import dlt
+import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -79,16 +80,17 @@ def load(
             pipe.run(_source(source, table, lake, filled))
             _remove_copied(lake, source)
         return _count(pipe, table, list(files))
-    except DltException as error:
+    except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {_reason(error)}") from error
 
 
-def _reason(error: DltException) -> str:
+def _reason(error: Exception) -> str:
     """The words of the database, in one line, without dlt's own around them."""
     cause = error.exception if isinstance(error, PipelineStepFailed) else error
     *_, said = re.split(r"^[\w.]+(?:Error|Exception)\w*: ", str(cause), flags=re.MULTILINE)
     said = said.partition("\nCONTEXT:")[0]
-    return " ".join(said.rpartition("The actual reason given is: ")[2].split())
+    said = said.rpartition("The actual reason given is: ")[2]
+    return " ".join(said.split()) + redshift.remedy(said)
 
 
 def _source(source: Source, table: Table, lake: Lake, files: list[str]) -> Any:

@@ -71,6 +71,15 @@ def iam_role() -> str | None:
     )
 
 
+def remedy(said: str) -> str:
+    """What to look at when there is no connection; nothing for other words of the database."""
+    if "connection to server" not in said:
+        return ""
+    names = ("username", "password") if "authentication" in said else ("host", "port", "sslmode")
+    checked = [settings.environment_name(f"{CREDENTIALS}.{name}") for name in names]
+    return f"; check {', '.join(checked)}"
+
+
 def authorization() -> str:
     """How Redshift gets at the lake, as COPY and UNLOAD want it: what the loader's COPY has too."""
     role = iam_role()

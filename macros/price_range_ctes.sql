@@ -1,26 +1,20 @@
 {#- The CTE `price_ranges` and those it is made of: the lowest and the highest price in won that
-    `text` names in each row of `relation`. 'R석 110,000원, S석 9만 5천원' has two. No recorded text
-    has more than nine. What says 무료, free, has a price of 0. -#}
+    `text` names in each row of `relation`. 'R석 110,000원, S석 9만 5천원' has two. Up to 15 are read,
+    each by a number of its own, since Redshift wants a constant there; no recorded text has more
+    than nine. What says 무료, free, has a price of 0. -#}
 {% macro price_range_ctes(relation, key, text) -%}
-positions as (
-    {{ dbt.generate_series(20) }}
-),
-
 price_texts as (
+    {% for n in range(1, 16) %}
     select
-        {{ relation }}.{{ key }},
+        {{ key }},
         replace(
-            {{
-                nth_match(
-                    relation ~ '.' ~ text,
-                    '[0-9][0-9,]{0,10} ?(만 ?([0-9] ?천 ?)?|천 ?)?원',
-                    'cast(positions.generated_number as integer)',
-                )
-            }},
-            ' ', ''
+            {{ nth_match(text, '[0-9][0-9,]{0,10} ?(만 ?([0-9] ?천 ?)?|천 ?)?원', n) }}, ' ', ''
         ) as price_text
     from {{ relation }}
-    cross join positions
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {% endfor %}
 ),
 
 -- '9만5천원' is 9 times 10,000 and 5 times 1,000.

@@ -12,7 +12,7 @@ import orjson
 import psycopg2
 import pytest
 from conftest import TODAY
-from newcomer import Newcomer
+from newcomer import CHECKOUT, Newcomer
 from redshift import RedshiftServer
 from s3_server import S3Server
 
@@ -203,6 +203,26 @@ def test_the_docs_tell_of_each_table_in_redshift(production: Production) -> None
     stats = catalog["nodes"]["model.hello_korea.fct_event_day"]["stats"]
     assert stats["diststyle"]["value"].startswith("KEY(")
     assert stats["rows"]["value"] > 0
+
+
+def test_every_analysis_runs_on_redshift(production: Production) -> None:
+    production.newcomer.succeeds("dbt", "compile")
+    compiled = production.newcomer.home / "target" / "compiled" / "hello_korea" / "analyses"
+    analyses = sorted(compiled.glob("*.sql"))
+    assert len(analyses) == len(list((CHECKOUT / "analyses").glob("*.sql")))
+    with closing(production.redshift.connect()) as connection:
+        for file in analyses:
+            cursor = connection.cursor()
+            cursor.execute(file.read_text())
+            assert cursor.fetchall(), file.stem
+
+
+def test_the_age_of_each_source_is_known_on_redshift(production: Production) -> None:
+    # Old by now, and yet told: an error of the query would have no time.
+    production.newcomer.types("dbt", "source", "freshness")
+    told = production.newcomer.artifact("sources.json")["results"]
+    assert len(told) == 21
+    assert all(it["max_loaded_at"].startswith(f"{TODAY}") for it in told)
 
 
 @pytest.mark.parametrize("table", ["star.fct_fare", "frequent.freq_cheapest_fare"])

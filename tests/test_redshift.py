@@ -9,7 +9,6 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import redshift_connector
 from redshift import DATABASE, PASSWORD, USER, RedshiftServer
 from redshift.transfer import IAM_ROLE
 from redshift_connector.error import ProgrammingError
@@ -21,16 +20,7 @@ AUTHORIZED = f"iam_role '{IAM_ROLE}' format as parquet"
 @pytest.fixture
 def connection(redshift: RedshiftServer) -> Iterator[Any]:
     """Redshift's own driver, in a schema of this test's own."""
-    with closing(
-        redshift_connector.connect(
-            host=redshift.host,
-            port=redshift.port,
-            user=USER,
-            password=PASSWORD,
-            database=DATABASE,
-            ssl=False,
-        )
-    ) as connection:
+    with closing(redshift.connect()) as connection:
         connection.autocommit = True
         connection.cursor().execute("create schema tried")
         yield connection
@@ -76,6 +66,7 @@ def put(s3: S3Server, bucket: str, key: str, table: pa.Table) -> str:
         ("select generate_series(1, 3), name from tried.t", "generate_series"),
         ("select now(), name from tried.t", "now"),
         ("select to_jsonb(name) from tried.t", "to_jsonb"),
+        ("select regexp_substr(name, 'a', 1, number) from tried.t", "constants"),
         ("select no_such_function(name) from tried.t", "no_such_function"),
         ("select name from tried.t where name is distinct from 'a'", "IS DISTINCT FROM"),
         ("select * from (values (1), (2)) as v (a)", "VALUES"),

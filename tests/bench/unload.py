@@ -85,15 +85,17 @@ def export_one(rows: int) -> None:
     from dbt.adapters.redshift.connections import RedshiftCredentials
 
     name = "DESTINATION__REDSHIFT__CREDENTIALS"
-    credentials = RedshiftCredentials(
-        host=os.environ[f"{name}__HOST"],
-        port=int(os.environ[f"{name}__PORT"]),
-        user=USER,
-        password=PASSWORD,
-        database=DATABASE,
-        schema="serving",
-        method="database",
-        sslmode="disable",
+    credentials = RedshiftCredentials.from_dict(
+        {
+            "host": os.environ[f"{name}__HOST"],
+            "port": int(os.environ[f"{name}__PORT"]),
+            "user": USER,
+            "password": PASSWORD,
+            "database": DATABASE,
+            "schema": "serving",
+            "method": "database",
+            "sslmode": "disable",
+        }
     )
     columns = tuple(Column(it, TYPES[it], f"The {it}.", it == "event_id") for it in TYPES)
     mart = Mart(

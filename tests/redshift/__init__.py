@@ -14,6 +14,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
+import redshift_connector
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from s3_server import S3Server
 
@@ -79,6 +80,17 @@ class RedshiftServer:
             },
             "DESTINATION__REDSHIFT__STAGING_IAM_ROLE": IAM_ROLE,
         }
+
+    def connect(self, user: str = USER, password: str = PASSWORD) -> Any:
+        """By Redshift's own driver."""
+        return redshift_connector.connect(
+            host=self.host,
+            port=self.port,
+            user=user,
+            password=password,
+            database=DATABASE,
+            ssl=False,
+        )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """As its administrator, in PostgreSQL's dialect: for what a test wants to look at."""

@@ -10,7 +10,7 @@ import re
 from sqlglot import exp, parse_one
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift.tokens import Token
+from redshift.tokens import Token, closing, items_of
 
 # It warns of each statement that it takes as a mere command.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -116,6 +116,9 @@ TYPES = {
     *("real", "smallint", "super", "text", "time", "timestamp", "timestamptz", "timetz", "varbyte"),
     *("varbinary", "varchar", "varying", "regclass"),
 }
+PATTERN_FUNCTIONS = {"regexp_count", "regexp_instr", "regexp_replace", "regexp_substr"}
+"""Their arguments after the first are to be constants: the documentation calls the pattern a
+literal, and shows nothing else of the others."""
 SYSTEM_SCHEMAS = {"pg_catalog", "information_schema"}
 COMMANDS = {
     *(
@@ -146,6 +149,7 @@ def refuse(sql: str, tokens: list[Token]) -> None:
     for name in sorted(functions & UNSUPPORTED_FUNCTIONS):
         raise RefusedError(f"function {name}() is not supported")
     _refuse_words(tokens)
+    _refuse_patterns(tokens)
     first = tokens[0].word
     try:
         # A parameter, $1, is a quote's beginning to sqlglot.
@@ -204,6 +208,14 @@ def _refuse_words(tokens: list[Token]) -> None:
         raise RefusedError(f"CREATE {' '.join(words[1:3]).upper()} is not supported")
     if "tablespace" in words or words[:2] == ["create", "rule"]:
         raise RefusedError("not supported on Redshift")
+
+
+def _refuse_patterns(tokens: list[Token]) -> None:
+    for index, token in enumerate(tokens[:-1]):
+        if token.word in PATTERN_FUNCTIONS and tokens[index + 1].text == "(":
+            _, *others = items_of(tokens[index + 2 : closing(tokens, index + 1)])
+            if any(len(item) != 1 or item[0].kind not in ("string", "number") for item in others):
+                raise RefusedError(f"{token.word}() wants constants after its first argument")
 
 
 def _refuse_tree(tree: exp.Expr, functions: set[str]) -> None:

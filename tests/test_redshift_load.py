@@ -1,0 +1,126 @@
+"""The loaders on Redshift: by COPY from the lake, and in plain words where that can't be."""
+
+from pathlib import Path
+
+import pytest
+from conftest import TODAY, point_at
+from pipelines import outcomes, run
+from redshift import PASSWORD, RedshiftServer
+
+from loaders.sample_api import SampleApi
+
+CREDENTIALS = "DESTINATION__REDSHIFT__CREDENTIALS"
+AIRPORTS = f"select count(*) from staging_incheon.airports where logical_date = '{TODAY}'"
+
+
+@pytest.fixture(autouse=True)
+def on_redshift(
+    redshift: RedshiftServer, api: SampleApi, bucket_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET", "redshift")
+    for name, value in redshift.environment().items():
+        monkeypatch.setenv(name, value)
+    redshift.query("drop schema if exists staging_incheon cascade")
+
+
+@pytest.mark.parametrize("role", [True, False])
+def test_rows_are_copied_by_a_role_or_by_the_lakes_own_keys(
+    redshift: RedshiftServer, home: Path, role: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not role:
+        monkeypatch.delenv("DESTINATION__REDSHIFT__STAGING_IAM_ROLE")
+    assert run("incheon") == (0, "")
+    told = outcomes(home)["incheon.airports"]
+    assert redshift.query(AIRPORTS) == [(told["loaded"],)]
+    assert told["loaded"] == told["staged"] > 0
+
+
+def test_a_date_that_is_asked_again_replaces_its_rows_and_no_others(
+    redshift: RedshiftServer,
+) -> None:
+    assert run("incheon")[0] == 0
+    redshift.query(
+        "insert into staging_incheon.airports select a.*"
+        " from (select * from staging_incheon.airports limit 1) as a"
+    )
+    redshift.query(
+        "update staging_incheon.airports set logical_date = '2026-11-01' where airport = 'NRT'"
+    )
+    (before,) = redshift.query("select count(*) from staging_incheon.airports")
+    redshift.query("update staging_incheon.airports set stage_file = 'an older one'")
+    assert run("incheon") == (0, "")
+    (after,) = redshift.query("select count(*) from staging_incheon.airports")
+    assert redshift.query(
+        "select count(*) from staging_incheon.airports where stage_file = 'an older one'"
+    ) == redshift.query(
+        "select count(*) from staging_incheon.airports where logical_date = '2026-11-01'"
+    )
+    assert after[0] >= before[0]
+
+
+def test_a_wrong_password_is_told_with_its_setting_and_the_next_run_loads_without_a_call(
+    redshift: RedshiftServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setenv(f"{CREDENTIALS}__PASSWORD", "not-the-password")
+        assert run("incheon")[0] == 1
+    (error,) = outcomes(home)["incheon.airports"]["errors"]
+    assert "password authentication failed" in error
+    assert f"{CREDENTIALS}__PASSWORD" in error
+    assert "not-the-password" not in error
+    assert run("incheon") == (0, "")
+    told = outcomes(home)["incheon.airports"]
+    assert (told["calls"], redshift.query(AIRPORTS)) == (0, [(told["staged"],)])
+
+
+def test_a_cluster_that_does_not_answer_is_told_with_its_setting(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{CREDENTIALS}__PORT", "1")
+    assert run("incheon")[0] == 1
+    (error,) = outcomes(home)["incheon.airports"]["errors"]
+    assert "Connection refused" in error
+    assert f"{CREDENTIALS}__HOST" in error
+    assert PASSWORD not in error
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        (f"{CREDENTIALS}__HOST", "", "is not set: wants the cluster's"),
+        (f"{CREDENTIALS}__PASSWORD", "", "is not set: wants the user's password"),
+        (f"{CREDENTIALS}__PORT", "x", "wants a port number"),
+        (f"{CREDENTIALS}__SSLMODE", "yes", "wants verify-full"),
+        ("DESTINATION__REDSHIFT__STAGING_IAM_ROLE", "hello", "wants arn:aws:iam"),
+        ("LAKE__URL", "/tmp/lake", "wants s3://bucket/prefix"),
+        ("DBT_TARGET", "postgres", "wants local or redshift"),
+        ("SOURCES__INCHEON__SERVICE_KEY", "", "wants the key of"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_before_anything_is_asked(
+    api: SampleApi, setting: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, value)
+    code, line = run("incheon")
+    assert (code, api.calls) == (2, {})
+    assert line.startswith(setting)
+    assert said in line
+
+
+def test_a_far_cluster_is_reached_only_with_proof_of_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"{CREDENTIALS}__HOST", "cluster.example.com")
+    monkeypatch.setenv(f"{CREDENTIALS}__SSLMODE", "require")
+    code, line = run("incheon")
+    assert code == 2
+    assert "wants verify-full for cluster.example.com" in line
+
+
+def test_a_source_without_a_key_is_refused(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_at(api, monkeypatch)
+    monkeypatch.delenv("SOURCES__INCHEON__SERVICE_KEY")
+    monkeypatch.delenv("SOURCES__INCHEON__BASE_URL")
+    code, line = run("incheon")
+    assert code == 2
+    assert "SOURCES__INCHEON__SERVICE_KEY is not set" in line
