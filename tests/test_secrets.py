@@ -46,7 +46,9 @@ class Searched:
     said: list[str] = field(default_factory=list)
 
     def types(self, *words: str, **environment: str) -> int:
+        import time; t=time.time()
         done = self.newcomer.types(*words, **environment)
+        print("TIMED", round(time.time()-t,1), words, list(environment), flush=True)
         assert "Traceback" not in done.stdout + done.stderr, (done.stdout + done.stderr)[-3000:]
         self.said += [f"stdout of {words}: {done.stdout}", f"stderr of {words}: {done.stderr}"]
         return done.returncode
@@ -133,14 +135,14 @@ def test_no_secret_is_said_or_written_whatever_fails(
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
     }.items():
         assert it.types(*refresh, **{name: value}) in (1, 2), name
-        if name.startswith("DESTINATION"):
-            assert it.types("dbt", "--debug", "build", *selection, **{name: value}) != 0, name
+        if name.endswith("PASSWORD"):
+            assert it.types("dbt", "debug", **{name: value}) != 0
     for url in (
         f"postgresql://postgres:{RDS_PASSWORD}@127.0.0.1:9/hello_korea",
         redshift.admin_url.replace("postgres:@", f"{USER}:{WRONG_PASSWORD}@"),
     ):
         assert it.types("dlt", "pipeline", "rds", "run", RDS__URL=url) in (1, 2)
-        assert it.types("dbt", "--debug", "build", *selection, RDS__URL=url) != 0
+    assert it.types("dbt", "--debug", "build", "--select", "rds_exchange_rates", RDS__URL=url) == 1
     redshift.query("alter table staging_exim_staging.exchange_rates drop column currency")
     assert it.types(*refresh) == 1
     assert "not loaded" in it.said[-2] + it.said[-1]
