@@ -336,14 +336,11 @@ def test_the_policies_deny_nothing_that_a_run_does(redshift_roles: Warehouse) ->
 def test_an_answer_is_neither_removed_nor_replaced(redshift_roles: Warehouse) -> None:
     lake = S3Lake(redshift_roles.loaders_s3.client(), BUCKET, PREFIX, encryption={})
     answer = lake.keys("raw")[0]
-    for forbidden in (
-        lambda: lake.delete(answer),
-        lambda: lake.write(answer, b"another"),
-        lambda: lake.write("raw/new", b"not written once"),
-        lambda: lake.write("elsewhere/new", b""),
-    ):
+    with pytest.raises(OSError, match="AccessDenied"):
+        lake.delete(answer)
+    for key in (answer, "raw/not written once", "elsewhere/new"):
         with pytest.raises(OSError, match="AccessDenied"):
-            forbidden()
+            lake.write(key, b"another")
     with pytest.raises(FileExistsError):
         lake.write_once(answer, b"another")
 

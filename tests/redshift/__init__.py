@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
 import redshift_connector
+from guarded_s3 import GuardedS3
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from s3_server import S3Server
 
@@ -33,7 +34,7 @@ CATALOG = Path(__file__).with_name("catalog.sql")
 class RedshiftServer:
     """A cluster with one database, on a free port of this machine, with its data in `folder`."""
 
-    def __init__(self, folder: Path, s3: S3Server) -> None:
+    def __init__(self, folder: Path, s3: S3Server | GuardedS3) -> None:
         self._folder = folder
         self._s3_settings = {
             "endpoint_url": s3.endpoint,

@@ -1,0 +1,172 @@
+"""What `docs/operations.md` says to type is there, and does what it says."""
+
+import argparse
+import re
+import shlex
+import shutil
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, TODAY
+from dbt.cli.main import cli
+from pipelines import outcomes, query, run
+from small_project import SmallProject, postgres
+
+from loaders.command_line import RunCommand
+from loaders.sample_api import SampleApi
+from loaders.sources import SOURCES
+
+DOCUMENT = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+SYSTEMD = PROJECT / "docs" / "systemd"
+DAYS = f"{TODAY - timedelta(days=2)}..{TODAY}"
+
+
+def commands(first_word: str) -> list[list[str]]:
+    """Each command of the document that begins so, in a code block or in a line, in words."""
+    blocks = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    text = re.sub(r"```.*?```", "", DOCUMENT, flags=re.DOTALL)
+    lines = "\n".join([*blocks, *re.findall(r"`([^`]+)`", text)]).splitlines()
+    found = [re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in lines]
+    return [shlex.split(line) for line in found if line.startswith(f"{first_word} ")]
+
+
+@pytest.mark.parametrize("words", commands("dlt"), ids=" ".join)
+def test_each_dlt_command_is_one(words: list[str]) -> None:
+    _, group, name, verb, *options = words if words[2] != "run" else [*words[:2], "", *words[2:]]
+    assert group == "pipeline"
+    assert name in {"", "rds", *SOURCES}
+    if verb != "run":
+        assert verb in ("info", "trace", "failed-jobs")
+        return
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    RunCommand().configure_parser(parser)
+    parser.parse_args(options)
+
+
+@pytest.mark.parametrize("words", commands("dbt"), ids=" ".join)
+def test_each_dbt_command_and_option_is_one(words: list[str]) -> None:
+    names = [word for word in words[1:] if not word.startswith("-")]
+    command = cli.commands[names[0]]
+    if names[0] == "source":
+        command = command.commands[names[1]]  # type: ignore[attr-defined]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+    if names[0] == "run-operation":
+        assert (PROJECT / "macros" / f"{names[1]}.sql").exists()
+
+
+def test_each_make_target_is_one() -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = {words[1] for words in commands("make")}
+    assert targets >= {"setup", "lock"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_each_file_is_there() -> None:
+    named = set(re.findall(r"(?:docs|\.dlt|\.\.)/[\w./-]+\.\w+", DOCUMENT))
+    assert len(named) >= 10
+    for name in named - {".dlt/secrets.toml"}:
+        assert (PROJECT / "docs" / name).exists() or (PROJECT / name).exists(), name
+
+
+def test_each_setting_is_one_that_is_read() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for path in [*(PROJECT / "loaders").rglob("*.py"), PROJECT / "profiles.yml.example"]
+    )
+    named = set(re.findall(r"\b(?:[A-Z]+__[A-Z_]+|(?:AWS|DBT|HELLO)_[A-Z_]+)\b", DOCUMENT))
+    assert len(named) >= 15
+    for name in named:
+        *_, last = name.lower().split("__")
+        assert name in code or f"{last}" in code, name
+
+
+def test_each_message_is_one_that_is_said() -> None:
+    code = re.sub(
+        r'"\s+f?"',
+        "",
+        "".join(path.read_text("utf-8") for path in (PROJECT / "loaders").rglob("*.py")),
+    )
+    rows = re.findall(
+        r"^\| (.+?) \| .+ \| .+ \|$", DOCUMENT.partition("## When something")[2], re.M
+    )
+    said = [text for row in rows for text in re.findall(r"`([^`]+)`", row)]
+    assert len(said) >= 12
+    for text in said:
+        parts = [part.strip(" :") for part in re.split(r"…|tour[./]places|tour|events|0\.2", text)]
+        for part in parts:
+            assert part in code or part in ("dbt build", "raw/"), part
+
+
+def test_the_units_are_what_systemd_wants(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd here")
+    for unit in ("hello-korea.service", "hello-korea.timer"):
+        text = (SYSTEMD / unit).read_text(encoding="utf-8")
+        (tmp_path / unit).write_text(text.replace("/opt/hello-korea", str(PROJECT)))
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *tmp_path.iterdir()],
+        capture_output=True,
+        text=True,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "built", "ends", "typed"),
+    [
+        (0, 0, 0, ["loader dlt pipeline run", "transformer dbt build"]),
+        (1, 0, 1, ["loader dlt pipeline run", "transformer dbt build"]),
+        (0, 2, 2, ["loader dlt pipeline run", "transformer dbt build"]),
+        (2, 0, 2, ["loader dlt pipeline run"]),
+        (3, 0, 3, ["loader dlt pipeline run"]),
+    ],
+)
+def test_a_day_loads_and_builds_each_by_its_own_user(
+    tmp_path: Path, loaded: int, built: int, ends: int, typed: list[str]
+) -> None:
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, code in (("dlt", loaded), ("dbt", built)):
+        script = f'#!/bin/sh\necho "$WHO" {name} "$@"\nexit {code}\n'
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    for who in ("loader", "transformer"):
+        (tmp_path / f"{who}.env").write_text(f"WHO='{who}'\n")
+    done = subprocess.run([SYSTEMD / "day.sh", tmp_path, tmp_path], capture_output=True, text=True)
+    assert done.returncode == ends
+    assert done.stdout.splitlines() == typed
+
+
+def test_the_warehouse_comes_back_from_the_lake_without_a_call(api: SampleApi, home: Path) -> None:
+    assert run("exim", date=DAYS) == (0, "")
+    rows = "select * exclude (_dlt_load_id) from staging_exim.exchange_rates order by all"
+    before, calls = query(home, rows), api.calls.copy()
+    assert before
+    for phases in (("load",), ("stage", "load")):
+        (home / "warehouse.duckdb").unlink()
+        if "stage" in phases:
+            shutil.rmtree(home / "lake" / "stage")
+        for phase in phases:
+            assert run("exim", only=phase, date=DAYS)[0] == 0, outcomes(home)
+        assert [row[:-1] for row in query(home, rows)] == [row[:-1] for row in before]
+    assert api.calls == calls
+
+
+def test_rds_comes_back_from_the_marts(tmp_path: Path) -> None:
+    with postgres(tmp_path / "rds") as url:
+        project = SmallProject(tmp_path / "project", tmp_path / "home", url)
+        project.write()
+        assert project.dbt("build").returncode == 0
+        everything = "select e::text from events as e order by 1"
+        before = project.rds(everything)
+        assert before
+        project.empty_rds()
+        environment = project.environment | {"DBT_TARGET_PATH": str(project.target_dir)}
+        with pytest.MonkeyPatch.context() as settings:
+            for name, value in environment.items():
+                settings.setenv(name, value)
+            assert run("rds") == (0, "")
+        assert project.rds(everything) == before
