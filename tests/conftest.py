@@ -78,15 +78,25 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    """All pipelines run on the sample API as of now, and `dbt build`: for tests that only read."""
+    """All pipelines run on the sample API as of now, and `dbt build`: for tests that change no row
+    of it."""
     home = tmp_path_factory.mktemp("built")
     newcomer = Newcomer(home, profiles)
-    newcomer.succeeds("dlt", "pipeline", "run")
-    newcomer.succeeds("dbt", "build")
+    for command in ("dlt pipeline run", "dbt build"):
+        newcomer.said[command] = newcomer.succeeds(*command.split())
+    newcomer.exported = newcomer.artifact("export.json")
     yield newcomer
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_HOME", str(home))
         embedded_postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def docs(built: Newcomer) -> Path:
+    """The docs site of what the build made: one file."""
+    folder = built.home / "docs"
+    built.succeeds("dbt", "docs", "generate", "--static", "--target-path", str(folder))
+    return folder / "static_index.html"
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,10 @@ class Newcomer:
 
     def __init__(self, home: Path, profiles: Path, **environment: str) -> None:
         self.home = home
+        self.said: dict[str, str] = {}
+        """What its first commands printed."""
+        self.exported: dict[str, Any] = {}
+        """The report of its first export."""
         self.environment = os.environ | {
             "HELLO_KOREA_HOME": str(home),
             "DBT_PROFILES_DIR": str(profiles),

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -16,6 +17,7 @@ from conftest import PROJECT
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from newcomer import Newcomer
 from redshift import RedshiftServer
+from s3_server import S3Server
 
 from loaders.export import _profile
 
@@ -47,6 +49,13 @@ def profile() -> dict[str, Any]:
     for name, output in outputs.items():
         outputs[name] = {**outputs["local"], "schema": output["schema"]}
     return example
+
+
+@pytest.fixture
+def own_redshift(s3: S3Server, tmp_path: Path) -> Iterator[RedshiftServer]:
+    """One whose own schemas no other test looks at."""
+    with RedshiftServer(tmp_path / "redshift", s3) as server:
+        yield server
 
 
 @pytest.fixture
@@ -133,6 +142,32 @@ def test_a_developer_builds_on_redshift_and_drops_it_again(
     assert redshift.query(schemas) == [(f"dev_anna_kim_x_{layer}",) for layer in layers]
     assert dbt(tiny, "run-operation", "drop_target_schemas", "--target", "dev").success
     assert redshift.query(schemas) == []
+
+
+def test_slim_ci_on_redshift_reads_what_it_does_not_build_in_the_warehouses_own_schemas(
+    tiny: Path, own_redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(PROJECT / "profiles.yml.example", tiny / "profiles.yml")
+    monkeypatch.setenv("DBT_CI_SCHEMA", "ci_17")
+    for name, value in own_redshift.environment().items():
+        monkeypatch.setenv(name, value)
+    child = tiny / "models" / "fct_day.sql"
+    child.write_text("select day from {{ ref('dim_day') }}")
+    assert dbt(tiny, "build", "--target", "redshift").success
+    state = tiny / "state"
+    shutil.copytree(tiny / "target", state)
+
+    child.write_text("select day + 1 as day from {{ ref('dim_day') }}")
+    only_changed = ("--select", "state:modified+", "--defer", "--state", str(state))
+    assert dbt(tiny, "build", "--target", "ci", *only_changed).success
+    built = (
+        "select table_name::text from information_schema.tables where table_schema like 'ci_17%'"
+    )
+    assert own_redshift.query(built) == [("fct_day",)]
+    assert own_redshift.query("select day from ci_17_star.fct_day") == [(2,)]
+    assert dbt(tiny, "run-operation", "drop_target_schemas", "--target", "ci").success
+    assert own_redshift.query(built) == []
+    assert own_redshift.query("select day from star.fct_day") == [(1,)]
 
 
 def tables(home: Path) -> dict[str, set[str]]:
