@@ -82,11 +82,6 @@ def load(
         return _count(pipe, table, list(files))
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {_reason(error)}") from error
-    except psycopg2.Error as error:  # dlt leaves those of the connection as they are
-        said = " ".join(str(error).split())
-        raise LoadError(
-            f"not loaded: {said}; check DESTINATION__REDSHIFT__CREDENTIALS__…, and the warehouse"
-        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -46,11 +46,7 @@ class Searched:
     said: list[str] = field(default_factory=list)
 
     def types(self, *words: str, **environment: str) -> int:
-        import time
-
-        t = time.time()
         done = self.newcomer.types(*words, **environment)
-        print("TIMED", round(time.time() - t, 1), words, list(environment), flush=True)
         assert "Traceback" not in done.stdout + done.stderr, (done.stdout + done.stderr)[-3000:]
         self.said += [f"stdout of {words}: {done.stdout}", f"stderr of {words}: {done.stderr}"]
         return done.returncode
