@@ -3,17 +3,24 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from loaders.settings import SettingError
 
 READERS = 16
 """Threads that read at once where much is read: an answer of S3 is mostly waited for."""
+
+BATCH_ROWS = 50_000
+READ_AHEAD = 1 << 20
+"""Bytes of a column."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,6 +94,14 @@ def open_lake(url: str) -> Lake:
     except OSError as error:
         raise SettingError("LAKE__URL", url, f"can't be written ({error.strerror})") from None
     return FolderLake(root)
+
+
+def batches(lake: Lake, key: str) -> Iterator[pa.RecordBatch]:
+    """A parquet file's rows, a few at a time: it may be larger than the memory."""
+    with lake.open(key) as parquet:
+        # By default whole columns of a row group are read, each by a thread with memory of its own.
+        file = pq.ParquetFile(parquet, buffer_size=READ_AHEAD)
+        yield from file.iter_batches(BATCH_ROWS, use_threads=False)
 
 
 class FolderLake:

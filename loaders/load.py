@@ -20,12 +20,10 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from loaders import redshift, settings
-from loaders.lake import Lake
+from loaders.lake import Lake, batches
 from loaders.settings import SettingError
 from loaders.source import Source, Table
 from loaders.stage import schema
-
-BATCH_ROWS = 50_000
 
 
 class LoadError(Exception):
@@ -102,7 +100,8 @@ def _source(source: Source, table: Table, lake: Lake, files: list[str]) -> Any:
     )
     def rows() -> Iterator[pa.Table]:
         for file in files:
-            yield from _batches(lake, file)
+            for batch in batches(lake, file):
+                yield _with_origin(pa.Table.from_batches([batch]), file)
         if not files:
             yield _with_origin(schema(table).empty_table(), "")
 
@@ -117,13 +116,6 @@ def _rows(lake: Lake, file: str) -> int:
     with lake.open(file) as parquet:
         rows: int = pq.read_metadata(parquet).num_rows
     return rows
-
-
-def _batches(lake: Lake, file: str) -> Iterator[pa.Table]:
-    """A staged file's rows, a few at a time: it may be larger than the memory."""
-    with lake.open(file) as parquet:
-        for batch in pq.ParquetFile(parquet).iter_batches(BATCH_ROWS):
-            yield _with_origin(pa.Table.from_batches([batch]), file)
 
 
 def _hints(table: Table) -> TTableSchemaColumns:

@@ -10,13 +10,11 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from loaders import redshift, settings
-from loaders.lake import Lake, open_lake
+from loaders.lake import BATCH_ROWS, Lake, batches, open_lake
 from loaders.marts import ExportError
 
-BATCH_ROWS = 50_000
 UNLOADED_TO = "unload"
 """The folder of the lake that Redshift unloads to."""
 
@@ -86,8 +84,7 @@ class _Redshift:
                 f" format as parquet maxfilesize 256 mb {_encryption()}"
             )
         for file in self._lake.keys(folder):
-            with self._lake.open(file) as parquet:
-                yield from pq.ParquetFile(parquet).iter_batches(BATCH_ROWS)
+            yield from batches(self._lake, file)
             self._lake.delete(file)
 
     def clean(self) -> None:
