@@ -5,7 +5,7 @@ own file, from where they are read: its leader node would have to hold what goes
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -63,21 +63,22 @@ def _duckdb(credentials: Any) -> Iterator[Warehouse]:
 
 
 class _Redshift:
-    def __init__(self, connection: Any, lake: Lake) -> None:
+    def __init__(self, connection: Any, host: str, lake: Lake) -> None:
         self._connection = connection
+        self._host = host
         self._lake = lake
         self.folder = f"{UNLOADED_TO}/{uuid4().hex}"
         """Of this export alone: UNLOAD wants an empty place."""
 
     def count(self, relation: str) -> int:
-        with closing(self._connection.cursor()) as cursor:
+        with _driver(self._host), closing(self._connection.cursor()) as cursor:
             cursor.execute(f"select count(*) from {relation}")
             ((rows,),) = cursor.fetchall()
         return int(rows)
 
     def rows(self, relation: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         folder = f"{self.folder}/" + relation.replace('"', "")
-        with closing(self._connection.cursor()) as cursor:
+        with _driver(self._host), closing(self._connection.cursor()) as cursor:
             cursor.execute(
                 f"unload ('select {_listed(columns)} from {relation}')"
                 f" to '{self._lake.url}/{folder}/' {redshift.authorization()}"
@@ -95,25 +96,35 @@ class _Redshift:
 @contextmanager
 def _redshift(credentials: Any) -> Iterator[Warehouse]:
     from dbt.adapters.redshift.connections import get_connection_method
-    from redshift_connector.error import Error
 
     url = settings.lake_url()
     if not url.startswith("s3://"):
         raise settings.SettingError(
             "LAKE__URL", url, "wants s3://bucket/prefix: Redshift unloads the marts there"
         )
+    with _driver(credentials.host):
+        connection = get_connection_method(credentials)()
     try:
-        with closing(get_connection_method(credentials)()) as connection:
-            connection.autocommit = False  # one transaction is one state
-            source = _Redshift(connection, open_lake(url))
-            try:
-                yield source
-            finally:
-                source.clean()
-    except Error as error:
-        raise ExportError(f"the warehouse {credentials.host}: {_said(error)}") from None
+        connection.autocommit = False  # one transaction is one state
+        source = _Redshift(connection, credentials.host, open_lake(url))
+        try:
+            yield source
+        finally:
+            source.clean()
     except OSError as error:
         raise ExportError(f"the marts of {credentials.host} were not read: {error}") from error
+    finally:
+        with suppress(Exception):  # of a connection that is lost already
+            connection.close()
+
+
+@contextmanager
+def _driver(host: str) -> Iterator[None]:
+    """What Redshift's driver raises, which is anything where an answer breaks off."""
+    try:
+        yield
+    except Exception as error:
+        raise ExportError(f"the warehouse {host}: {_said(error)}") from None
 
 
 def _listed(columns: tuple[str, ...]) -> str:
@@ -128,8 +139,14 @@ def _encryption() -> str:
 
 def _said(error: Exception) -> str:
     """Redshift's words without the statement, which may hold a key of the lake."""
+    from redshift_connector.error import Error
+
     said = error.args[0] if error.args else ""
-    return str(said.get("M", "")) if isinstance(said, dict) else _one_line(error)
+    if isinstance(said, dict):
+        return str(said.get("M", ""))
+    if isinstance(error, Error | OSError):
+        return _one_line(error)
+    return f"its answer broke off ({_one_line(error)})"
 
 
 def _one_line(error: Exception) -> str:

@@ -1,5 +1,5 @@
-"""A network that breaks: a proxy before a PostgreSQL's socket, which does something at one point of
-what passes through."""
+"""A network that breaks: a proxy before a database, which does something at one point of what
+passes through."""
 
 import select
 import socket
@@ -15,9 +15,11 @@ ONCE = 65_536
 
 
 class WireCutter:
-    """Passes bytes on between `wire.url` and `url`, which names a server's socket. After `at` bytes
-    in one direction, `to_server` or `to_client`, it calls `then`, or else cuts the connection. With
-    a certificate it speaks TLS, which the embedded server does not."""
+    """Passes bytes on between `wire.url` and `url`, which names a server's socket or its port.
+
+    After `at` bytes in one direction, `to_server` or `to_client`, it calls `then`, or else cuts the
+    connection. With a certificate it speaks TLS, which the embedded server does not.
+    """
 
     def __init__(
         self,
@@ -28,14 +30,17 @@ class WireCutter:
         certificate: ssl.SSLContext | None = None,
     ) -> None:
         parts = urlsplit(url)
-        self._socket = str(Path(parse_qs(parts.query)["host"][0], ".s.PGSQL.5432"))
+        (folder,) = parse_qs(parts.query).get("host", [""])
+        self._server = (
+            str(Path(folder, ".s.PGSQL.5432")) if folder else (parts.hostname, parts.port)
+        )
         self._way, self._at = way, at
         self._then = then
         self._certificate = certificate
         self.passed = {"to_server": 0, "to_client": 0}
         self._listener = socket.create_server(("127.0.0.1", 0))
-        port = self._listener.getsockname()[1]
-        self.url = f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{port}{parts.path}"
+        self.port = self._listener.getsockname()[1]
+        self.url = f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{self.port}{parts.path}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -65,8 +70,9 @@ class WireCutter:
                 client = self._certificate.wrap_socket(client, server_side=True)
             except OSError:  # the client did not trust it
                 return
-        with client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(self._socket)
+        family = socket.AF_UNIX if isinstance(self._server, str) else socket.AF_INET
+        with client, socket.socket(family) as server:
+            server.connect(self._server)
             ways = {client: (server, "to_server"), server: (client, "to_client")}
             while True:
                 for side in select.select(list(ways), [], [])[0]:
