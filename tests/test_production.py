@@ -171,6 +171,38 @@ def test_every_table_of_the_website_has_the_rows_that_one_machine_makes(
         assert rows, table
 
 
+def test_redshift_lost_at_any_point_of_an_export_leaves_the_website_as_it_was(
+    production: Production, monkeypatch: pytest.MonkeyPatch, s3: S3Server
+) -> None:
+    for name, value in production.newcomer.environment.items():
+        monkeypatch.setenv(name, value)
+    target_dir = production.newcomer.home / "target"  # of the whole build: later tests build less
+    rates = "update serving.rds_exchange_rates set krw_per_unit = krw_per_unit {} 1"
+    cluster = f"postgresql://{production.redshift.host}:{production.redshift.port}/"
+
+    def exported(at: int) -> tuple[int, list[int]]:
+        with WireCutter(cluster, "to_client", at) as wire, monkeypatch.context() as settings:
+            settings.setenv("DESTINATION__REDSHIFT__CREDENTIALS__PORT", str(wire.port))
+            changed = [it.changed for it in export(target_dir).tables if it.changed]
+        return wire.passed["to_client"], changed
+
+    end, _ = exported(-1)
+    production.redshift.query(rates.format("+"))
+    website = {table: rows_of(production.rds_url, table) for table in served(production.rds_url)}
+    for part in range(1, 10):
+        with pytest.raises(ExportError) as lost:
+            exported(end * part // 10)
+        assert "\n" not in str(lost.value)
+        assert "127.0.0.1" in str(lost.value)
+        for table, rows in website.items():
+            assert rows_of(production.rds_url, table) == rows, (part, table)
+    _, changed = exported(-1)
+    assert changed == [len(website["exchange_rates"])]
+    production.redshift.query(rates.format("-"))
+    exported(-1)
+    assert "Contents" not in s3.client().list_objects_v2(Bucket="production", Prefix="lake/unload/")
+
+
 def test_each_table_is_distributed_and_sorted_as_its_file_says(production: Production) -> None:
     nodes = production.newcomer.artifact("manifest.json")["nodes"].values()
     kept = {
@@ -242,38 +274,6 @@ def test_a_full_refresh_gives_the_rows_that_the_days_gave(
         "dbt", "build", "--full-refresh", "--select", table.partition(".")[2]
     )
     assert production.redshift.query(of_all_days) == days
-
-
-def test_redshift_lost_at_any_point_of_an_export_leaves_the_website_as_it_was(
-    production: Production, monkeypatch: pytest.MonkeyPatch, s3: S3Server
-) -> None:
-    for name, value in production.newcomer.environment.items():
-        monkeypatch.setenv(name, value)
-    target_dir = production.newcomer.home / "target"
-    rates = "update serving.rds_exchange_rates set krw_per_unit = krw_per_unit {} 1"
-    cluster = f"postgresql://{production.redshift.host}:{production.redshift.port}/"
-
-    def exported(at: int) -> tuple[int, list[int]]:
-        with WireCutter(cluster, "to_client", at) as wire, monkeypatch.context() as settings:
-            settings.setenv("DESTINATION__REDSHIFT__CREDENTIALS__PORT", str(wire.port))
-            changed = [it.changed for it in export(target_dir).tables if it.changed]
-        return wire.passed["to_client"], changed
-
-    end, _ = exported(-1)
-    production.redshift.query(rates.format("+"))
-    website = {table: rows_of(production.rds_url, table) for table in served(production.rds_url)}
-    for part in range(1, 10):
-        with pytest.raises(ExportError) as lost:
-            exported(end * part // 10)
-        assert "\n" not in str(lost.value)
-        assert "127.0.0.1" in str(lost.value)
-        for table, rows in website.items():
-            assert rows_of(production.rds_url, table) == rows, (part, table)
-    _, changed = exported(-1)
-    assert changed == [len(website["exchange_rates"])]
-    production.redshift.query(rates.format("-"))
-    exported(-1)
-    assert "Contents" not in s3.client().list_objects_v2(Bucket="production", Prefix="lake/unload/")
 
 
 def test_a_second_run_calls_nothing_and_copies_nothing(production: Production) -> None:
