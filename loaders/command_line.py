@@ -70,13 +70,22 @@ class RunCommand(plugins.SupportsCliCommand):
         parser.add_argument(
             "--plan", action="store_true", help="print the calls that a run would make; make none"
         )
+        parser.add_argument(
+            "--scale", help="of web_logs: 1 for 400 million clicks (SOURCES__WEB_LOGS__SCALE)"
+        )
 
     def execute(self, args: argparse.Namespace) -> None:
         from loaders import commands
 
         try:
             code, message = commands.run(
-                args.pipeline_name, args.date, args.only, args.table, args.refresh, args.plan
+                args.pipeline_name,
+                args.date,
+                args.only,
+                args.table,
+                args.refresh,
+                args.plan,
+                args.scale,
             )
         except KeyboardInterrupt:
             code, message = 130, "interrupted: what came is kept, and the next run goes on from it"

@@ -1,14 +1,15 @@
 """What the commands do once their words are read; each returns an exit code and its last line."""
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, timedelta
 
 import orjson
 from rich.console import Console
 
-from loaders import load, plan, settings
-from loaders.display import Display, console, outcomes_table, remarks
+from loaders import load, plan, settings, web_logs
+from loaders.display import Display, RowsDisplay, console, outcomes_table, remarks
 from loaders.lake import open_lake
 from loaders.raw import RawError
 from loaders.run import PHASES, AlreadyRunningError, Outcome, alone
@@ -36,14 +37,33 @@ def run(
     table: str | None,
     refresh: bool,
     plan_only: bool,
+    scale: str | None = None,
 ) -> tuple[int, str]:
     """`dlt pipeline [NAME] run`. The exit codes are those of the README."""
     output = console()
     try:
         if pipeline == "rds":
-            return _export(output, [dates, only, table, refresh, plan_only])
-        sources = _sources(pipeline, table)
-        return _run(output, sources, _dates(dates), only, table, refresh, plan_only)
+            return _export(output, [dates, only, table, refresh, plan_only, scale])
+        sources, tables_of_logs = _chosen(pipeline, table)
+        if scale is not None and not tables_of_logs:
+            raise SettingError("--scale", scale, f"wants the pipeline {web_logs.NAME}")
+        if refresh and only in ("stage", "load"):
+            raise SettingError("--refresh", f"with --only {only}", "wants the extract phase")
+        phases = (only,) if only else PHASES
+        load.warehouse()
+        with ExitStack() as open_things:
+            if not plan_only:
+                for name in [it.name for it in sources] + [web_logs.NAME] * bool(tables_of_logs):
+                    open_things.enter_context(alone(name))
+            outcomes = []
+            make_logs = _logs(
+                output, pipeline, tables_of_logs, dates, phases, refresh, plan_only, scale
+            )
+            if sources:
+                outcomes += _ask(output, sources, _dates(dates), phases, table, refresh, plan_only)
+            if tables_of_logs:
+                outcomes += make_logs()
+        return (OK, "") if plan_only else _told(output, outcomes)
     except SettingError as error:
         return BAD_SETTING, str(error)
     except AlreadyRunningError as error:
@@ -52,25 +72,23 @@ def run(
         return FAILED, str(error)
 
 
-def _run(
+def _ask(
     output: Console,
     sources: list[Source],
     dates: list[date],
-    only: str | None,
+    phases: tuple[str, ...],
     table: str | None,
     refresh: bool,
     plan_only: bool,
-) -> tuple[int, str]:
-    if refresh and only in ("stage", "load"):
-        raise SettingError("--refresh", f"with --only {only}", "wants the extract phase")
+) -> list[Outcome]:
+    """The sources that are asked: the APIs."""
     today = settings.today()
     settings.check_requests()
-    load.warehouse()
     lake = open_lake(settings.lake_url())
     with ExitStack() as open_things:
         unkeyed = [source for source in sources if needs_sample(source)]
         sample_url = NO_SAMPLE
-        if unkeyed and not plan_only and only in (None, "extract"):
+        if unkeyed and not plan_only and "extract" in phases:
             sample_url = open_things.enter_context(SampleApi(today=today)).url
             for source in unkeyed:
                 key = settings.environment_name(f"sources.{source.name}.service_key")
@@ -80,12 +98,46 @@ def _run(
         works = [prepare(source, lake, sample_url, today, refresh) for source in sources]
         if plan_only:
             output.print(plan.as_table(plan.planned(work, dates, table) for work in works))
-            return OK, ""
-        for source in sources:
-            open_things.enter_context(alone(source))
+            return []
         display = open_things.enter_context(Display(output))
-        phases = (only,) if only else PHASES
-        outcomes = run_tables(works, dates, phases, table, display.progress, display.done)
+        return run_tables(works, dates, phases, table, display.progress, display.done)
+
+
+def _logs(
+    output: Console,
+    pipeline: str | None,
+    tables: tuple[str, ...],
+    dates: str | None,
+    phases: tuple[str, ...],
+    refresh: bool,
+    plan_only: bool,
+    scale: str | None,
+) -> Callable[[], list[Outcome]]:
+    """The usage logs, which are made. Their settings are read at once, so that a wrong one ends a
+    run before the others begin."""
+    from loaders.web_logs import pipeline as logs_pipeline  # with numpy, which others do not need
+
+    if not tables:
+        return list
+    logs = logs_pipeline.logs_of_settings(scale)
+    named = _dates(dates) if dates else None
+    if pipeline is None and named is not None:  # it is no mistake when others are asked too
+        named = [it for it in named if it >= logs.first_date]
+    wanted = logs_pipeline.wanted_dates(logs, named, settings.today())
+
+    def make() -> list[Outcome]:
+        lake = open_lake(settings.lake_url())
+        if plan_only:
+            rows = logs_pipeline.planned(lake, logs, wanted, tables)
+            output.print(logs_pipeline.as_table(rows))
+            return []
+        with RowsDisplay(output, web_logs.NAME) as display:
+            return logs_pipeline.run(logs, lake, wanted, phases, tables, refresh, display.progress)
+
+    return make
+
+
+def _told(output: Console, outcomes: list[Outcome]) -> tuple[int, str]:
     _remember(outcomes)
     output.print()
     output.print(outcomes_table(outcomes))
@@ -95,18 +147,20 @@ def _run(
     return (FAILED, f"not complete: {', '.join(failed)}") if failed else (OK, "")
 
 
-def _sources(pipeline: str | None, table: str | None) -> list[Source]:
-    known = ", ".join([*SOURCES, "rds"])
-    if pipeline is not None and pipeline not in SOURCES:
+def _chosen(pipeline: str | None, table: str | None) -> tuple[list[Source], tuple[str, ...]]:
+    """The sources to ask, and the tables of logs to make."""
+    known = ", ".join([*SOURCES, web_logs.NAME, "rds"])
+    if pipeline not in (None, web_logs.NAME, *SOURCES):
         raise SettingError("the pipeline", pipeline, f"wants one of {known}")
-    sources = [SOURCES[pipeline]] if pipeline else list(SOURCES.values())
+    sources = [it for it in SOURCES.values() if pipeline in (None, it.name)]
+    logs = web_logs.TABLES if pipeline in (None, web_logs.NAME) else ()
     if table is None:
-        return sources
+        return sources, logs
     with_table = [it for it in sources if table in {one.name for one in it.tables}]
-    if not with_table:
-        tables = ", ".join(one.name for it in sources for one in it.tables)
+    if not with_table and table not in logs:
+        tables = ", ".join([*(one.name for it in sources for one in it.tables), *logs])
         raise SettingError("--table", table, f"wants one of {tables}")
-    return with_table
+    return with_table, (table,) if table in logs else ()
 
 
 def _dates(words: str | None) -> list[date]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
@@ -67,6 +67,43 @@ class Display(AbstractContextManager["Display"]):
         return self._tasks[source, table]
 
 
+class RowsDisplay(AbstractContextManager["RowsDisplay"]):
+    """Progress of rows that are made: how many, how fast, how long it will take."""
+
+    def __init__(self, output: Console, description: str) -> None:
+        self._output = output
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.total:,} rows, {task.fields[rate]:,.0f}/s"),
+            TimeRemainingColumn(),
+            console=output,
+            disable=not output.is_terminal,
+        )
+        self._task = self._bars.add_task(description, total=0, rate=0.0)
+        self._description = description
+        self._began = self._said_at = time.monotonic()
+
+    def __enter__(self) -> "RowsDisplay":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def progress(self, done: int, of: int) -> None:
+        now = time.monotonic()
+        rate = done / max(now - self._began, 1e-3)
+        if self._output.is_terminal:
+            self._bars.update(self._task, completed=done, total=of, rate=rate)
+        elif now - self._said_at > SECONDS_BETWEEN_LINES:
+            self._said_at = now
+            left = (of - done) / rate
+            self._output.print(
+                f"{self._description}: {done:,} of {of:,} rows, {rate:,.0f}/s, {left:.0f} s left"
+            )
+
+
 def outcomes_table(outcomes: Iterable[Outcome]) -> Table:
     """A line for each table that was run."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -75,7 +112,8 @@ def outcomes_table(outcomes: Iterable[Outcome]) -> Table:
         table.add_column(name, justify="right")
     for it in sorted(outcomes, key=lambda outcome: (outcome.source, outcome.table)):
         numbers = (it.calls, it.left, it.pages, it.staged, it.rejected, it.loaded)
-        table.add_row(f"{it.source}.{it.table}", *(f"{number:,}" for number in numbers))
+        shown = ("" if number is None else f"{number:,}" for number in numbers)
+        table.add_row(f"{it.source}.{it.table}", *shown)
     return table
 
 

@@ -59,6 +59,9 @@ class Lake(Protocol):
     def modified_at(self, key: str) -> float:
         """Seconds since 1970 (UTC). Raises FileNotFoundError."""
 
+    def size(self, key: str) -> int:
+        """In bytes. Raises FileNotFoundError."""
+
     def keys(self, prefix: str) -> list[str]:
         """The keys below the folder `prefix`, sorted. Half-written ones are none."""
 
@@ -116,23 +119,29 @@ class FolderLake:
         """A hard link to a finished file is atomic, and fails where a name exists."""
         path = self.root / key
         written = self._part(path)
-        written.write_bytes(data)
         try:
+            written.write_bytes(data)
             os.link(written, path)
         finally:
-            written.unlink()
+            written.unlink(missing_ok=True)
 
     def write(self, key: str, data: bytes) -> None:
         path = self.root / key
         written = self._part(path)
-        written.write_bytes(data)
-        written.replace(path)
+        try:
+            written.write_bytes(data)
+            written.replace(path)
+        finally:
+            written.unlink(missing_ok=True)
 
     def write_file(self, key: str, path: Path) -> None:
         target = self.root / key
         written = self._part(target)
-        shutil.copyfile(path, written)
-        written.replace(target)
+        try:
+            shutil.copyfile(path, written)
+            written.replace(target)
+        finally:
+            written.unlink(missing_ok=True)
 
     def read(self, key: str) -> bytes:
         return (self.root / key).read_bytes()
@@ -145,6 +154,9 @@ class FolderLake:
 
     def modified_at(self, key: str) -> float:
         return (self.root / key).stat().st_mtime
+
+    def size(self, key: str) -> int:
+        return (self.root / key).stat().st_size
 
     def keys(self, prefix: str) -> list[str]:
         folder = self.root / prefix

@@ -30,7 +30,7 @@ class LoadError(Exception):
     """The warehouse did not take a table."""
 
 
-def pipeline(source: Source) -> dlt.Pipeline:
+def pipeline(name: str) -> dlt.Pipeline:
     """The dlt pipeline of a source, on the warehouse of the dbt target."""
     # Its warnings of what it tries again are pages long; what fails in the end is told in one line.
     logging.getLogger("dlt").setLevel(settings.read("runtime.log_level", "ERROR", str.upper, ""))
@@ -40,10 +40,10 @@ def pipeline(source: Source) -> dlt.Pipeline:
     dlt.config["load.truncate_staging_dataset"] = True
     destination, staging = warehouse()
     return dlt.pipeline(
-        pipeline_name=source.name,
+        pipeline_name=name,
         destination=destination,
         staging=staging,
-        dataset_name=f"staging_{source.name}",
+        dataset_name=f"staging_{name}",
     )
 
 
@@ -79,10 +79,10 @@ def load(
             _remove_copied(lake, source)
         return _count(pipe, table, list(files))
     except (DltException, psycopg2.Error) as error:
-        raise LoadError(f"not loaded: {_reason(error)}") from error
+        raise LoadError(f"not loaded: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The words of the database, in one line, without dlt's own around them."""
     cause = error.exception if isinstance(error, PipelineStepFailed) else error
     *_, said = re.split(r"^[\w.]+(?:Error|Exception)\w*: ", str(cause), flags=re.MULTILINE)

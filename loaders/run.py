@@ -16,7 +16,7 @@ from dlt.common.runtime import signals
 from loaders import load, raw, settings, stage
 from loaders.extract import Progress
 from loaders.settings import KST
-from loaders.source import Source, Table
+from loaders.source import Table
 from loaders.work import Work, extract_date, stage_date
 
 PHASES = ("extract", "stage", "load")
@@ -169,15 +169,15 @@ def run(
 
 def _load(work: Work, table: Table, outcome: Outcome) -> None:
     try:
-        pipe = load.pipeline(work.source)
-        with _one_writer(), outcome.timed("load"):
+        pipe = load.pipeline(work.source.name)
+        with one_writer(), outcome.timed("load"):
             outcome.loaded = load.load(pipe, work.source, table, work.lake, outcome.files)
     except (load.LoadError, OSError) as error:  # an OSError is the lake's
         outcome.errors.append(str(error))
 
 
 @contextmanager
-def _one_writer() -> Iterator[None]:
+def one_writer() -> Iterator[None]:
     """Waits until no other pipeline loads: DuckDB takes one writing process at a time."""
     with (settings.home() / "locks" / "warehouse.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -185,16 +185,16 @@ def _one_writer() -> Iterator[None]:
 
 
 @contextmanager
-def alone(source: Source) -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """Holds the pipeline for this process. Raises AlreadyRunningError naming the other's."""
-    path = settings.home() / "locks" / f"{source.name}.lock"
+    path = settings.home() / "locks" / f"{name}.lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise AlreadyRunningError(f"{source.name} is being run by {file.read()}") from None
+            raise AlreadyRunningError(f"{name} is being run by {file.read()}") from None
         file.truncate(0)
         now = datetime.now(KST)
         file.write(f"process {os.getpid()} since {now:%Y-%m-%d %H:%M:%S} KST")

@@ -120,9 +120,14 @@ class S3Lake:
         return True
 
     def modified_at(self, key: str) -> float:
+        return float(self._head(key)["LastModified"].timestamp())
+
+    def size(self, key: str) -> int:
+        return int(self._head(key)["ContentLength"])
+
+    def _head(self, key: str) -> Any:
         with self._told(key):
-            head = self.client.head_object(Bucket=self.bucket, Key=self.prefix + key)
-        return float(head["LastModified"].timestamp())
+            return self.client.head_object(Bucket=self.bucket, Key=self.prefix + key)
 
     def keys(self, prefix: str) -> list[str]:
         found = (it["Key"] for page in self._listed(prefix) for it in page.get("Contents", []))

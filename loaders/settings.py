@@ -92,7 +92,7 @@ def lake_url() -> str:
 def lake_encryption() -> dict[str, str]:
     """S3's arguments for what is written there; none leave it to the bucket."""
     wants = "wants AES256 or aws:kms"
-    encryption = read("lake.encryption", "", _one_of("AES256", "aws:kms"), wants)
+    encryption = read("lake.encryption", "", one_of("AES256", "aws:kms"), wants)
     key = read("lake.kms_key_id", "", str, "wants a key's id or ARN")
     if key and encryption != "aws:kms":
         raise SettingError("LAKE__KMS_KEY_ID", key, "wants LAKE__ENCRYPTION=aws:kms beside it")
@@ -114,7 +114,9 @@ def lake_credentials() -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _one_of(*known: str) -> Callable[[str], str]:
+def one_of(*known: str) -> Callable[[str], str]:
+    """A conversion that refuses every other text."""
+
     def convert(text: str) -> str:
         if text not in known:
             raise ValueError(text)

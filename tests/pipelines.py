@@ -21,8 +21,9 @@ def run(
     table: str | None = None,
     refresh: bool = False,
     plan: bool = False,
+    scale: str | None = None,
 ) -> tuple[int, str]:
-    return commands.run(pipeline, date, only, table, refresh, plan)
+    return commands.run(pipeline, date, only, table, refresh, plan, scale)
 
 
 def outcomes(home: Path) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def made_up(table: Table, first: int, rows: int) -> pa.Table:
 def load_one(file: str) -> None:
     source, table = forecasts()
     started = perf_counter()
-    load.load(load.pipeline(source), source, table, open_lake(settings.lake_url()), {DAY: file})
+    load.load(
+        load.pipeline(source.name), source, table, open_lake(settings.lake_url()), {DAY: file}
+    )
     print(perf_counter() - started, peak_mb())
 
 

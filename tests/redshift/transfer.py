@@ -27,7 +27,7 @@ SLICES = 2
 BATCH_BYTES = 16_000_000
 COPY_OPTIONS = {
     *("maxerror", "statupdate", "serializetojson", "fillrecord", "acceptinvchars"),
-    *("dateformat", "timeformat", "gzip", "region"),
+    *("dateformat", "timeformat", "gzip", "region", "manifest"),
 }
 JSON_ONLY = {"dateformat", "timeformat", "gzip", "region"}
 UNLOAD_OPTIONS = {
@@ -207,8 +207,25 @@ def _keys(transfer: Transfer) -> tuple[str, str, list[str]]:
     )
 
 
+def _files(transfer: Transfer) -> tuple[str, list[str]]:
+    """Bucket and keys of what is copied: what begins with the place, or stands in the manifest."""
+    bucket, prefix, keys = _keys(transfer)
+    if "manifest" not in transfer.options or not keys:
+        return bucket, keys
+    entries = json.loads(transfer.client.get_object(Bucket=bucket, Key=prefix)["Body"].read())
+    listed = []
+    for entry in entries["entries"]:
+        url = urlsplit(entry["url"])
+        key = url.path.lstrip("/")
+        head = transfer.client.head_object(Bucket=url.netloc, Key=key)
+        if entry.get("meta", {}).get("content_length") != head["ContentLength"]:
+            raise TransferError(f"content_length of {entry['url']} is not that of the file")
+        listed.append(key)
+    return bucket, listed
+
+
 def _copy(transfer: Transfer, backend: Backend) -> int:
-    bucket, _, keys = _keys(transfer)
+    bucket, keys = _files(transfer)
     if not keys:
         raise TransferError(f"The specified S3 prefix '{transfer.place}' does not exist")
     wanted = _table_columns(transfer, backend)

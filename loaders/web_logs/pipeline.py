@@ -1,0 +1,233 @@
+"""`dlt pipeline web_logs run`: the settings, and a run from the first missing date to the load."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from datetime import date, timedelta
+from math import isfinite
+
+import orjson
+from rich.table import Table as Printed
+
+from loaders import settings
+from loaders.lake import Lake
+from loaders.load import LoadError
+from loaders.run import Outcome, one_writer
+from loaders.settings import SettingError
+from loaders.stage import stage_folder
+from loaders.web_logs import NAME, files, local, warehouse
+from loaders.web_logs.files import Unit
+from loaders.web_logs.logs import VERSION, Logs
+
+MADE_OF = f"stage/{NAME}/_made_of.json"
+"""The settings of the logs that stage holds: differently made ones never stand together."""
+Report = Callable[[int, int], None]
+"""Called with the rows that were made so far and those of all that is made in this run."""
+
+
+def logs_of_settings(scale: str | None = None) -> Logs:
+    """`scale` wins over its setting. Raises SettingError."""
+    name = f"sources.{NAME}"
+    if scale is not None:
+        try:
+            of_full_size = _share(scale, 100)
+        except ValueError:
+            raise SettingError("--scale", scale, "wants a number above 0, 1 for all") from None
+    else:
+        wants = "wants a number above 0 and at most 100, 1 for 400 million clicks"
+        of_full_size = settings.read(f"{name}.scale", 0.001, lambda it: _share(it, 100), wants)
+    logs = Logs(
+        seed=settings.read(f"{name}.seed", 1, settings.whole_number, "wants a whole number"),
+        scale=of_full_size,
+        first_date=settings.read(
+            f"{name}.first_date", date(2026, 8, 15), date.fromisoformat, "wants a date"
+        ),
+        days=settings.read(f"{name}.days", 100, _days, "wants a number of days from 1 to 3660"),
+        heavy_users=settings.read(
+            f"{name}.heavy_users", 30, settings.whole_number, "wants a number of users"
+        ),
+        heavy_share=settings.read(
+            f"{name}.heavy_share", 0.8, _part_of_all, "wants a share from 0 to 1"
+        ),
+        zipf=settings.read(f"{name}.zipf", 1.0, _exponent, "wants an exponent from 0 to 5"),
+    )
+    _check(logs)
+    return logs
+
+
+def _check(logs: Logs) -> None:
+    heavy_users = settings.environment_name(f"sources.{NAME}.heavy_users")
+    if logs.heavy_share and not logs.heavy_users:
+        share = settings.environment_name(f"sources.{NAME}.heavy_share")
+        raise SettingError(
+            heavy_users, "0", f"wants at least 1 where {share} is {logs.heavy_share}, or that at 0"
+        )
+    before = logs.signed_up_before(logs.first_date)
+    if logs.heavy_users >= before:
+        raise SettingError(
+            heavy_users,
+            str(logs.heavy_users),
+            f"wants fewer than the {before:,} users that a scale of {logs.scale:g} begins with",
+        )
+
+
+def wanted_dates(logs: Logs, named: list[date] | None, today: date) -> list[date]:
+    """Those of a run: the named ones, or the last `days` up to today. Raises SettingError."""
+    if named is None:
+        since = max(logs.first_date, today - timedelta(days=logs.days - 1))
+        return [it for it in logs.dates(today) if it >= since]
+    if named and named[0] < logs.first_date:
+        setting = settings.environment_name(f"sources.{NAME}.first_date")
+        raise SettingError("--date", str(named[0]), f"wants {logs.first_date} ({setting}) or later")
+    return named
+
+
+def planned(lake: Lake, logs: Logs, dates: list[date], tables: tuple[str, ...]) -> dict[str, int]:
+    """The rows that a run would make of each table."""
+    wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
+    rows = dict.fromkeys(tables, 0)
+    for unit in files.missing(lake, logs, wanted):
+        for table, count in _rows(logs, unit).items():
+            rows[table] += count
+    return rows
+
+
+def as_table(rows: dict[str, int]) -> Printed:
+    printed = Printed(box=None, pad_edge=False, header_style="bold")
+    printed.add_column("table")
+    printed.add_column("rows to make", justify="right")
+    for table, count in rows.items():
+        printed.add_row(f"{NAME}.{table}", f"{count:,}")
+    return printed
+
+
+def run(
+    logs: Logs,
+    lake: Lake,
+    dates: list[date],
+    phases: tuple[str, ...],
+    tables: tuple[str, ...],
+    refresh: bool,
+    report: Report,
+) -> list[Outcome]:
+    """Makes what stage lacks of the dates, and loads all that stage then holds.
+
+    Raises SettingError where stage holds logs of other settings and `refresh` is not set, OSError
+    where the lake can't be written.
+    """
+    _check_made_of(lake, logs, refresh)
+    outcomes = {table: Outcome(NAME, table) for table in tables}
+    if "extract" in phases or "stage" in phases:
+        wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
+        _make(logs, lake, files.missing(lake, logs, wanted), outcomes, report)
+    if "load" in phases:
+        for table, outcome in outcomes.items():
+            with one_writer(), outcome.timed("load"):
+                try:
+                    outcome.loaded = warehouse.load_table(
+                        lake, logs, table, staged_dates(lake, logs, table)
+                    )
+                except (LoadError, OSError) as error:
+                    outcome.errors.append(str(error))
+    return list(outcomes.values())
+
+
+def staged_dates(lake: Lake, logs: Logs, table: str) -> list[date]:
+    """The dates of which stage has every part."""
+    there = set(lake.keys(f"stage/{NAME}/{table}"))
+    names = lake.folders(f"stage/{NAME}/{table}")
+    dates = [date.fromisoformat(name.removeprefix("dt=")) for name in names]
+    return [on for on in dates if there.issuperset(files.keys(logs, table, on))]
+
+
+def _dates_of(logs: Logs, table: str, dates: list[date]) -> Iterator[date]:
+    """Of users all dates before too: who searches on a date may have signed up on any of them."""
+    if table == "users" and dates:
+        return logs.dates(dates[-1])
+    return iter(dates)
+
+
+def _make(
+    logs: Logs, lake: Lake, units: list[Unit], outcomes: dict[str, Outcome], report: Report
+) -> None:
+    rows = {unit: _rows(logs, unit) for unit in units}
+    of, done = sum(sum(it.values()) for it in rows.values()), 0
+    with closing(_engine()(logs, lake.url, units)) as made:
+        for unit in made:
+            for table, count in rows[unit].items():
+                outcomes[table].staged += count
+                outcomes[table].files[unit.on] = stage_folder(NAME, table, unit.on)
+                done += count
+            report(done, of)
+
+
+def _engine() -> Callable[[Logs, str, list[Unit]], Generator[Unit]]:
+    """What makes units and puts them into the lake. Raises SettingError."""
+    setting = f"sources.{NAME}.engine"
+    name = settings.read(
+        setting, "local", settings.one_of("local", "spark"), "wants local or spark"
+    )
+    if name == "local":
+        return local.made
+    try:
+        import pyspark  # noqa: F401
+    except ImportError:
+        wants = "wants PySpark: pip install 'hello-korea[spark]'"
+        raise SettingError(settings.environment_name(setting), name, wants) from None
+    from loaders.web_logs import spark
+
+    return spark.made
+
+
+def _rows(logs: Logs, unit: Unit) -> dict[str, int]:
+    return {
+        table: len(
+            logs.ids(table, unit.on)
+            if table == "users"
+            else logs.ids_of_part(table, unit.on, unit.part)
+        )
+        for table in unit.tables
+    }
+
+
+def _check_made_of(lake: Lake, logs: Logs, refresh: bool) -> None:
+    """Stage begins anew where its logs are of other settings, if that is wanted."""
+    said = {"version": VERSION, **asdict(logs), "first_date": logs.first_date.isoformat()}
+    there = orjson.loads(lake.read(MADE_OF)) if lake.exists(MADE_OF) else {}
+    if there == said:
+        return
+    if there and not refresh:
+        name = next(it for it in said if there.get(it) != said[it])
+        raise SettingError(
+            settings.environment_name(f"sources.{NAME}.{name}"),
+            said[name],
+            f"wants {there.get(name)}, as the logs in the lake are made; or --refresh, which"
+            " removes these and makes them anew",
+        )
+    for key in lake.keys(f"stage/{NAME}"):
+        lake.delete(key)
+    lake.write(MADE_OF, orjson.dumps(said))
+
+
+def _share(text: str, most: float) -> float:
+    if not 0 < float(text) <= most:
+        raise ValueError(text)
+    return float(text)
+
+
+def _part_of_all(text: str) -> float:
+    if not 0 <= float(text) <= 1:
+        raise ValueError(text)
+    return float(text)
+
+
+def _exponent(text: str) -> float:
+    if not (isfinite(float(text)) and 0 <= float(text) <= 5):
+        raise ValueError(text)
+    return float(text)
+
+
+def _days(text: str) -> int:
+    if not 1 <= int(text) <= 3660:
+        raise ValueError(text)
+    return int(text)
