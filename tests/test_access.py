@@ -215,6 +215,7 @@ def redshift_roles(
             asked = {"SOURCES__EXIM__BASE_URL": api.base_urls()["exim"]}
             asked["SOURCES__EXIM__SERVICE_KEY"] = "sample"
             warehouse.succeeds(LOADER, "dlt", "pipeline", "exim", "run", **asked)
+        warehouse.succeeds(LOADER, "dlt", "pipeline", "web_logs", "run", "--date", f"{TODAY}")
         warehouse.succeeds(
             TRANSFORMER,
             *("dbt", "build", "--select", "+rds_exchange_rates"),
@@ -232,6 +233,7 @@ def test_the_schemas_in_redshift_are_those_of_the_sources_and_of_the_project() -
         (ACCESS / "redshift.sql").read_text(encoding="utf-8"),
     )
     loaded = {f"staging_{source}{end}" for source in SOURCES for end in ("", "_staging")}
+    loaded |= {"staging_web_logs"}  # they are copied at once, merged from nowhere
     assert {name for name, owner in created if owner == LOADER} == loaded
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
     built = {
@@ -326,7 +328,7 @@ def test_the_policies_deny_nothing_that_a_run_does(redshift_roles: Warehouse) ->
     }
     assert done >= {("PutObject", "raw"), ("GetObject", "raw"), ("PutObject", "budget")}
     assert done >= {("PutObject", "stage"), ("PutObject", "load"), ("DeleteObject", "load")}
-    assert {("GetObject", "load")} <= {
+    assert {("GetObject", "load"), ("GetObject", "stage")} <= {
         (asked.action.removeprefix("s3:"), asked.resource.split("/")[2])
         for asked in redshift_roles.role_s3.allowed
         if "/" in asked.resource

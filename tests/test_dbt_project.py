@@ -22,6 +22,8 @@ from lxml import etree
 from loaders import stage
 from loaders.source import Table
 from loaders.sources import SOURCES as PIPELINES
+from loaders.web_logs import TABLES as LOGS
+from loaders.web_logs.rows import SCHEMAS
 
 SOURCES = {f"staging_{name}": source for name, source in PIPELINES.items()}
 # What a rule does not hold for, and why. A test sees to it that each still needs its exception.
@@ -30,8 +32,9 @@ EXCEPTIONS = {
         "staging_kopis.performance_details": "only what is new or changed is loaded",
         "staging_kopis.venue_details": "only what is new or changed is loaded",
         "staging_tour.place_details": "only what is new or changed is loaded",
+        **{f"staging_web_logs.{table}": "made for any day at any time" for table in LOGS},
     },
-    "key": {},
+    "key": {f"stg_web_logs__{table}": "proven once, in the star" for table in LOGS},
     "description": {},
 }
 LOADED = ("logical_date", "raw_file", "stage_file", "_dlt_load_id")
@@ -70,6 +73,10 @@ class Warehouse:
                     rows, rejected[name] = staged(table, answers.get(name, []))
                     warehouse.register("rows", rows)
                     warehouse.execute(f"create table {name} as select * from rows")
+            warehouse.execute("create schema staging_web_logs")
+            for log in LOGS:
+                warehouse.register("rows", SCHEMAS[log].empty_table())
+                warehouse.execute(f"create table staging_web_logs.{log} as select * from rows")
         return rejected
 
     def build(self, *options: str) -> subprocess.CompletedProcess[str]:
@@ -210,7 +217,8 @@ def test_every_model_snapshot_and_seed_has_a_test_of_its_key(manifest: dict[str,
         for test in tests:
             columns.get(test["test_metadata"]["name"], set()).add(test["column_name"])
         composite = [it for it in tests if it["test_metadata"]["name"] == "unique_key"]
-        if not (composite or columns["unique"] & columns["not_null"]):
+        of_numbers = any(it["test_metadata"]["name"] == "unique_number" for it in tests)
+        if not (composite or of_numbers or columns["unique"] & columns["not_null"]):
             without.add(node["name"])
     excepted("key", without)
 
@@ -224,7 +232,7 @@ def test_every_mart_has_an_enforced_contract_with_the_key_that_its_tests_prove(
         proven = {
             tuple(it["test_metadata"]["kwargs"].get("columns", [it["column_name"]]))
             for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in ("unique", "unique_key")
+            if it["test_metadata"]["name"] in ("unique", "unique_key", "unique_number")
         }
         assert tuple(key) in proven, model["name"]
         required = {columns[0] for columns, _ in constraints(model, "not_null")}
@@ -239,7 +247,7 @@ def test_every_foreign_key_has_its_test(
         proven = {
             (it["column_name"], it["test_metadata"]["kwargs"]["to"])
             for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] == "relationships"
+            if it["test_metadata"]["name"] in ("relationships", "number_in")
         }
         for columns, constraint in constraints(model, "foreign_key"):
             parent = constraint["to"].split(".")[-1].strip('"')
@@ -307,7 +315,7 @@ def test_sources_are_described_as_the_loaders_write_them(manifest: dict[str, Any
         f"{schema}.{table.name}": {*(column.name for column in table.columns), *LOADED}
         for schema, source in SOURCES.items()
         for table in source.tables
-    }
+    } | {f"staging_web_logs.{table}": set(SCHEMAS[table].names) for table in LOGS}
     described = {
         f"{it['schema']}.{it['name']}": set(it["columns"]) for it in manifest["sources"].values()
     }

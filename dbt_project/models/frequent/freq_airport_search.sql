@@ -1,0 +1,38 @@
+{#- Only new days are computed. Dist: even, it is joined with nothing. Sort: by the day, which
+    queries name. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='log_date',
+        on_schema_change='fail',
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        dist='even',
+        sort='log_date',
+    )
+}}
+
+with
+
+searches as (
+    select * from {{ ref('fct_search') }}
+),
+
+new_dates as (
+    {{ new_log_dates(ref('fct_session')) }}
+),
+
+by_airport as (
+    select
+        log_date,
+        airport_code,
+        cast(count(*) as bigint) as search_count,
+        min(load_id) as load_id
+    from searches
+    where
+        airport_code is not null
+        and log_date in (select new_dates.log_date from new_dates)
+    group by log_date, airport_code
+)
+
+select * from by_airport

@@ -1,0 +1,94 @@
+{#- What is asked of the logs is mostly asked of sessions: how many searches, clicks and purchases
+    each has stands here, so that a question reads 4 million rows instead of 400. Only new days are
+    computed. Dist: by session, as what is in it. Sort: by the day, which every query names. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='log_date',
+        on_schema_change='fail',
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        dist='session_id',
+        sort='log_date',
+    )
+}}
+
+with
+
+sessions as (
+    select * from {{ ref('fct_session') }}
+),
+
+searches as (
+    select * from {{ ref('fct_search') }}
+),
+
+clicks as (
+    select * from {{ ref('fct_click') }}
+),
+
+purchases as (
+    select * from {{ ref('fct_purchase') }}
+),
+
+new_dates as (
+    {{ new_log_dates(ref('fct_session')) }}
+),
+
+-- Counted before they are joined: a session has a hundred clicks.
+searches_by_session as (
+    select
+        session_id,
+        count(*) as search_count,
+        sum(case when user_id = 0 then 1 else 0 end) as anonymous_search_count,
+        min(searched_at) as first_search_at
+    from searches
+    where log_date in (select new_dates.log_date from new_dates)
+    group by session_id
+),
+
+clicks_by_session as (
+    select
+        session_id,
+        count(*) as click_count
+    from clicks
+    where log_date in (select new_dates.log_date from new_dates)
+    group by session_id
+),
+
+purchases_by_session as (
+    select
+        session_id,
+        count(*) as purchase_count,
+        sum(amount_krw) as amount_krw,
+        min(purchased_at) as first_purchase_at
+    from purchases
+    where log_date in (select new_dates.log_date from new_dates)
+    group by session_id
+),
+
+counted as (
+    select
+        sessions.session_id,
+        sessions.user_id,
+        sessions.channel_code,
+        sessions.started_at,
+        cast(coalesce(searches_by_session.search_count, 0) as integer) as search_count,
+        cast(
+            coalesce(searches_by_session.anonymous_search_count, 0) as integer
+        ) as anonymous_search_count,
+        cast(coalesce(clicks_by_session.click_count, 0) as integer) as click_count,
+        cast(coalesce(purchases_by_session.purchase_count, 0) as integer) as purchase_count,
+        cast(coalesce(purchases_by_session.amount_krw, 0) as bigint) as amount_krw,
+        searches_by_session.first_search_at,
+        purchases_by_session.first_purchase_at,
+        sessions.log_date,
+        sessions.load_id
+    from sessions
+    left join searches_by_session on sessions.session_id = searches_by_session.session_id
+    left join clicks_by_session on sessions.session_id = clicks_by_session.session_id
+    left join purchases_by_session on sessions.session_id = purchases_by_session.session_id
+    where sessions.log_date in (select new_dates.log_date from new_dates)
+)
+
+select * from counted

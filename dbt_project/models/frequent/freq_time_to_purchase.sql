@@ -1,0 +1,52 @@
+{#- Only new days are computed. Dist: even, it is joined with nothing. Sort: by the day, which
+    queries name. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='log_date',
+        on_schema_change='fail',
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        dist='even',
+        sort='log_date',
+    )
+}}
+
+with
+
+sessions as (
+    select * from {{ ref('freq_session') }}
+),
+
+new_dates as (
+    {{ new_log_dates(ref('fct_session')) }}
+),
+
+buyers as (
+    select
+        log_date,
+        load_id,
+        channel_code,
+        cast(
+            floor(
+                {{ dbt.datediff('first_search_at', 'first_purchase_at', 'second') }} / 600.0
+            ) * 10 as integer
+        ) as minutes_from
+    from sessions
+    where
+        purchase_count > 0
+        and log_date in (select new_dates.log_date from new_dates)
+),
+
+by_time as (
+    select
+        log_date,
+        channel_code,
+        minutes_from,
+        cast(count(*) as bigint) as session_count,
+        min(load_id) as load_id
+    from buyers
+    group by log_date, channel_code, minutes_from
+)
+
+select * from by_time

@@ -1,0 +1,67 @@
+{#- What users of a country, age group or channel searched, clicked and bought, asked every day of
+    all days: a row for each that occurs, some hundred thousand instead of 400 million. Only new
+    days are computed. Dist: even, it is joined with nothing. Sort: by the day, which queries name.
+    -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='log_date',
+        on_schema_change='fail',
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        dist='even',
+        sort='log_date',
+    )
+}}
+
+with
+
+sessions as (
+    select * from {{ ref('freq_session') }}
+),
+
+users as (
+    select * from {{ ref('dim_user') }}
+),
+
+new_dates as (
+    {{ new_log_dates(ref('fct_session')) }}
+),
+
+-- By user first: a few have most of the sessions.
+by_user as (
+    select
+        log_date,
+        load_id,
+        channel_code,
+        user_id,
+        count(*) as session_count,
+        sum(search_count) as search_count,
+        sum(anonymous_search_count) as anonymous_search_count,
+        sum(click_count) as click_count,
+        sum(purchase_count) as purchase_count,
+        sum(amount_krw) as amount_krw
+    from sessions
+    where log_date in (select new_dates.log_date from new_dates)
+    group by log_date, load_id, channel_code, user_id
+),
+
+by_group as (
+    select
+        by_user.log_date,
+        by_user.channel_code,
+        users.country_code,
+        users.age_group,
+        cast(sum(by_user.session_count) as bigint) as session_count,
+        cast(sum(by_user.search_count) as bigint) as search_count,
+        cast(sum(by_user.anonymous_search_count) as bigint) as anonymous_search_count,
+        cast(sum(by_user.click_count) as bigint) as click_count,
+        cast(sum(by_user.purchase_count) as bigint) as purchase_count,
+        cast(sum(by_user.amount_krw) as bigint) as amount_krw,
+        min(by_user.load_id) as load_id
+    from by_user
+    inner join users on by_user.user_id = users.user_id
+    group by by_user.log_date, by_user.channel_code, users.country_code, users.age_group
+)
+
+select * from by_group

@@ -1,0 +1,41 @@
+{#- The largest table: only new days are computed, and a day that is made again replaces itself
+    alone. Dist: by session, with its search and purchases on one node; four clicks out of five are
+    of thirty users, so that by user a few slices would hold nearly all. Sort: by the day, which
+    every query names. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='log_date',
+        on_schema_change='fail',
+        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        dist='session_id',
+        sort='log_date',
+    )
+}}
+
+with
+
+clicks as (
+    select * from {{ ref('stg_web_logs__clicks') }}
+),
+
+new_dates as (
+    {{ new_log_dates(ref('stg_web_logs__sessions')) }}
+),
+
+new_clicks as (
+    select
+        click_id,
+        search_id,
+        session_id,
+        user_id,
+        item_id,
+        clicked_at,
+        log_date,
+        load_id
+    from clicks
+    where log_date in (select new_dates.log_date from new_dates)
+)
+
+select * from new_clicks
