@@ -39,7 +39,12 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 profiles.yml .dlt/config.toml .dlt/secrets.toml: %: | %.example
 	@cp $*.example $@
 
-test: setup lint
+# Spark is large, and nothing else needs it.
+$(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-spark.lock
+	@touch $@
+
+test: setup lint $(BIN)/.spark
 	@pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: setup
@@ -62,6 +67,8 @@ bench: setup
 lock: setup
 	@uv pip compile --quiet --extra dev --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-header --output-file requirements.lock pyproject.toml
+	@echo 'pyspark' | uv pip compile --quiet --python-version 3.11 --generate-hashes \
+		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
 
 clean:
 	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.embedded_postgres stop
