@@ -124,15 +124,18 @@ def _logs(
     if pipeline is None and named is not None:  # it is no mistake when others are asked too
         named = [it for it in named if it >= logs.first_date]
     wanted = logs_pipeline.wanted_dates(logs, named, settings.today())
+    anew = refresh and pipeline == web_logs.NAME  # of other pipelines it says to ask again
+    lake = open_lake(settings.lake_url())
+    if not anew:
+        logs_pipeline.check(lake, logs)
 
     def make() -> list[Outcome]:
-        lake = open_lake(settings.lake_url())
         if plan_only:
             rows = logs_pipeline.planned(lake, logs, wanted, tables)
             output.print(logs_pipeline.as_table(rows))
             return []
         with RowsDisplay(output, web_logs.NAME) as display:
-            return logs_pipeline.run(logs, lake, wanted, phases, tables, refresh, display.progress)
+            return logs_pipeline.run(logs, lake, wanted, phases, tables, anew, display.progress)
 
     return make
 

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 
@@ -37,6 +38,11 @@ def made(logs: Logs, lake_url: str, units: list[Unit]) -> Generator[Unit]:
             for task in as_completed(tasks):
                 task.result()
                 yield tasks[task]
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                "a process that makes logs was killed, as where there is not enough memory:"
+                " run it again for the rest"
+            ) from None
         finally:
             processes.shutdown(cancel_futures=True)
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import date, timedelta
 from math import isfinite
+from typing import Any
 
 import orjson
 from rich.table import Table as Printed
@@ -82,6 +83,19 @@ def wanted_dates(logs: Logs, named: list[date] | None, today: date) -> list[date
     return named
 
 
+def check(lake: Lake, logs: Logs) -> None:
+    """Raises SettingError where stage holds logs of other settings."""
+    there = orjson.loads(lake.read(MADE_OF)) if lake.exists(MADE_OF) else _made_of(logs)
+    for name, value in _made_of(logs).items():
+        if there.get(name) != value:
+            raise SettingError(
+                settings.environment_name(f"sources.{NAME}.{name}"),
+                value,
+                f"wants {there.get(name)}, as the logs in the lake are made; or dlt pipeline"
+                f" {NAME} run --refresh, which removes these and makes them anew",
+            )
+
+
 def planned(lake: Lake, logs: Logs, dates: list[date], tables: tuple[str, ...]) -> dict[str, int]:
     """The rows that a run would make of each table."""
     wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
@@ -112,14 +126,20 @@ def run(
 ) -> list[Outcome]:
     """Makes what stage lacks of the dates, and loads all that stage then holds.
 
-    Raises SettingError where stage holds logs of other settings and `refresh` is not set, OSError
-    where the lake can't be written.
+    With `refresh` it removes logs of other settings first; without, `check` has seen that there are
+    none. Raises SettingError.
     """
-    _check_made_of(lake, logs, refresh)
+    if refresh or not lake.exists(MADE_OF):
+        _begin(lake, logs)
     outcomes = {table: Outcome(NAME, table) for table in tables}
     if "extract" in phases or "stage" in phases:
         wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
-        _make(logs, lake, files.missing(lake, logs, wanted), outcomes, report)
+        try:
+            _make(logs, lake, files.missing(lake, logs, wanted), outcomes, report)
+        except OSError as error:
+            for outcome in outcomes.values():
+                outcome.errors.append(str(error))
+            return list(outcomes.values())
     if "load" in phases:
         for table, outcome in outcomes.items():
             with one_writer(), outcome.timed("load"):
@@ -190,23 +210,18 @@ def _rows(logs: Logs, unit: Unit) -> dict[str, int]:
     }
 
 
-def _check_made_of(lake: Lake, logs: Logs, refresh: bool) -> None:
-    """Stage begins anew where its logs are of other settings, if that is wanted."""
-    said = {"version": VERSION, **asdict(logs), "first_date": logs.first_date.isoformat()}
-    there = orjson.loads(lake.read(MADE_OF)) if lake.exists(MADE_OF) else {}
-    if there == said:
+def _begin(lake: Lake, logs: Logs) -> None:
+    """Says what the logs in stage are made of, which holds none of other settings any more."""
+    said = _made_of(logs)
+    if lake.exists(MADE_OF) and orjson.loads(lake.read(MADE_OF)) == said:
         return
-    if there and not refresh:
-        name = next(it for it in said if there.get(it) != said[it])
-        raise SettingError(
-            settings.environment_name(f"sources.{NAME}.{name}"),
-            said[name],
-            f"wants {there.get(name)}, as the logs in the lake are made; or --refresh, which"
-            " removes these and makes them anew",
-        )
     for key in lake.keys(f"stage/{NAME}"):
         lake.delete(key)
     lake.write(MADE_OF, orjson.dumps(said))
+
+
+def _made_of(logs: Logs) -> dict[str, Any]:
+    return {"version": VERSION, **asdict(logs), "first_date": logs.first_date.isoformat()}
 
 
 def _share(text: str, most: float) -> float:

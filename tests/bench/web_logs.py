@@ -1,0 +1,293 @@
+"""The usage logs at full size, beside the plain SQL that does the least for the same tables:
+`python tests/bench/web_logs.py [scale …]`, 1 unless told. Wants 10 GB of disk a scale of 1.
+
+The plain SQL is DuckDB's alone: rows by range() and hash(), tables by `create table as`, one query
+for each frequent table. Memory is that of all processes of a command together, looked at ten times
+a second.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from time import perf_counter, sleep
+
+import duckdb
+
+from loaders.sources import SOURCES
+from loaders.web_logs.logs import FULL_SIZE
+
+PROJECT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+FIRST, DAYS = date(2026, 8, 15), 100
+LAST = FIRST + timedelta(days=DAYS - 1)
+LOGS = ["--select", "source:staging_web_logs+", "channels", "topics", "dim_channel", "dim_item"]
+GENERATION, BUILD = (1.0, 4), (1.5, 12)
+"""At most: times the plain SQL, and GB."""
+GIGABYTE = 1024**3
+
+PLAIN_ROWS = {
+    "users": """
+        select
+            i as user_id, 'C' || hash(i) % 20 as country_code, 'A' || hash(i + 1) % 6 as age_group,
+            timestamp '2026-08-15' - hash(i + 2) % 100000000 * interval '1 second' as signed_up_at
+        from range(1, {users} + 1) as t (i)
+    """,
+    "sessions": """
+        select
+            i as session_id,
+            case
+                when hash(i) % 10 < 8 then 1 + hash(i + 1) % 30 else 1 + hash(i + 2) % {users}
+            end as user_id,
+            'channel ' || hash(i + 3) % 8 as channel,
+            epoch_ms(1786752000000 + i * (8640000000 // {sessions})) as started_at
+        from range(1, {sessions} + 1) as t (i)
+    """,
+    "searches": """
+        select
+            i as search_id, 1 + i * {sessions} // ({searches} + 1) as session_id,
+            case when hash(i) % 10 >= 3 then 1 + hash(i + 1) % 30 end as user_id,
+            'topic ' || hash(i + 2) % 4 as topic, 'A' || hash(i + 3) % 60 as airport_code,
+            epoch_ms(1786752000000 + i * (8640000000 // {searches})) as searched_at
+        from range(1, {searches} + 1) as t (i)
+    """,
+    "clicks": """
+        select
+            i as click_id, 1 + i * {searches} // ({clicks} + 1) as search_id,
+            1 + i * {sessions} // ({clicks} + 1) as session_id,
+            case
+                when hash(i) % 10 < 8 then 1 + hash(i + 1) % 30 else 1 + hash(i + 2) % {users}
+            end as user_id,
+            hash(i + 3) % 1760 as item_id,
+            epoch_ms(1786752000000 + i * (8640000000 // {clicks})) as clicked_at
+        from range(1, {clicks} + 1) as t (i)
+    """,
+    "purchases": """
+        select
+            i as purchase_id, i * {clicks} // ({purchases} + 1) as click_id,
+            1 + i * {sessions} // ({purchases} + 1) as session_id, 1 + hash(i) % 30 as user_id,
+            hash(i + 1) % 500000 as amount_krw,
+            epoch_ms(1786752000000 + i * (8640000000 // {purchases})) as purchased_at
+        from range(1, {purchases} + 1) as t (i)
+    """,
+}
+PLAIN_TABLES = [
+    *(
+        f"create table {table} as select * from read_parquet('{{stage}}/{table}/*/*.parquet')"
+        for table in PLAIN_ROWS
+    ),
+    """
+    create table by_session as
+    select *
+    from sessions
+    left join (
+        select
+            session_id, count(*) as searches, count(*) filter (user_id is null) as anonymous,
+            min(searched_at) as first_search_at
+        from searches group by session_id
+    ) using (session_id)
+    left join (
+        select session_id, count(*) as clicks from clicks group by session_id
+    ) using (session_id)
+    left join (
+        select
+            session_id, count(*) as purchases, sum(amount_krw) as amount_krw,
+            min(purchased_at) as first_purchase_at
+        from purchases group by session_id
+    ) using (session_id)
+    """,
+    """
+    create table usage as
+    select
+        by_session.logical_date, channel, country_code, age_group, count(*) as sessions,
+        sum(searches) as searches, sum(clicks) as clicks, sum(purchases) as purchases
+    from by_session inner join users using (user_id)
+    group by all
+    """,
+    """
+    create table by_user as
+    select user_id, count(*) as sessions, sum(clicks) as clicks, sum(purchases) as purchases
+    from by_session group by user_id
+    """,
+    """
+    create table time_to_purchase as
+    select
+        logical_date, channel, datediff('second', first_search_at, first_purchase_at) // 600 as t,
+        count(*) as sessions
+    from by_session where purchases > 0 group by all
+    """,
+    """
+    create table airports as
+    select logical_date, airport_code, count(*) as searches
+    from searches where airport_code is not null group by all
+    """,
+    """
+    create table funnel as
+    select
+        logical_date, count(*) as sessions, count(searches) as searching, count(clicks) as clicking,
+        count(purchases) as buying
+    from by_session group by logical_date
+    """,
+]
+ASKED = {
+    "clicks by age group": (
+        "select age_group, sum(click_count) from frequent.freq_usage group by age_group",
+        "select age_group, sum(n) from (select user_id, count(*) as n from star.fct_click"
+        " group by user_id) inner join star.dim_user using (user_id) group by age_group",
+    ),
+    "clicks by country": (
+        "select country_code, sum(click_count) from frequent.freq_usage group by country_code",
+        "select country_code, sum(n) from (select user_id, count(*) as n from star.fct_click"
+        " group by user_id) inner join star.dim_user using (user_id) group by country_code",
+    ),
+    "purchases by channel": (
+        "select channel_code, sum(purchase_count) from frequent.freq_usage group by channel_code",
+        "select channel_code, count(*) from star.fct_purchase"
+        " inner join star.fct_session using (session_id) group by channel_code",
+    ),
+}
+"""From the frequent table, and in plain SQL from the facts."""
+
+
+@dataclass
+class Taken:
+    seconds: float
+    gigabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:7.1f} s, {self.gigabytes:4.1f} GB at most"
+
+
+def main(scales: list[float]) -> None:
+    for scale in scales:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+            measure(scale, Path(folder))
+
+
+def measure(scale: float, folder: Path) -> None:
+    environment = os.environ | {
+        "HELLO_KOREA_HOME": str(folder / "home"),
+        "HELLO_KOREA_TODAY": str(LAST + timedelta(days=1)),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "RDS__TARGETS": "none",
+        "SOURCES__WEB_LOGS__SCALE": str(scale),
+    }
+
+    def run(*words: str) -> Taken:
+        return taken([str(BIN / words[0]), *words[1:]], environment)
+
+    def dates(first: date, last: date) -> list[str]:
+        return ["dlt", "pipeline", "web_logs", "run", "--date", f"{first}..{last}"]
+
+    # What items, airports and dates stand for, from the sample API and in the warehouse.
+    for source in SOURCES:
+        run("dlt", "pipeline", source, "run")
+    run("dbt", "build", "--exclude", *LOGS[1:], "--exclude-resource-type", "test", "unit_test")
+    print(f"scale {scale:g}: {400_000_000 * scale:,.0f} clicks")
+    plain_rows = plain(folder, "rows", scale)
+    print(f"  plain SQL writes the rows         {plain_rows}")
+    made = run(*dates(FIRST, LAST), "--only", "stage")
+    told("  all five tables made              ", made, plain_rows, GENERATION)
+    run(*dates(FIRST, LAST), "--only", "load")
+    plain_tables = plain(folder, "tables", scale)
+    print(f"  plain SQL builds tables, queries  {plain_tables}")
+    built = run("dbt", "build", *LOGS)
+    told("  dbt build with every test         ", built, plain_tables, BUILD)
+    start = run("dbt", "parse")
+    more = run(*dates(LAST + timedelta(days=1), LAST + timedelta(days=1)))
+    again = run("dbt", "build", *LOGS, "--exclude-resource-type", "test")
+    share = max(0.0, again.seconds - start.seconds) / built.seconds
+    print(f"  one more day, made                {more}")
+    print(
+        f"  and computed                      {again}; {share:.1%} of the build beyond dbt's start"
+        f" ({start.seconds:.1f} s)"
+    )
+    ask(folder / "home" / "warehouse.duckdb")
+
+
+def plain(folder: Path, what: str, scale: float) -> Taken:
+    """In a process of its own, as each of the project's commands is."""
+    return taken(
+        [sys.executable, __file__, "--plain", what, str(folder), str(scale)], {**os.environ}
+    )
+
+
+def plain_sql(what: str, folder: Path, scale: float) -> None:
+    sizes = {table: round(rows * scale) for table, rows in FULL_SIZE.items()}
+    with duckdb.connect(str(folder / "plain.duckdb")) as connection:
+        connection.execute("set preserve_insertion_order = false")
+        if what == "rows":
+            for table, query in PLAIN_ROWS.items():
+                file = folder / f"{table}.parquet"
+                connection.execute(f"copy ({query.format(**sizes)}) to '{file}' (compression zstd)")
+                file.unlink()
+        else:
+            for statement in PLAIN_TABLES:
+                connection.execute(statement.format(stage=folder / "home/lake/stage/web_logs"))
+
+
+def taken(command: list[str], environment: dict[str, str]) -> Taken:
+    """Runs it to its end, which must be a good one."""
+    began = perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=said, stderr=said)
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, memory(process.pid))
+            sleep(0.1)
+        seconds = perf_counter() - began
+        said.seek(0)
+        assert process.returncode == 0, said.read()[-3000:].decode()
+    return Taken(seconds, peak)
+
+
+def memory(parent: int) -> float:
+    """GB of a process and all below it; what they share counts once."""
+    total = 0
+    for pid in [parent, *descendants(parent)]:
+        with suppress(OSError):  # it has ended
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            (kilobytes,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+            total += int(kilobytes) * 1024
+    return total / GIGABYTE
+
+
+def descendants(parent: int) -> list[int]:
+    with suppress(OSError):
+        tasks = Path(f"/proc/{parent}/task").iterdir()
+        children = [int(it) for task in tasks for it in (task / "children").read_text().split()]
+        return children + [it for child in children for it in descendants(child)]
+    return []
+
+
+def ask(warehouse: Path) -> None:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        for name, queries in ASKED.items():
+            answers = []
+            for query in queries:
+                began = perf_counter()
+                rows = connection.execute(query).fetchall()
+                answers.append((sorted(rows), perf_counter() - began))
+            (frequent, fast), (facts, slow) = answers
+            assert frequent == facts, name
+            print(f"  {name:<33} {fast * 1000:7.1f} ms; from the facts {slow:.1f} s")
+
+
+def told(what: str, ours: Taken, plain_sql: Taken, limit: tuple[float, int]) -> None:
+    times, gigabytes = limit
+    print(
+        f"{what}{ours}: {ours.seconds / plain_sql.seconds:.2f} of it"
+        f" (at most {times}; {gigabytes} GB)"
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--plain"]:
+        plain_sql(sys.argv[2], Path(sys.argv[3]), float(sys.argv[4]))
+    else:
+        main([float(word) for word in sys.argv[1:]] or [1.0])
