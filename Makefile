@@ -12,7 +12,7 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # What dbt compiles.
 SQL := dbt_project analyses tests/dbt
 
-.PHONY: run setup test lint bench lock clean
+.PHONY: run setup test lint bench bench-web-logs lock clean
 
 run: setup
 	@status=0; \
@@ -62,6 +62,10 @@ bench: setup
 	@PYTHONPATH=tests:tests/bench python tests/bench/unload.py
 	@python tests/bench/day.py
 	@python tests/bench/build.py
+
+# Wants 15 GB of disk.
+bench-web-logs: setup
+	@python tests/bench/web_logs.py 0.01 0.1 1
 
 # The lock names versions and hashes only, so that any index serves it.
 lock: setup

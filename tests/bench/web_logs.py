@@ -1,5 +1,5 @@
 """The usage logs at full size, beside the plain SQL that does the least for the same tables:
-`python tests/bench/web_logs.py [scale …]`, 1 unless told. Wants 10 GB of disk a scale of 1.
+`python tests/bench/web_logs.py [scale …]`, 1 unless told. Wants 15 GB of disk at 1.
 
 The plain SQL is DuckDB's alone: rows by range() and hash(), tables by `create table as`, one query
 for each frequent table. Memory is that of all processes of a command together, looked at ten times
