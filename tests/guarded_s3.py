@@ -66,7 +66,7 @@ def _holds(operator: str, got: str | None, wanted: str) -> bool:
         return (got is None) == (wanted == "true")
     if operator == "Bool":
         return got == wanted
-    raise NotImplementedError(operator)
+    raise ValueError(operator)
 
 
 def _list(value: str | list[str]) -> list[str]:
