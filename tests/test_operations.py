@@ -14,6 +14,7 @@ from dbt.cli.main import cli
 from pipelines import outcomes, query, run
 from small_project import SmallProject, postgres
 
+from loaders import web_logs
 from loaders.command_line import RunCommand
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
@@ -36,7 +37,7 @@ def commands(first_word: str) -> list[list[str]]:
 def test_each_dlt_command_is_one(words: list[str]) -> None:
     _, group, name, verb, *options = words if words[2] != "run" else [*words[:2], "", *words[2:]]
     assert group == "pipeline"
-    assert name in {"", "rds", *SOURCES}
+    assert name in {"", "rds", web_logs.NAME, *SOURCES}
     if verb != "run":
         assert verb in ("info", "trace", "failed-jobs")
         return

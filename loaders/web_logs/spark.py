@@ -1,12 +1,13 @@
 """The engine for more than one machine: Spark hands the parts out, and each is made and written as
 the local engine does it.
 
-`spark-submit --py-files hello_korea.whl spark.py --date 2026-08-15..2026-11-22 --scale 10
---LAKE__URL s3://bucket/prefix`, or a Glue job with the same words: settings may stand among them,
-since a job has no environment of its own.
+`spark-submit spark.py --date 2026-08-15..2026-11-22 --scale 10 --LAKE__URL s3://bucket/prefix`,
+where the project is installed on each machine, or a Glue job with the same words: settings may
+stand among them, since a job has no environment of its own.
 """
 
 import os
+import re
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from itertools import pairwise
@@ -17,6 +18,8 @@ from loaders.lake import open_lake
 from loaders.web_logs import NAME, files
 from loaders.web_logs.files import Unit
 from loaders.web_logs.logs import Logs
+
+SETTING = r"[A-Z]+__[A-Z_]+|HELLO_KOREA_[A-Z]+"
 
 
 def made(logs: Logs, lake_url: str, units: list[Unit]) -> Generator[Unit]:
@@ -46,13 +49,15 @@ def main(words: list[str]) -> int:
     """Runs `dlt pipeline web_logs run --only stage` with the words after it, on Spark."""
     from argparse import ArgumentParser
 
-    parser = ArgumentParser(prog=NAME, description=__doc__)
+    parser = ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False)
     parser.add_argument("--date", required=True, help="a KST date, or a range")
     parser.add_argument("--scale", help="1 for 400 million clicks")
     parser.add_argument("--table", help="one table alone")
     known, others = parser.parse_known_args(words)
-    for name, value in pairwise(others):
-        if "__" in name and name.startswith("--"):
+    # What else there is, such as a job's name, is Glue's own.
+    parts = [part for word in others for part in word.split("=", 1)]
+    for name, value in pairwise(parts):
+        if name.startswith("--") and re.fullmatch(SETTING, name.removeprefix("--")):
             os.environ[name.removeprefix("--")] = value
     os.environ["SOURCES__WEB_LOGS__ENGINE"] = "spark"
     from loaders import commands

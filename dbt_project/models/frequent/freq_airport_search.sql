@@ -18,10 +18,6 @@ searches as (
     select * from {{ ref('fct_search') }}
 ),
 
-new_dates as (
-    {{ new_log_dates(ref('fct_session')) }}
-),
-
 by_airport as (
     select
         log_date,
@@ -31,7 +27,7 @@ by_airport as (
     from searches
     where
         airport_code is not null
-        and log_date in (select new_dates.log_date from new_dates)
+        and {{ log_date_is_new(ref('fct_session')) }}
     group by log_date, airport_code
 )
 

@@ -17,10 +17,6 @@ sessions as (
     select * from {{ ref('freq_session') }}
 ),
 
-new_dates as (
-    {{ new_log_dates(ref('fct_session')) }}
-),
-
 by_day as (
     select
         log_date,
@@ -34,7 +30,7 @@ by_day as (
         cast(sum(amount_krw) as bigint) as amount_krw,
         min(load_id) as load_id
     from sessions
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('fct_session')) }}
     group by log_date
 )
 

@@ -31,8 +31,16 @@ purchases as (
     select * from {{ ref('fct_purchase') }}
 ),
 
-new_dates as (
-    {{ new_log_dates(ref('fct_session')) }}
+new_sessions as (
+    select
+        session_id,
+        user_id,
+        channel_code,
+        started_at,
+        log_date,
+        load_id
+    from sessions
+    where {{ log_date_is_new(ref('fct_session')) }}
 ),
 
 -- Counted before they are joined: a session has a hundred clicks.
@@ -43,7 +51,7 @@ searches_by_session as (
         sum(case when user_id = 0 then 1 else 0 end) as anonymous_search_count,
         min(searched_at) as first_search_at
     from searches
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('fct_session')) }}
     group by session_id
 ),
 
@@ -52,7 +60,7 @@ clicks_by_session as (
         session_id,
         count(*) as click_count
     from clicks
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('fct_session')) }}
     group by session_id
 ),
 
@@ -63,16 +71,16 @@ purchases_by_session as (
         sum(amount_krw) as amount_krw,
         min(purchased_at) as first_purchase_at
     from purchases
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('fct_session')) }}
     group by session_id
 ),
 
 counted as (
     select
-        sessions.session_id,
-        sessions.user_id,
-        sessions.channel_code,
-        sessions.started_at,
+        new_sessions.session_id,
+        new_sessions.user_id,
+        new_sessions.channel_code,
+        new_sessions.started_at,
         cast(coalesce(searches_by_session.search_count, 0) as integer) as search_count,
         cast(
             coalesce(searches_by_session.anonymous_search_count, 0) as integer
@@ -82,13 +90,12 @@ counted as (
         cast(coalesce(purchases_by_session.amount_krw, 0) as bigint) as amount_krw,
         searches_by_session.first_search_at,
         purchases_by_session.first_purchase_at,
-        sessions.log_date,
-        sessions.load_id
-    from sessions
-    left join searches_by_session on sessions.session_id = searches_by_session.session_id
-    left join clicks_by_session on sessions.session_id = clicks_by_session.session_id
-    left join purchases_by_session on sessions.session_id = purchases_by_session.session_id
-    where sessions.log_date in (select new_dates.log_date from new_dates)
+        new_sessions.log_date,
+        new_sessions.load_id
+    from new_sessions
+    left join searches_by_session on new_sessions.session_id = searches_by_session.session_id
+    left join clicks_by_session on new_sessions.session_id = clicks_by_session.session_id
+    left join purchases_by_session on new_sessions.session_id = purchases_by_session.session_id
 )
 
 select * from counted

@@ -18,10 +18,6 @@ sessions as (
     select * from {{ ref('freq_session') }}
 ),
 
-new_dates as (
-    {{ new_log_dates(ref('fct_session')) }}
-),
-
 buyers as (
     select
         log_date,
@@ -35,7 +31,7 @@ buyers as (
     from sessions
     where
         purchase_count > 0
-        and log_date in (select new_dates.log_date from new_dates)
+        and {{ log_date_is_new(ref('fct_session')) }}
 ),
 
 by_time as (

@@ -24,10 +24,6 @@ users as (
     select * from {{ ref('dim_user') }}
 ),
 
-new_dates as (
-    {{ new_log_dates(ref('fct_session')) }}
-),
-
 -- By user first: a few have most of the sessions.
 by_user as (
     select
@@ -42,7 +38,7 @@ by_user as (
         sum(purchase_count) as purchase_count,
         sum(amount_krw) as amount_krw
     from sessions
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('fct_session')) }}
     group by log_date, load_id, channel_code, user_id
 ),
 

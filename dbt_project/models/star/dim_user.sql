@@ -1,6 +1,16 @@
-{#- Dist: it is joined with sessions, which lie by session, so a copy on each node spares the way.
-    Sort: the key they join on. -#}
-{{ config(dist='all', sort='user_id') }}
+{#- Only users of new days are computed. Dist: it is joined with sessions, which lie by session, so
+    that a copy on each node spares the way. Sort: the key they join on. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='log_date',
+        on_schema_change='fail',
+        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        dist='all',
+        sort='user_id',
+    )
+}}
 
 with
 
@@ -8,20 +18,27 @@ users as (
     select * from {{ ref('stg_web_logs__users') }}
 ),
 
--- Who searches without signing in is the user 0.
 all_users as (
     select
         user_id,
         country_code,
         age_group,
-        signed_up_at
+        signed_up_at,
+        log_date,
+        load_id
     from users
-    union all
-    select
-        cast(0 as bigint) as user_id,
-        cast('unknown' as varchar(20)) as country_code,
-        cast('unknown' as varchar(20)) as age_group,
-        cast(null as timestamp) as signed_up_at
+    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
+    {%- if not is_incremental() %}
+        union all
+        -- Who searches without signing in. It is of no day, so that it stays.
+        select
+            cast(0 as bigint) as user_id,
+            cast('unknown' as varchar(20)) as country_code,
+            cast('unknown' as varchar(20)) as age_group,
+            cast(null as timestamp) as signed_up_at,
+            cast(null as date) as log_date,
+            cast(null as integer) as load_id
+    {%- endif %}
 )
 
 select * from all_users

@@ -8,7 +8,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
         dist='session_id',
         sort='log_date',
     )
@@ -18,10 +18,6 @@ with
 
 clicks as (
     select * from {{ ref('stg_web_logs__clicks') }}
-),
-
-new_dates as (
-    {{ new_log_dates(ref('stg_web_logs__sessions')) }}
 ),
 
 new_clicks as (
@@ -35,7 +31,7 @@ new_clicks as (
         log_date,
         load_id
     from clicks
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
 )
 
 select * from new_clicks

@@ -6,7 +6,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
         dist='session_id',
         sort='log_date',
     )
@@ -16,10 +16,6 @@ with
 
 purchases as (
     select * from {{ ref('stg_web_logs__purchases') }}
-),
-
-new_dates as (
-    {{ new_log_dates(ref('stg_web_logs__sessions')) }}
 ),
 
 new_purchases as (
@@ -33,7 +29,7 @@ new_purchases as (
         log_date,
         load_id
     from purchases
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
 )
 
 select * from new_purchases

@@ -7,7 +7,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
         dist='session_id',
         sort='log_date',
     )
@@ -17,10 +17,6 @@ with
 
 searches as (
     select * from {{ ref('stg_web_logs__searches') }}
-),
-
-new_dates as (
-    {{ new_log_dates(ref('stg_web_logs__sessions')) }}
 ),
 
 new_searches as (
@@ -34,7 +30,7 @@ new_searches as (
         log_date,
         load_id
     from searches
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
 )
 
 select * from new_searches

@@ -18,10 +18,6 @@ sessions as (
     select * from {{ ref('stg_web_logs__sessions') }}
 ),
 
-new_dates as (
-    {{ new_log_dates(ref('stg_web_logs__sessions')) }}
-),
-
 new_sessions as (
     select
         session_id,
@@ -31,7 +27,7 @@ new_sessions as (
         log_date,
         load_id
     from sessions
-    where log_date in (select new_dates.log_date from new_dates)
+    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
 )
 
 select * from new_sessions
