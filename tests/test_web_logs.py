@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import resource
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +14,7 @@ import pytest
 from conftest import TODAY, heed_interrupts
 from pipelines import DLT, outcomes, query, run
 from redshift import RedshiftServer
+from small_disk import SmallDisk
 
 from loaders.lake import open_lake
 from loaders.web_logs import TABLES, files, local
@@ -266,21 +267,22 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_what_came_is_kept(home: Path) -
     assert list((home / "lake").rglob("*.part")) == []
 
 
-def test_a_disk_that_takes_no_more_is_told_and_the_next_run_goes_on(home: Path) -> None:
-    command = [str(DLT), "pipeline", "web_logs", "run", "--scale", "0.02"]
-    limit = (200_000, 200_000)  # bytes of a file: a part of clicks is more
-    full = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
-    )
-    assert full.returncode == 1
-    assert "web_logs.clicks: FAILED: [Errno 27] File too large" in full.stdout
-    assert full.stderr == f"not complete: {', '.join(sorted(f'web_logs.{it}' for it in TABLES))}\n"
-    assert list((home / "lake").rglob("*.part")) == []
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+def test_a_full_disk_is_told_and_with_more_room_the_next_run_goes_on(home: Path) -> None:
+    run_of_all = f"{DLT} pipeline web_logs run --scale 0.02 --only stage"
+    with SmallDisk(home, megabytes=20) as disk:
+        full = disk.run(run_of_all)
+        assert full.returncode == 1
+        assert "FAILED: [Errno 28] No space left on device" in full.stdout
+        assert re.fullmatch(r"not complete: web_logs\.\w+(, web_logs\.\w+)*\n", full.stderr)
+        assert disk.run(f"find {home} -name '*.part'").stdout == ""
+        kept = disk.run(f"find {home}/lake -name '*.parquet' | sort").stdout.splitlines()
+        assert kept
+        disk.grow(megabytes=200)
+        times = disk.run(f"stat --format %Y.%i {' '.join(kept)}").stdout
+        assert disk.run(run_of_all).returncode == 0
+        assert disk.run(f"stat --format %Y.%i {' '.join(kept)}").stdout == times
+        made = disk.run(f"cd {home}/lake/stage/web_logs && find . -name '*.parquet' | wc -l")
+    assert int(made.stdout) == 5 * 100
 
 
 @pytest.mark.parametrize(

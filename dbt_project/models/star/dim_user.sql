@@ -27,7 +27,7 @@ all_users as (
         log_date,
         load_id
     from users
-    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
+    where {{ log_date_is_new(ref('stg_web_logs__users')) }}
     {%- if not is_incremental() %}
         union all
         -- Who searches without signing in. It is of no day, so that it stays.

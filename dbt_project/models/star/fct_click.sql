@@ -1,7 +1,8 @@
 {#- The largest table: only new days are computed, and a day that is made again replaces itself
-    alone. Dist: by session, with its search and purchases on one node; four clicks out of five are
-    of thirty users, so that by user a few slices would hold nearly all. Sort: by the day, which
-    every query names. -#}
+    alone. By delete+insert, for microbatch would run a query for each day of a first build, and
+    compute again a set number of the last days, whether they are new or not. Dist: by session, with
+    its search and purchases on one node; four clicks out of five are of thirty users, so that by
+    user a few slices would hold nearly all. Sort: by the day, which every query names. -#}
 {{
     config(
         materialized='incremental',
