@@ -12,7 +12,7 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # What dbt compiles.
 SQL := dbt_project analyses tests/dbt
 
-.PHONY: run setup test lint bench bench-web-logs lock clean
+.PHONY: run setup test lint bench bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -66,6 +66,9 @@ bench: setup
 # Wants 15 GB of disk.
 bench-web-logs: setup
 	@python tests/bench/web_logs.py 0.01 0.1 1
+
+bench-spark: setup $(BIN)/.spark
+	@python tests/bench/spark_skew.py
 
 # The lock names versions and hashes only, so that any index serves it.
 lock: setup
