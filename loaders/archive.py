@@ -5,12 +5,14 @@ rerun of a complete one makes no call.
 """
 
 import hashlib
+import time
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
+import pyarrow as pa
 import requests
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
@@ -19,8 +21,11 @@ from loaders import raw
 from loaders.budget import Budget
 from loaders.lake import Lake
 from loaders.raw import Page
-from loaders.settings import KST
+from loaders.settings import KST, Limits
 from loaders.source import AnswerError, Call, Fault, Source
+
+CHUNK = 64 * 1024
+MEGABYTE = 1024**2
 
 
 class Archive(HTTPAdapter):
@@ -38,8 +43,9 @@ class Archive(HTTPAdapter):
         base_url: str,
         key: str,
         budget: Budget,
-        accept: Callable[[Response], object],
+        accept: Callable[[Response], pa.Table],
         stopping: Event,
+        limits: Limits,
     ) -> None:
         super().__init__()
         self._lake = lake
@@ -51,11 +57,17 @@ class Archive(HTTPAdapter):
         self._budget = budget
         self._accept = accept
         self._stopping = stopping
-        self.call = Call("")
-        """What the requests to come are part of."""
+        self._limits = limits
+        self._call_now = Call("")
+        self._rows_before: pa.Table | None = None
         self.pages: list[Page] = []
         """Every page that was answered, in order."""
         self.calls = 0
+
+    def begin(self, call: Call) -> None:
+        """Tells what the requests to come are part of."""
+        self._call_now = call
+        self._rows_before = None
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """The answer to a request that has no key yet. Raises AnswerError, AllowanceSpentError."""
@@ -86,8 +98,9 @@ class Archive(HTTPAdapter):
     ) -> Page:
         asked = {"method": request.method, "url": request.url}
         sent = dict(parse_qsl(urlsplit(request.url or "").query))
-        row = {**self.call.row, **{name: sent[name] for name in self.call.echo}}
-        return raw.describe(self._lake, file, body, row, self.call.key, asked, answered_at)
+        call = self._call_now
+        row = {**call.row, **{name: sent[name] for name in call.echo}}
+        return raw.describe(self._lake, file, body, row, call.key, asked, answered_at)
 
     def _call(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         if self._stopping.is_set():
@@ -98,8 +111,12 @@ class Archive(HTTPAdapter):
         signed = request.copy()
         self._source.sign(signed, self._key)
         try:
-            response = super().send(signed, *args, **kwargs)
-            response.content  # noqa: B018 - the body is read here, where its errors are named
+            began = time.monotonic()
+            response = super().send(signed, *args, **{**kwargs, "stream": True})
+            # Here, where its errors are named.
+            response._content = self._body(response, began)
+        except AnswerError:
+            raise
         except requests.Timeout:
             raise AnswerError(Fault.DOWN, f"no answer in time from {self._host(request)}") from None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
@@ -112,13 +129,34 @@ class Archive(HTTPAdapter):
             raise AnswerError(Fault.BAD_REQUEST, type(error).__name__) from None
         response.request, response.url = request, request.url or ""
         try:
-            self._accept(response)
             self._refuse_key(response)
+            self._refuse_again(self._accept(response))
         except AnswerError as error:
             if error.fault is Fault.QUOTA_SPENT:
                 self._budget.close(operation)
             raise AnswerError(error.fault, self._without_key(error.said), response) from None
         return response
+
+    def _body(self, response: Response, began: float) -> bytes:
+        """The answer's bytes, unpacked piece by piece: a small one may be of any size."""
+        body = bytearray()
+        for piece in response.iter_content(CHUNK):
+            body += piece
+            too_large = len(body) > self._limits.megabytes * MEGABYTE
+            if too_large or time.monotonic() - began > self._limits.seconds:
+                response.close()
+                if too_large:
+                    said = f"more than {self._limits.megabytes} MB: see ANSWERS__MAX_MEGABYTES"
+                    raise AnswerError(Fault.TOO_LARGE, said)
+                said = f"not all there after {self._limits.seconds:g} s: see ANSWERS__MAX_SECONDS"
+                raise AnswerError(Fault.DOWN, said)
+        return bytes(body)
+
+    def _refuse_again(self, rows: pa.Table) -> None:
+        """A page that an API gives again for the next one is not kept: paging would never end."""
+        if len(rows) and self._rows_before is not None and rows.equals(self._rows_before):
+            raise AnswerError(Fault.UNREADABLE, "the rows of the page before, once more")
+        self._rows_before = rows
 
     def _refuse_key(self, response: Response) -> None:
         """An answer that repeats the key is not kept: raw holds no secret."""

@@ -14,7 +14,7 @@ from loaders import raw
 from loaders.archive import Archive
 from loaders.budget import AllowanceSpentError, Budget
 from loaders.lake import Lake
-from loaders.settings import environment_name, is_this_machine
+from loaders.settings import Limits, environment_name, is_this_machine
 from loaders.source import AnswerError, Ask, Call, Fault, Row, Source, Table
 
 FAILURES_IN_A_ROW = 5
@@ -48,6 +48,8 @@ class Extracted:
     """What went wrong, so that it is not complete."""
     note: str = ""
     """Why it is not complete, though nothing is wrong."""
+    odd: str = ""
+    """What one should know of answers that are complete."""
 
 
 def extract(
@@ -60,6 +62,7 @@ def extract(
     budget: Budget,
     report: Callable[[Progress], None],
     stopping: Event,
+    limits: Limits,
 ) -> Extracted:
     """Asks for all pages that `folder` does not hold yet, and completes it when none is missing.
 
@@ -75,21 +78,32 @@ def extract(
         budget,
         lambda answer: accept(source, table, answer),
         stopping,
+        limits,
     )
     client = _client(table, api, archive)
     calls = list(table.calls(ask))
-    error = note = ""
+    error = note = odd = ""
     rows = failed = in_a_row = left_over = 0
     try:
         for number, call in enumerate(calls, start=1):
-            archive.call = call
+            archive.begin(call)
+            totals = []
             try:
-                for page in _pages(client, call):
+                for count, page in enumerate(_pages(client, call), start=1):
                     rows += len(page)
+                    totals += [page.paginator.total] if hasattr(page.paginator, "total") else []
+                    if count == limits.pages and page.paginator.has_next_page:
+                        said = f"more than {count:,} pages: see ANSWERS__MAX_PAGES"
+                        raise AnswerError(Fault.TOO_LARGE, said)
                     left = getattr(page.paginator, "left", int(page.paginator.has_next_page))
                     asked = len(archive.pages)
                     report(Progress(asked, asked + left + len(calls) - number, rows))
                 in_a_row = 0
+                if len(set(totals)) > 1:
+                    odd = (
+                        f"{call.path}: the total went from {totals[0]:,} to {totals[-1]:,} while it"
+                        " was asked, so that rows may be missing: ask again with --refresh"
+                    )
             except AllowanceSpentError as spent:
                 if not table.details_of:
                     raise
@@ -113,18 +127,19 @@ def extract(
         error = str(wrong)
     if not error and not note:
         raw.complete(lake, folder, archive.pages)
-    return Extracted(archive.calls, len(archive.pages), error, note)
+    return Extracted(archive.calls, len(archive.pages), error, note, odd)
 
 
-def accept(source: Source, table: Table, response: Response) -> None:
-    """Returns when an answer is data that its table can read. Raises AnswerError otherwise."""
+def accept(source: Source, table: Table, response: Response) -> pa.Table:
+    """The rows of an answer that is data. Raises AnswerError for any other."""
     source.judge(response)
     try:
-        rows = len(table.read(response.content))
+        rows = table.read(response.content)
     except (ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
         raise AnswerError(Fault.UNREADABLE, f"{type(error).__name__} {error}", response) from None
-    if table.details_of and rows == 0:
+    if table.details_of and len(rows) == 0:
         raise AnswerError(Fault.BAD_REQUEST, "there is nothing under this key", response)
+    return rows
 
 
 class _RowsClient(RESTClient):

@@ -77,8 +77,8 @@ def extract_and_stage(
                 outcome.calls += asked.calls
                 outcome.pages += asked.pages
                 outcome.errors += [dated + asked.error] if asked.error else []
-                if asked.note:
-                    notes.setdefault(asked.note, []).append(on)
+                for note in filter(None, (asked.note, asked.odd)):
+                    notes.setdefault(note, []).append(on)
             if "stage" in phases:
                 with outcome.timed("stage"):
                     _note_staged(outcome, on, stage_date(work, table, on))

@@ -8,6 +8,7 @@ and `DBT_TARGET`.
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
@@ -138,6 +139,32 @@ def check_requests() -> None:
     read("runtime.request_max_attempts", 5, lambda it: int(_above_zero(it)), "wants tries")
     for name in ("request_backoff_factor", "request_max_retry_delay"):
         read(f"runtime.{name}", 1.0, float, "wants a number")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an answer may come to, beyond which it is taken for a fault of the API."""
+
+    megabytes: int
+    """Of one answer, unpacked."""
+    seconds: float
+    """Until one answer is all there; `RUNTIME__REQUEST_TIMEOUT` is for the wait between its parts."""
+    pages: int
+    """Of one list."""
+
+
+def limits() -> Limits:
+    return Limits(
+        read("answers.max_megabytes", 64, _count, "wants megabytes, at least 1"),
+        read("answers.max_seconds", 300.0, _above_zero, "wants seconds, more than 0"),
+        read("answers.max_pages", 10_000, _count, "wants a number of pages, at least 1"),
+    )
+
+
+def _count(text: str) -> int:
+    if whole_number(text) == 0:
+        raise ValueError(text)
+    return int(text)
 
 
 def _above_zero(text: str) -> float:

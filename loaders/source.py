@@ -28,6 +28,7 @@ class Fault(Enum):
     DOWN = "the API is down"
     BUSY = "the API is asked too fast"
     UNREADABLE = "the answer can't be read"
+    TOO_LARGE = "the answer is too large"
 
     @property
     def passes(self) -> bool:

@@ -14,7 +14,7 @@ from loaders import extract, raw, settings, stage
 from loaders.budget import Budget
 from loaders.extract import Api, Extracted, Progress
 from loaders.lake import Lake, at_once
-from loaders.settings import SettingError
+from loaders.settings import Limits, SettingError
 from loaders.source import Ask, Source, Table
 
 
@@ -28,6 +28,7 @@ class Work:
     budget: Budget
     options: Mapping[str, Any]
     today: date
+    limits: Limits
     refresh: bool = False
     stopping: Event = field(default_factory=Event)
     """Set when the run is to end: no further call is made."""
@@ -83,7 +84,7 @@ def prepare(
     check_origin(lake, source, api)
     setting = settings.environment_name(f"{name}.daily_allowance")
     budget = Budget(lake, source.name, settings.today, allowance, setting)
-    return Work(source, lake, api, budget, options, today, refresh)
+    return Work(source, lake, api, budget, options, today, settings.limits(), refresh)
 
 
 def needs_sample(source: Source) -> bool:
@@ -234,6 +235,7 @@ def extract_date(
         work.budget,
         report,
         work.stopping,
+        work.limits,
     )
 
 

@@ -84,6 +84,7 @@ class TotalCountPaginator(BasePaginator):
         super().__init__()
         self.page = 1
         self.size = 0
+        self.total = 0
         self.left = 0
         """Pages still to come."""
 
@@ -92,7 +93,8 @@ class TotalCountPaginator(BasePaginator):
         self.size = int(request.params["numOfRows"])
 
     def update_state(self, response: Response, data: list[Row] | None = None) -> None:
-        self.left = max(0, -(-_total_count(response.content) // self.size) - self.page)
+        self.total = _total_count(response.content)
+        self.left = max(0, -(-self.total // self.size) - self.page)
         self._has_next_page = self.left > 0
         self.page += 1
 

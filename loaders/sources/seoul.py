@@ -67,12 +67,13 @@ class RangePaginator(BasePaginator):
     def __init__(self) -> None:
         super().__init__()
         self.last = PAGE_SIZE
+        self.total = 0
         self.left = 0
         """Pages still to come."""
 
     def update_state(self, response: Response, data: list[Row] | None = None) -> None:
-        total = int(_service(response.content).get("list_total_count") or 0)
-        self.left = max(0, -(-(total - self.last) // PAGE_SIZE))
+        self.total = int(_service(response.content).get("list_total_count") or 0)
+        self.left = max(0, -(-(self.total - self.last) // PAGE_SIZE))
         self._has_next_page = self.left > 0
 
     def update_request(self, request: Request) -> None:
