@@ -148,7 +148,7 @@ class Limits:
     megabytes: int
     """Of one answer, unpacked."""
     seconds: float
-    """Until one answer is all there; `RUNTIME__REQUEST_TIMEOUT` is for the wait between its parts."""
+    """Until one answer is all there; dlt's `RUNTIME__REQUEST_TIMEOUT` is for each of its parts."""
     pages: int
     """Of one list."""
 
