@@ -1,5 +1,6 @@
 # make run   sets up, runs all of it on this machine, and says where to look
 # make test  sets up, runs every test and lint
+# make soak  kills it a hundred times on its way
 # make bench times what the README's figures are about
 
 PYTHON ?= python3.11
@@ -12,7 +13,7 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # What dbt compiles.
 SQL := dbt_project analyses tests/dbt
 
-.PHONY: run setup test lint bench bench-web-logs bench-spark lock clean
+.PHONY: run setup test lint soak bench bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -53,6 +54,10 @@ lint: setup
 	@mypy
 	@sqlfluff lint --processes 2 $(SQL)
 	@sqlfluff lint --processes 2 --config tests/sqlfluff/duckdb.cfg $(SQL)
+
+# A hundred kills.
+soak: setup
+	@PYTHONPATH=tests python tests/soak.py
 
 bench: setup
 	@python tests/bench/calls.py

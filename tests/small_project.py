@@ -159,6 +159,14 @@ def postgres(home: Path) -> Iterator[str]:
         embedded_postgres.stop()
 
 
+def new_database(server: str, name: str) -> str:
+    """The URL of a database that is made on the embedded server of `server`."""
+    with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f"create database {name}")
+    return server.replace(f"/{embedded_postgres.DATABASE}", f"/{name}")
+
+
 @dataclass(frozen=True)
 class SmallProject:
     """The project in `folder`, its warehouse in `home`, and the database `url` it exports to."""
