@@ -89,9 +89,45 @@ class RunCommand(plugins.SupportsCliCommand):
             )
         except KeyboardInterrupt:
             code, message = 130, "interrupted: what came is kept, and the next run goes on from it"
-        if code:
-            print(message, file=sys.stderr)
-            sys.exit(code)
+        _end(code, message)
+
+
+class RejectedCommand(plugins.SupportsCliCommand):
+    """Reads the words of a command and hands them over as values."""
+
+    command = "rejected"
+    parent = "pipeline"
+    help_string = "Lists the rows that a pipeline of Hello Korea rejected, and why"
+    description = (
+        "Each with its date, the reason and the raw file it came from. After a change of the"
+        " reader, `dlt pipeline <name> run --date <its date>` takes it in from raw, without a call."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--date", help="a KST date, or a range such as 2026-11-01..2026-11-22")
+        parser.add_argument("--table", help="one table alone")
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders import commands
+
+        _end(*commands.rejected(args.pipeline_name, args.date, args.table))
+
+
+class RejectedPlugin:
+    """A plug-in of its own: dlt takes one command of each."""
+
+    @staticmethod
+    @plugins.hookimpl(specname="plug_cli")
+    @plugins.only_host("dlt")
+    def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+        return RejectedCommand
+
+
+def _end(code: int, message: str) -> None:
+    if code:
+        print(message, file=sys.stderr)
+        sys.exit(code)
 
 
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")

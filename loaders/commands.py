@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import orjson
 from rich.console import Console
 
-from loaders import load, plan, settings, web_logs
+from loaders import load, plan, settings, stage, web_logs
 from loaders.display import Display, RowsDisplay, console, outcomes_table, remarks
 from loaders.lake import open_lake
 from loaders.raw import RawError
@@ -69,6 +69,29 @@ def run(
     except AlreadyRunningError as error:
         return RUNNING, str(error)
     except (BrokenTableError, RawError, OSError) as error:  # of a plan; a run names them by table
+        return FAILED, str(error)
+
+
+def rejected(pipeline: str | None, dates: str | None, table: str | None) -> tuple[int, str]:
+    """`dlt pipeline [NAME] rejected`: a line for each row, in order of table and date."""
+    output = console()
+    try:
+        sources, _ = _chosen(pipeline, table)
+        named = _dates(dates) if dates else None
+        lake = open_lake(settings.lake_url())
+        tables = [(source, it.name) for source in sources for it in source.tables]
+        lines = [
+            line
+            for source, name in tables
+            if table in (None, name)
+            for line in stage.rejected_lines(lake, source.name, name, named)
+        ]
+        for line in lines or ["no row is rejected"]:
+            output.print(line, highlight=False, markup=False, soft_wrap=True)
+        return OK, ""
+    except SettingError as error:
+        return BAD_SETTING, str(error)
+    except OSError as error:
         return FAILED, str(error)
 
 

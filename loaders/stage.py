@@ -4,6 +4,7 @@ A row that can't be typed, or has no key, is rejected with the reason and its ra
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,8 +30,15 @@ FORMS = {
 """What the text of a typed column looks like; dates and times have a format instead."""
 
 
+CONTRACTS = ("reject", "evolve", "stop")
+"""What is done with answers that are not as the columns say. `reject`: rows that can't be typed
+stay out; new and missing fields are told. `evolve`: the same, and new fields become columns of
+text. `stop`: the table is left as it was staged before."""
+
+
 class BrokenTableError(Exception):
-    """Answers that lack a field of the primary key: the whole table can't be staged."""
+    """Answers of which the table can't be staged: they lack a field of the primary key, or are not
+    as its contract wants them."""
 
 
 @dataclass
@@ -50,7 +58,10 @@ class Staged:
 
 
 def stage(
-    table: Table, pages: Iterable[tuple[str, Mapping[str, Any], Callable[[], bytes]]], on: date
+    table: Table,
+    pages: Iterable[tuple[str, Mapping[str, Any], Callable[[], bytes]]],
+    on: date,
+    contract: str = "reject",
 ) -> Staged:
     """Types the pages (raw file, values that hold for each row, body) of the logical date `on`.
 
@@ -74,10 +85,13 @@ def stage(
         schema=_nullable(schema(table)),
     )
     reasons = _reasons(table, columns)
+    if contract == "stop":
+        _stop_at_changes(new, missing, reasons, answered)
     keep = _to_keep(typed, table.primary_key, sorted(reasons))
     rows = (typed if len(keep) == length else typed.take(keep)).cast(schema(table))
+    grown = _with_new_columns(rows, together.take(keep), new) if contract == "evolve" else rows
     return Staged(
-        rows=rows,
+        rows=grown,
         rejected=_rejected(reasons, answered),
         duplicates=length - len(reasons) - len(rows),
         new_fields=new,
@@ -86,7 +100,7 @@ def stage(
 
 
 def stage_extraction(
-    lake: Lake, source: str, table: Table, on: date, folder: str
+    lake: Lake, source: str, table: Table, on: date, folder: str, contract: str
 ) -> tuple[str, Staged]:
     """Stages the pages of one extraction in place of what was staged for the date.
 
@@ -94,7 +108,7 @@ def stage_extraction(
     raw.RawError.
     """
     pages = raw.pages_of(lake, folder)
-    staged = stage(table, as_answered(lake, pages), on)
+    staged = stage(table, as_answered(lake, pages), on, contract)
     sink = pa.BufferOutputStream()
     pq.write_table(staged.rows, sink, compression="zstd", use_dictionary=False)
     data = sink.getvalue().to_pybytes()
@@ -104,7 +118,7 @@ def stage_extraction(
     for older in lake.keys(place):
         if older != file:
             lake.delete(older)
-    _write_rejected(lake, f"rejected/{source}/{table.name}/dt={on}/rows.jsonl", staged.rejected)
+    _write_rejected(lake, rejected_file(source, table.name, on), staged.rejected)
     return file, staged
 
 
@@ -127,6 +141,22 @@ def staged_file(lake: Lake, source: str, table: str, on: date) -> str | None:
 
 def read_staged(lake: Lake, file: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(lake.read(file)))
+
+
+def rejected_file(source: str, table: str, on: date) -> str:
+    return f"rejected/{source}/{table}/dt={on}/rows.jsonl"
+
+
+def rejected_lines(lake: Lake, source: str, table: str, dates: list[date] | None) -> Iterator[str]:
+    """What was rejected of a table, on all dates or on those named: where, why, and the row."""
+    for file in lake.keys(f"rejected/{source}/{table}"):
+        on = date.fromisoformat(file.split("/dt=")[1].partition("/")[0])
+        if dates is not None and on not in dates:
+            continue
+        for line in lake.read(file).splitlines():
+            it = orjson.loads(line)
+            row = orjson.dumps(it["row"]).decode()
+            yield f"{source}.{table} {on}: {it['reason']}, in {it['raw_file']}: {row}"
 
 
 def _write_rejected(lake: Lake, key: str, rejected: list[Row]) -> None:
@@ -181,6 +211,29 @@ def _changed_fields(
     for name in sorted(key - seen):
         raise BrokenTableError(f"{table.name}: no row has {name!r}, see {missing[name]}")
     return new, missing
+
+
+def _stop_at_changes(
+    new: dict[str, str],
+    missing: dict[str, str],
+    reasons: dict[int, str],
+    answered: list[tuple[str, pa.Table]],
+) -> None:
+    """Raises BrokenTableError at the first thing that is not as the columns say."""
+    said = [f"new field {name!r}, first in {file}" for name, file in new.items()]
+    said += [f"no row has the field {name!r}, first in {file}" for name, file in missing.items()]
+    said += [f"{it['reason']}, first in {it['raw_file']}" for it in _rejected(reasons, answered)]
+    if said:
+        raise BrokenTableError(f"stopped by its contract: {said[0]}")
+
+
+def _with_new_columns(rows: pa.Table, answered: pa.Table, new: dict[str, str]) -> pa.Table:
+    """The new fields as columns of text, by their names in snake case."""
+    for name in new:
+        column = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+        if column not in rows.column_names:
+            rows = rows.append_column(column, _texts(answered, name))
+    return rows
 
 
 @dataclass(frozen=True)

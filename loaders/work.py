@@ -29,6 +29,8 @@ class Work:
     options: Mapping[str, Any]
     today: date
     limits: Limits
+    contracts: Mapping[str, str]
+    """Of each table, what is done with answers that are not as its columns say."""
     refresh: bool = False
     stopping: Event = field(default_factory=Event)
     """Set when the run is to end: no further call is made."""
@@ -84,7 +86,17 @@ def prepare(
     check_origin(lake, source, api)
     setting = settings.environment_name(f"{name}.daily_allowance")
     budget = Budget(lake, source.name, settings.today, allowance, setting)
-    return Work(source, lake, api, budget, options, today, settings.limits(), refresh)
+    contracts = {
+        table.name: settings.read(
+            f"{name}.{table.name}.contract",
+            stage.CONTRACTS[0],
+            settings.one_of(*stage.CONTRACTS),
+            f"wants one of {', '.join(stage.CONTRACTS)}",
+        )
+        for table in source.tables
+    }
+    limits = settings.limits()
+    return Work(source, lake, api, budget, options, today, limits, contracts, refresh)
 
 
 def needs_sample(source: Source) -> bool:
@@ -243,4 +255,5 @@ def stage_date(work: Work, table: Table, on: date) -> tuple[str, stage.Staged] |
     folder = folder_to_stage(work, table, on)
     if folder is None:
         return None
-    return stage.stage_extraction(work.lake, work.source.name, table, on, folder)
+    contract = work.contracts[table.name]
+    return stage.stage_extraction(work.lake, work.source.name, table, on, folder, contract)

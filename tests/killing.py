@@ -156,7 +156,8 @@ class WholePath:
         return {
             f"raw {file.relative_to(raw)}": _without_time(file)
             for file in raw.rglob("*")
-            if file.is_file()
+            # Half a file that a kill has left is no key of the lake.
+            if file.is_file() and file.suffix != ".part"
         }
 
     def staged(self) -> dict[str, Any]:
@@ -165,7 +166,7 @@ class WholePath:
             str(file.relative_to(lake)): sha256(file.read_bytes()).hexdigest()
             for top in ("stage", "rejected")
             for file in (lake / top).rglob("*")
-            if file.is_file()
+            if file.is_file() and file.suffix != ".part"
         }
 
     def warehouse(self) -> dict[str, Any]:

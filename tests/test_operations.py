@@ -39,7 +39,7 @@ def test_each_dlt_command_is_one(words: list[str]) -> None:
     assert group == "pipeline"
     assert name in {"", "rds", web_logs.NAME, *SOURCES}
     if verb != "run":
-        assert verb in ("info", "trace", "failed-jobs")
+        assert verb in ("info", "trace", "failed-jobs", "rejected")
         return
     parser = argparse.ArgumentParser(exit_on_error=False)
     RunCommand().configure_parser(parser)

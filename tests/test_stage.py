@@ -11,7 +11,7 @@ from lxml import etree
 
 from loaders.source import Row, Table
 from loaders.sources import SOURCES
-from loaders.stage import BrokenTableError, Staged, stage
+from loaders.stage import BrokenTableError, Staged, schema, stage
 
 TOUR = SOURCES["tour"]
 KOPIS = SOURCES["kopis"]
@@ -23,11 +23,11 @@ def tour_page(rows: object) -> bytes:
     return orjson.dumps({"response": {"header": {}, "body": {"items": items}}})
 
 
-def staged(table: Table, *pages: bytes, **same: str) -> Staged:
+def staged(table: Table, *pages: bytes, contract: str = "reject", **same: str) -> Staged:
     named = [
         (f"raw/page-{number}", same, partial(bytes, page)) for number, page in enumerate(pages)
     ]
-    return stage(table, named, ON)
+    return stage(table, named, ON, contract)
 
 
 def place(**changed: str) -> Row:
@@ -177,3 +177,29 @@ def test_recorded_performances_and_venues_are_all_staged(recordings: Path) -> No
     performances = staged(KOPIS.table("performances"), *lists, is_changed="N")
     assert len(performances.rows) == 1278
     assert performances.rows.schema.field("is_changed").type == pa.bool_()
+
+
+def test_a_table_whose_contract_evolves_gets_new_fields_as_columns_of_text() -> None:
+    pages = tour_page([place(starRating="5")]), tour_page([place(contentid="2")])
+    rows = staged(TOUR.table("places"), *pages, language="en", contract="evolve").rows
+    assert rows["star_rating"].to_pylist() == ["5", None]
+    assert rows.drop_columns(["star_rating"]).schema == schema(TOUR.table("places"))
+
+
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        (place(stars="5"), "new field 'stars', first in raw/page-1"),
+        (
+            {name: value for name, value in place().items() if name != "tel"},
+            "no row has the field 'tel', first in raw/page-1",
+        ),
+        (place(mapx="far"), "longitude: mapx is 'far', not double, first in raw/page-1"),
+    ],
+)
+def test_a_table_whose_contract_stops_is_stopped_by_what_it_does_not_know(
+    answered: dict[str, str], said: str
+) -> None:
+    pages = tour_page([place()]), tour_page([answered])
+    with pytest.raises(BrokenTableError, match=f"stopped by its contract: {said}"):
+        staged(TOUR.table("places"), *pages, language="en", contract="stop")
