@@ -46,8 +46,11 @@ def export(target_dir: Path) -> None:
         if is_of_exporting_target(target_dir):
             keep_proof(target_dir)
         if exports(target_dir):
-            for line in export(target_dir).lines():
+            report = export(target_dir)
+            for line in report.lines():
                 fire_event(Note(msg=line), level=EventLevel.INFO)
+            if report.failure:
+                raise ExportError(report.failure)
     except (ExportError, SettingError) as error:
         fire_event(Note(msg=f"Export failed: {error}"), level=EventLevel.ERROR)
         raise ExceptionExit(DbtRuntimeError(str(error))) from error

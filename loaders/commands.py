@@ -229,4 +229,4 @@ def _export(output: Console, words: list[object]) -> tuple[int, str]:
         return FAILED, str(error)
     for line in report.lines():
         output.print(line, highlight=False, markup=False, soft_wrap=True)
-    return OK, ""
+    return (FAILED, report.failure) if report.failure else (OK, "")

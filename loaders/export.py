@@ -28,12 +28,14 @@ from loaders import rds, rds_tables, settings, warehouse
 from loaders.marts import (
     PROVED,
     ExportError,
+    HeldBackError,
     Json,
     Mart,
     last_build,
     prove,
     read_manifest,
     read_run_results,
+    without,
 )
 from loaders.warehouse import Warehouse
 
@@ -55,7 +57,15 @@ class Report:
     """Parents before children."""
     kept_out: dict[str, str] = field(default_factory=dict)
     """Table to reason."""
+    held_back: dict[str, str] = field(default_factory=dict)
+    """Of these, the ones that lost more rows than they may: the export is no full success."""
     error: str | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """In one line, what must be looked at though the rest was exported."""
+        held = "; ".join(f"{table}: {reason}" for table, reason in self.held_back.items())
+        return f"not exported: {held}" if held else None
 
     def lines(self) -> list[str]:
         """For a person: one line a table, one line a reason."""
@@ -112,7 +122,15 @@ def export(target_dir: Path) -> Report:
     started = perf_counter()
     try:
         proof = prove(read_manifest(target_dir), run_results)
-        tables = _export(report, proof.marts, profile.credentials) if proof.marts else ()
+        held_back: dict[str, str] = {}
+        while True:
+            going = without(proof.marts, held_back)
+            try:
+                marts = going.marts
+                tables = _export(report, marts, profile.credentials) if marts else ()
+                break
+            except HeldBackError as error:  # again, without it
+                held_back[error.table] = error.reason
     except (ExportError, settings.SettingError) as error:
         _write(target_dir, replace(report, error=str(error)))
         raise
@@ -120,7 +138,8 @@ def export(target_dir: Path) -> Report:
         report,
         duration_seconds=round(perf_counter() - started, 3),
         tables=tables,
-        kept_out=proof.kept_out,
+        kept_out=proof.kept_out | going.kept_out,
+        held_back=held_back,
     )
     _write(target_dir, report)
     return report

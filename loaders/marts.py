@@ -21,6 +21,15 @@ class ExportError(Exception):
     """An export that can't go on. The message is one line: what, where, and what to do."""
 
 
+class HeldBackError(ExportError):
+    """A table that lost more rows than it may: it stays as it was, and the others go."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(f"{table}: {reason}")
+        self.table = table
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Column:
     name: str
@@ -272,6 +281,16 @@ def _why_unproven(
         )
         or None
     )
+
+
+def without(marts: tuple[Mart, ...], held_back: dict[str, str]) -> Proof:
+    """The marts that go where some are held back: a child stays out with its parent."""
+    kept_out = dict(held_back)
+    for each in marts:
+        reason = kept_out.get(each.table) or _why_parentless(each, kept_out)
+        if reason:
+            kept_out[each.table] = reason
+    return Proof(tuple(each for each in marts if each.table not in kept_out), kept_out)
 
 
 def _why_parentless(each: Mart, kept_out: dict[str, str]) -> str | None:

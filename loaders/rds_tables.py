@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from loaders import settings
-from loaders.marts import Column, ExportError, Mart
+from loaders.marts import Column, ExportError, HeldBackError, Mart
 from loaders.rds import READER
 
 SMALL_TABLE = 20
@@ -123,8 +123,9 @@ def delete(
 
     A row stays where one refers to it that stays itself: in a table that is no part of this
     export, or is kept in one that is (`staged`; tables just `filled` hold no row to be kept).
-    Raises ExportError beyond the share `rds.max_delete_share`, or the mart's own where that is
-    more, of the rows that were there before this export, whatever it `inserted`.
+    Raises HeldBackError beyond the share `rds.max_delete_share`, or the mart's own where that is
+    more, of the rows that were there before this export, whatever it `inserted`; and where none
+    would be left, whatever the mart's own.
     """
     before = count(cursor, mart) - inserted
     used = [
@@ -142,18 +143,18 @@ def delete(
         unused=SQL("").join(SQL(" and not exists ({})").format(each) for each in used),
     )
     deleted = cursor.rowcount
-    share = max(
-        mart.max_delete_share,
-        settings.read(
-            "rds.max_delete_share", 0.2, _share, "wants a share from 0 to 1, such as 0.2"
-        ),
+    allowed = settings.read(
+        "rds.max_delete_share", 0.2, _share, "wants a share from 0 to 1, such as 0.2"
     )
+    emptied = deleted == before + inserted > 0
+    share = allowed if emptied else max(mart.max_delete_share, allowed)
     small = before < SMALL_TABLE and deleted < before
     if deleted > share * before and not small:
-        raise ExportError(
-            f"{mart.table}: {deleted:,} of {before:,} rows would be deleted, more than the share "
-            f"RDS__MAX_DELETE_SHARE={share:g} allows; nothing was exported: if it is right that "
-            "they go, set it higher for one export"
+        raise HeldBackError(
+            mart.table,
+            f"{deleted:,} of {before:,} rows would be deleted, more than the share "
+            f"RDS__MAX_DELETE_SHARE={share:g} allows; it stays as it was: if it is right that "
+            "they go, set it higher for one export",
         )
     return deleted
 

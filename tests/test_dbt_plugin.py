@@ -86,6 +86,20 @@ def test_a_failed_export_fails_the_build_in_one_line(project: SmallProject) -> N
     assert report(project)["error"] in said
 
 
+def test_a_table_that_is_held_back_fails_the_build_and_the_others_are_exported(
+    project: SmallProject,
+) -> None:
+    assert project.dbt("build").returncode == 0
+    project.warehouse("delete from raw.events; update raw.districts set district_name = 'new'")
+    done = project.dbt("build")
+
+    assert done.returncode != 0
+    (said,) = [line for line in done.stdout.splitlines() if "Export failed" in line]
+    assert "not exported: events: 100 of 100 rows would be deleted" in said
+    assert project.rds("select count(*) from events") == [(100,)]
+    assert project.rds("select distinct district_name from districts") == [("new",)]
+
+
 def test_builds_in_one_process_export_each_time(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
