@@ -45,9 +45,9 @@ class AnswerError(HTTPError):
     def __init__(
         self, fault: Fault, said: str, response: Response | None = None, wait: int = 0
     ) -> None:
-        super().__init__(f"{fault.value}: {said}", response=response)
         self.fault = fault
-        self.said = said
+        self.said = " ".join(said.split())
+        super().__init__(f"{fault.value}: {self.said}", response=response)
         if wait and response is not None:
             response.headers["Retry-After"] = str(wait)
 
