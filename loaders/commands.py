@@ -50,6 +50,7 @@ def run(
         if refresh and only in ("stage", "load"):
             raise SettingError("--refresh", f"with --only {only}", "wants the extract phase")
         phases = (only,) if only else PHASES
+        today = settings.today()  # once: a run across midnight is one of the day on which it began
         load.warehouse()
         with ExitStack() as open_things:
             if not plan_only:
@@ -57,10 +58,11 @@ def run(
                     open_things.enter_context(alone(name))
             outcomes = []
             make_logs = _logs(
-                output, pipeline, tables_of_logs, dates, phases, refresh, plan_only, scale
+                output, pipeline, tables_of_logs, dates, phases, refresh, plan_only, scale, today
             )
             if sources:
-                outcomes += _ask(output, sources, _dates(dates), phases, table, refresh, plan_only)
+                on = _dates(dates, today)
+                outcomes += _ask(output, sources, on, phases, table, refresh, plan_only, today)
             if tables_of_logs:
                 outcomes += make_logs()
         return (OK, "") if plan_only else _told(output, outcomes)
@@ -77,7 +79,7 @@ def rejected(pipeline: str | None, dates: str | None, table: str | None) -> tupl
     output = console()
     try:
         sources, _ = _chosen(pipeline, table)
-        named = _dates(dates) if dates else None
+        named = _dates(dates, settings.today()) if dates else None
         lake = open_lake(settings.lake_url())
         tables = [(source, it.name) for source in sources for it in source.tables]
         lines = [
@@ -103,9 +105,9 @@ def _ask(
     table: str | None,
     refresh: bool,
     plan_only: bool,
+    today: date,
 ) -> list[Outcome]:
     """The sources that are asked: the APIs."""
-    today = settings.today()
     settings.check_requests()
     lake = open_lake(settings.lake_url())
     with ExitStack() as open_things:
@@ -135,6 +137,7 @@ def _logs(
     refresh: bool,
     plan_only: bool,
     scale: str | None,
+    today: date,
 ) -> Callable[[], list[Outcome]]:
     """The usage logs, which are made. Their settings are read at once, so that a wrong one ends a
     run before the others begin."""
@@ -143,10 +146,10 @@ def _logs(
     if not tables:
         return list
     logs = logs_pipeline.logs_of_settings(scale)
-    named = _dates(dates) if dates else None
+    named = _dates(dates, today) if dates else None
     if pipeline is None and named is not None:  # it is no mistake when others are asked too
         named = [it for it in named if it >= logs.first_date]
-    wanted = logs_pipeline.wanted_dates(logs, named, settings.today())
+    wanted = logs_pipeline.wanted_dates(logs, named, today)
     anew = refresh and pipeline == web_logs.NAME  # of other pipelines it says to ask again
     lake = open_lake(settings.lake_url())
     if not anew:
@@ -189,9 +192,8 @@ def _chosen(pipeline: str | None, table: str | None) -> tuple[list[Source], tupl
     return with_table, (table,) if table in logs else ()
 
 
-def _dates(words: str | None) -> list[date]:
+def _dates(words: str | None, today: date) -> list[date]:
     """The dates of `--date`, ascending; today when there are none."""
-    today = settings.today()
     if words is None:
         return [today]
     wants = f"wants a date such as {today}, or a range such as {today - timedelta(days=7)}..{today}"

@@ -5,6 +5,7 @@ Two come from the environment alone, because dbt's profile reads them too: `HELL
 and `DBT_TARGET`.
 """
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -60,10 +61,11 @@ def home() -> Path:
     folder = Path(got).expanduser().absolute() if got else PROJECT / ".local"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "it can only be read")
     except OSError as error:
-        raise SettingError(
-            "HELLO_KOREA_HOME", got, f"wants a folder that can be written ({error.strerror})"
-        ) from None
+        wants = f"wants a folder that can be written ({error.strerror})"
+        raise SettingError("HELLO_KOREA_HOME", str(folder), wants) from None
     return folder
 
 

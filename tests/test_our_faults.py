@@ -1,0 +1,83 @@
+"""What goes wrong on our side of the APIs: what is kept, what the user reads, and the exit code."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+from time import sleep
+
+import pytest
+from conftest import TODAY
+from pipelines import DLT, bodies, outcomes, query, run
+from small_disk import SmallDisk
+
+from loaders.sample_api import SampleApi
+
+EXIM = f"{DLT} pipeline exim run"
+
+
+def test_a_run_across_midnight_is_one_of_the_day_on_which_it_began(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.fail("*", delay=0.3)
+
+    def midnight() -> None:
+        while not api.calls:
+            sleep(0.01)
+        os.environ["HELLO_KOREA_TODAY"] = str(TODAY + timedelta(days=1))
+
+    night = Thread(target=midnight)
+    night.start()
+    assert run("kma") == (0, "")
+    night.join()
+    assert all(it["loaded"] for it in outcomes(home).values())
+    folders = {key.split("/")[3] for key in bodies("kma")}
+    assert folders == {f"dt={TODAY}"}
+    days = query(home, "select distinct logical_date from staging_kma.short_forecasts")
+    assert days == [(TODAY,)]
+
+
+def test_a_full_disk_under_the_lake_is_told_and_the_next_run_goes_on(
+    api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = tmp_path / "lake"
+    monkeypatch.setenv("LAKE__URL", str(lake))
+    kopis = f"{DLT} pipeline kopis run"
+    with SmallDisk(lake, megabytes=1) as disk:
+        full = disk.run(kopis)
+        assert full.returncode == 1
+        assert "FAILED: [Errno 28] No space left on device" in full.stdout
+        assert full.stderr.startswith("not complete: kopis.")
+        assert "Traceback" not in full.stdout + full.stderr
+        kept = set(disk.run(f"find {lake}/raw -name '*.xml'").stdout.splitlines())
+        asked = api.calls.total()
+        assert kept
+        disk.grow(megabytes=100)
+        assert disk.run(kopis).returncode == 0
+        now = set(disk.run(f"find {lake}/raw -name '*.xml'").stdout.splitlines())
+    assert kept < now
+    assert api.calls.total() - asked == len(now) - len(kept)
+
+
+def test_a_lake_that_can_only_be_read_is_told_before_anything_is_asked(
+    api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = tmp_path / "lake"
+    monkeypatch.setenv("LAKE__URL", str(lake))
+    with SmallDisk(lake, megabytes=5) as disk:
+        disk.run(f"mount -o remount,ro {lake}")
+        done = disk.run(EXIM)
+    said = f"LAKE__URL is '{lake}': can't be written (Read-only file system)\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    assert not api.calls
+
+
+def test_a_home_that_can_only_be_read_is_named(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SmallDisk(home, megabytes=5) as disk:
+        disk.run(f"mount -o remount,ro {home}")
+        done = disk.run(EXIM)
+    said = f"HELLO_KOREA_HOME is '{home}': wants a folder that can be written (it can only be read)"
+    assert (done.returncode, done.stderr) == (2, f"{said}\n")
+    assert not api.calls
