@@ -63,6 +63,8 @@ class Archive(HTTPAdapter):
         self.pages: list[Page] = []
         """Every page that was answered, in order."""
         self.calls = 0
+        self.bytes = 0
+        """Of the answers that were asked for."""
 
     def begin(self, call: Call) -> None:
         """Tells what the requests to come are part of."""
@@ -77,6 +79,7 @@ class Archive(HTTPAdapter):
             response = _response(request, raw.read_page(self._lake, page))
         else:
             response = self._call(request, *args, **kwargs)
+            self.bytes += len(response.content)
             self._lake.write_once(file, response.content)
             self._kept_keys.add(file)
             page = self._describe(file, request, response.content, datetime.now(KST))

@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import orjson
 from rich.console import Console
 
-from loaders import load, plan, settings, stage, web_logs
+from loaders import history, load, plan, settings, stage, web_logs
 from loaders.display import Display, RowsDisplay, console, outcomes_table, remarks
 from loaders.lake import open_lake
 from loaders.raw import RawError
@@ -40,7 +40,7 @@ def run(
     scale: str | None = None,
 ) -> tuple[int, str]:
     """`dlt pipeline [NAME] run`. The exit codes are those of the README."""
-    output = console()
+    output, began_at = console(), datetime.now(settings.KST)
     try:
         if pipeline == "rds":
             return _export(output, [dates, only, table, refresh, plan_only, scale])
@@ -65,7 +65,7 @@ def run(
                 outcomes += _ask(output, sources, on, phases, table, refresh, plan_only, today)
             if tables_of_logs:
                 outcomes += make_logs()
-        return (OK, "") if plan_only else _told(output, outcomes)
+        return (OK, "") if plan_only else _told(output, outcomes, began_at)
     except SettingError as error:
         return BAD_SETTING, str(error)
     except AlreadyRunningError as error:
@@ -166,8 +166,14 @@ def _logs(
     return make
 
 
-def _told(output: Console, outcomes: list[Outcome]) -> tuple[int, str]:
+def _told(output: Console, outcomes: list[Outcome], began_at: datetime) -> tuple[int, str]:
     _remember(outcomes)
+    lake = open_lake(settings.lake_url())
+    try:
+        history.keep(lake, outcomes, began_at)
+        history.load_kept(lake)
+    except (load.LoadError, OSError) as error:  # of what the run itself did, its tables tell
+        output.print(str(error), highlight=False, markup=False, soft_wrap=True)
     output.print()
     output.print(outcomes_table(outcomes))
     for line in remarks(outcomes):

@@ -48,6 +48,8 @@ class Extracted:
     """What went wrong, so that it is not complete."""
     note: str = ""
     """Why it is not complete, though nothing is wrong."""
+    bytes: int = 0
+    """Of the answers that were asked for now."""
     odd: str = ""
     """What one should know of answers that are complete."""
 
@@ -127,7 +129,7 @@ def extract(
         error = str(wrong)
     if not error and not note:
         raw.complete(lake, folder, archive.pages)
-    return Extracted(archive.calls, len(archive.pages), error, note, odd)
+    return Extracted(archive.calls, len(archive.pages), error, note, archive.bytes, odd)
 
 
 def accept(source: Source, table: Table, response: Response) -> pa.Table:

@@ -66,7 +66,7 @@ def load(
     A date that the warehouse holds from the very same file is left as it is. Raises LoadError.
     """
     try:
-        _finish_what_was_begun(pipe)
+        finish_what_was_begun(pipe)
         loaded = _loaded_files(pipe, table)
         changed = {day: file for day, file in files.items() if loaded.get(day) != file}
         rows = {day: _rows(lake, file) for day, file in changed.items()}
@@ -76,7 +76,7 @@ def load(
         filled = [file for day, file in changed.items() if rows[day]]
         if filled or not _exists(pipe, table):
             pipe.run(_source(source, table, lake, filled))
-            _remove_copied(lake, source)
+            remove_copied(lake, source.name)
         return _count(pipe, table, list(files))
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {reason(error)}") from error
@@ -136,29 +136,29 @@ def _with_origin(arrow: pa.Table, file: str) -> pa.Table:
     )
 
 
-def _finish_what_was_begun(pipe: dlt.Pipeline) -> None:
+def finish_what_was_begun(pipe: dlt.Pipeline) -> None:
     """A run that was killed leaves packages, and dlt would load these in place of new data."""
     if pipe.has_pending_data:
         pipe.run()
 
 
-def _remove_copied(lake: Lake, source: Source) -> None:
+def remove_copied(lake: Lake, name: str) -> None:
     """What Redshift has copied is of no use any more; dlt would keep it until the next load."""
-    for key in lake.keys(f"{redshift.COPIED_FROM}/staging_{source.name}"):
+    for key in lake.keys(f"{redshift.COPIED_FROM}/staging_{name}"):
         lake.delete(key)
 
 
 def _loaded_files(pipe: dlt.Pipeline, table: Table) -> dict[date, str]:
-    rows = _query(pipe, f"select distinct logical_date, stage_file from {table.name}")
+    rows = query(pipe, f"select distinct logical_date, stage_file from {table.name}")
     return dict(rows or [])
 
 
 def _exists(pipe: dlt.Pipeline, table: Table) -> bool:
-    return _query(pipe, f"select 1 from {table.name} limit 1") is not None
+    return query(pipe, f"select 1 from {table.name} limit 1") is not None
 
 
 def _count(pipe: dlt.Pipeline, table: Table, days: list[date]) -> int:
-    counts = _query(pipe, f"select logical_date, count(*) from {table.name} group by logical_date")
+    counts = query(pipe, f"select logical_date, count(*) from {table.name} group by logical_date")
     return sum(count for day, count in counts or [] if day in days)
 
 
@@ -168,7 +168,7 @@ def _empty(pipe: dlt.Pipeline, table: Table, day: date) -> None:
         client.execute_sql(f"delete from {table.name} where logical_date = '{day}'")
 
 
-def _query(pipe: dlt.Pipeline, sql: str) -> list[Any] | None:
+def query(pipe: dlt.Pipeline, sql: str) -> list[Any] | None:
     """The rows of a query; None where the table does not exist yet."""
     try:
         with pipe.sql_client() as client, client.execute_query(sql) as cursor:

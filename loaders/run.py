@@ -27,6 +27,28 @@ class AlreadyRunningError(Exception):
 
 
 @dataclass
+class Step:
+    """One phase of one table, of one date or of all dates of a run at once."""
+
+    phase: str
+    on: date | None
+    began_at: datetime
+    """In KST."""
+    status: str = "done"
+    """`done`, `partial` where it is not complete though nothing is wrong, or `failed`."""
+    calls: int = 0
+    rows: int | None = None
+    rejected: int | None = None
+    bytes: int | None = None
+    """Of what was answered, or of the staged file."""
+    seconds: float = 0.0
+    error: str = ""
+
+    def fail(self, error: str) -> None:
+        self.status, self.error = "failed", error
+
+
+@dataclass
 class Outcome:
     """What became of one table in a run, over all its dates."""
 
@@ -45,16 +67,24 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     files: dict[date, str] = field(default_factory=dict)
     """The staged file of each date, by its key in the lake."""
+    steps: list[Step] = field(default_factory=list)
+    """What was done, in order."""
     seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
     """When each phase first began and last ended, by the monotonic clock."""
 
     @contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
-        began = time.monotonic()
+    def step(self, phase: str, on: date | None) -> Iterator[Step]:
+        began, step = time.monotonic(), Step(phase, on, datetime.now(KST))
+        self.steps.append(step)
         try:
-            yield
+            yield step
+        except Exception as error:
+            step.fail(str(error) or repr(error))
+            raise
         finally:
-            self.seconds[phase] = (self.seconds.get(phase, (began, 0))[0], time.monotonic())
+            ended = time.monotonic()
+            step.seconds = ended - began
+            self.seconds[phase] = (self.seconds.get(phase, (began, 0))[0], ended)
 
 
 Report = Callable[[str, str, Progress], None]
@@ -71,17 +101,22 @@ def extract_and_stage(
         dated = f"{on}: " if len(dates) > 1 else ""
         try:
             if "extract" in phases:
-                with outcome.timed("extract"):
+                with outcome.step("extract", on) as step:
                     tell = partial(report, work.source.name, table.name)
                     asked = extract_date(work, table, on, tell)
+                    step.calls, step.bytes = asked.calls, asked.bytes
+                    if asked.error:
+                        step.fail(asked.error)
+                    elif asked.note:
+                        step.status, step.error = "partial", asked.note
                 outcome.calls += asked.calls
                 outcome.pages += asked.pages
                 outcome.errors += [dated + asked.error] if asked.error else []
                 for note in filter(None, (asked.note, asked.odd)):
                     notes.setdefault(note, []).append(on)
             if "stage" in phases:
-                with outcome.timed("stage"):
-                    _note_staged(outcome, on, stage_date(work, table, on))
+                with outcome.step("stage", on) as step:
+                    _note_staged(outcome, step, on, stage_date(work, table, on))
             elif "load" in phases:
                 file = stage.staged_file(work.lake, work.source.name, table.name, on)
                 outcome.files |= {on: file} if file else {}
@@ -96,11 +131,15 @@ def extract_and_stage(
     return outcome
 
 
-def _note_staged(outcome: Outcome, on: date, done: tuple[str, stage.Staged] | None) -> None:
+def _note_staged(
+    outcome: Outcome, step: Step, on: date, done: tuple[str, stage.Staged] | None
+) -> None:
     if done is None:
+        step.status = "partial"
         return
     file, staged = done
     outcome.files[on] = file
+    step.rows, step.rejected, step.bytes = len(staged.rows), len(staged.rejected), staged.bytes
     outcome.staged += len(staged.rows)
     outcome.rejected += len(staged.rejected)
     outcome.duplicates += staged.duplicates
@@ -170,10 +209,16 @@ def run(
 def _load(work: Work, table: Table, outcome: Outcome) -> None:
     try:
         pipe = load.pipeline(work.source.name)
-        with one_writer(), outcome.timed("load"):
-            outcome.loaded = load.load(pipe, work.source, table, work.lake, outcome.files)
+        with one_writer(), outcome.step("load", one_date(outcome)) as step:
+            step.rows = load.load(pipe, work.source, table, work.lake, outcome.files)
+            outcome.loaded = step.rows
     except (load.LoadError, OSError) as error:  # an OSError is the lake's
         outcome.errors.append(str(error))
+
+
+def one_date(outcome: Outcome) -> date | None:
+    """The date of what is loaded, where it is of one."""
+    return next(iter(outcome.files)) if len(outcome.files) == 1 else None
 
 
 @contextmanager

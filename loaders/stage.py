@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -49,6 +49,8 @@ class Staged:
     """Unique on the primary key; with `logical_date` and `raw_file`."""
     rejected: list[Row]
     """Each with `reason`, `raw_file` and the `row` as answered."""
+    bytes: int = 0
+    """Of the staged file."""
     duplicates: int = 0
     """Rows that a later one of the same key replaced."""
     new_fields: dict[str, str] = field(default_factory=dict)
@@ -119,7 +121,7 @@ def stage_extraction(
         if older != file:
             lake.delete(older)
     _write_rejected(lake, rejected_file(source, table.name, on), staged.rejected)
-    return file, staged
+    return file, replace(staged, bytes=len(data))
 
 
 def as_answered(

@@ -166,7 +166,7 @@ class WholePath:
             str(file.relative_to(lake)): sha256(file.read_bytes()).hexdigest()
             for top in ("stage", "rejected")
             for file in (lake / top).rglob("*")
-            if file.is_file() and file.suffix != ".part"
+            if file.is_file() and file.suffix != ".part" and "stage/runs" not in str(file)
         }
 
     def warehouse(self) -> dict[str, Any]:
@@ -175,6 +175,7 @@ class WholePath:
                 "select table_schema, table_name from information_schema.tables"
                 " where table_type = 'BASE TABLE' and table_name not like '\\_dlt%' escape '\\'"
                 " and table_schema not like '%\\_staging' escape '\\'"
+                " and table_schema <> 'staging_runs'"  # where each run tells of itself
             ).fetchall()
             return {
                 f"{schema}.{table}": _rows(warehouse, f'"{schema}"."{table}"')

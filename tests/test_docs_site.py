@@ -38,6 +38,7 @@ NOT_FROM_A_SOURCE = {"rds_districts": "the districts are a seed"}
 NOT_ON_THE_WEBSITE = {
     "staging_tour.districts": "the seed has the districts' names in both languages",
     **{f"staging_web_logs.{table}": "what users did is for BI alone" for table in LOGS},
+    "staging_runs.steps": "what the loaders did is for those who run them",
 }
 
 # The part of the page that draws the lineage, and what it has drawn, as lists of ids.

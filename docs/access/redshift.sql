@@ -40,10 +40,12 @@ create schema if not exists staging_incheon_staging authorization hello_korea_lo
 create schema if not exists staging_exim authorization hello_korea_loader;
 create schema if not exists staging_exim_staging authorization hello_korea_loader;
 create schema if not exists staging_web_logs authorization hello_korea_loader;
+create schema if not exists staging_runs authorization hello_korea_loader;
 
 -- The transformer: dbt. It reads what is loaded and owns what is built.
 \set sources 'staging_tour, staging_kopis, staging_seoul, staging_kma,'
-\set sources :sources ' staging_travelpayouts, staging_incheon, staging_exim, staging_web_logs'
+\set sources :sources ' staging_travelpayouts, staging_incheon, staging_exim, staging_web_logs,'
+\set sources :sources ' staging_runs'
 grant usage on schema :sources to hello_korea_transformer;
 grant select on all tables in schema :sources to hello_korea_transformer;
 alter default privileges for user hello_korea_loader in schema :sources

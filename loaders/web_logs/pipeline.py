@@ -1,7 +1,7 @@
 """`dlt pipeline web_logs run`: the settings, and a run from the first missing date to the load."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import date, timedelta
 from math import isfinite
@@ -135,20 +135,26 @@ def run(
     if "extract" in phases or "stage" in phases:
         wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
         try:
-            _make(logs, lake, files.missing(lake, logs, wanted), outcomes, report)
+            with ExitStack() as steps:
+                made = {
+                    it: steps.enter_context(of.step("stage", None)) for it, of in outcomes.items()
+                }
+                _make(logs, lake, files.missing(lake, logs, wanted), outcomes, report)
+                for table, step in made.items():
+                    step.rows = outcomes[table].staged
         except OSError as error:
             for outcome in outcomes.values():
                 outcome.errors.append(str(error))
             return list(outcomes.values())
     if "load" in phases:
         for table, outcome in outcomes.items():
-            with one_writer(), outcome.timed("load"):
-                try:
-                    outcome.loaded = warehouse.load_table(
-                        lake, logs, table, staged_dates(lake, logs, table)
-                    )
-                except (LoadError, OSError) as error:
-                    outcome.errors.append(str(error))
+            try:
+                with one_writer(), outcome.step("load", None) as step:
+                    dates_there = staged_dates(lake, logs, table)
+                    step.rows = warehouse.load_table(lake, logs, table, dates_there)
+                    outcome.loaded = step.rows
+            except (LoadError, OSError) as error:
+                outcome.errors.append(str(error))
     return list(outcomes.values())
 
 
