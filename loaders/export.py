@@ -170,7 +170,7 @@ def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[
         ):
             rds.lock(cursor)
             rds.prepare(cursor)
-            changes = _export_marts(cursor, marts, source)
+            changes = export_marts(cursor, marts, source)
             for change in changes:
                 rds.log(cursor, report.run_id, change)
             rds.commit(connection)
@@ -195,7 +195,7 @@ def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[
         raise ExportError(f"nothing was exported: {_one_line(error)}") from error
 
 
-def _export_marts(
+def export_marts(
     cursor: Cursor, marts: tuple[Mart, ...], source: Warehouse
 ) -> tuple[rds.Change, ...]:
     """All of `marts`, parents first, in the transaction of `cursor`."""

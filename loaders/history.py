@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.exceptions import DltException
 from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.extract import DltResource
 
 from loaders import load
 from loaders.lake import Lake
@@ -79,7 +80,7 @@ def _row(run_id: str, number: int, outcome: Outcome, step: Step) -> dict[str, ob
 
 
 def load_kept(lake: Lake) -> None:
-    """Appends to the warehouse the runs that it lacks. Raises LoadError."""
+    """Puts into the warehouse the runs that it lacks. Raises LoadError."""
     try:
         pipe = load.pipeline(NAME)
         with one_writer():
@@ -92,9 +93,18 @@ def load_kept(lake: Lake) -> None:
             if new or there is None:
                 tables = [pq.read_table(pa.BufferReader(lake.read(key))) for key in new]
                 rows = pa.concat_tables([SCHEMA.empty_table(), *tables])
-                pipe.run(
-                    dlt.resource([rows], name=TABLE, write_disposition="append", columns=HINTS)
-                )
+                pipe.run(_resource(rows))
                 load.remove_copied(lake, NAME)
     except (DltException, psycopg2.Error, OSError) as error:
         raise load.LoadError(f"its history waits in the lake: {load.reason(error)}") from error
+
+
+def _resource(rows: pa.Table) -> DltResource:
+    """By merge, as a load that was killed in the middle is done again."""
+    return dlt.resource(
+        [rows],
+        name=TABLE,
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        merge_key="run_id",
+        columns=HINTS,
+    )

@@ -182,6 +182,13 @@ class WholePath:
                 for schema, table in tables
             }
 
+    def steps_told_twice(self) -> list[tuple[Any, ...]]:
+        """Of the history of runs, which differs from an undisturbed one."""
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as warehouse:
+            return warehouse.execute(
+                "select step_id from staging_runs.steps group by step_id having count(*) > 1"
+            ).fetchall()
+
     def rds(self) -> dict[str, Any]:
         with closing(psycopg2.connect(self.database)) as connection, connection.cursor() as cursor:
             cursor.execute(
@@ -261,6 +268,7 @@ def disturbed(
             assert path.run(command)
             assert kept.isdisjoint(api.asked[asked:])
         found = path.contents()
+        assert path.steps_told_twice() == []
     different = [it for it in usual.contents | found if usual.contents.get(it) != found.get(it)]
     assert different == [], (seed, [str(it) for it in path.kills], different[:20])
     return path.kills

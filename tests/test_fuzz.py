@@ -21,7 +21,7 @@ from requests import PreparedRequest, Response
 from small_project import new_database, postgres
 
 from loaders import rds
-from loaders.export import _export_marts
+from loaders.export import export_marts
 from loaders.extract import accept
 from loaders.marts import Column, ExportError, ForeignKey, Mart, in_order
 from loaders.raw import META
@@ -253,7 +253,7 @@ def test_after_any_exports_the_database_equals_the_marts(
         for _ in range(12):
             changed(chance, marts, tables)
             rds.prepare(cursor)
-            _export_marts(cursor, tuple(marts), Rows(tables, marts))
+            export_marts(cursor, tuple(marts), Rows(tables, marts))
             connection.commit()
             for it in marts:
                 columns = ", ".join(it.column_names)

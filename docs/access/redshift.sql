@@ -41,6 +41,7 @@ create schema if not exists staging_exim authorization hello_korea_loader;
 create schema if not exists staging_exim_staging authorization hello_korea_loader;
 create schema if not exists staging_web_logs authorization hello_korea_loader;
 create schema if not exists staging_runs authorization hello_korea_loader;
+create schema if not exists staging_runs_staging authorization hello_korea_loader;
 
 -- The transformer: dbt. It reads what is loaded and owns what is built.
 \set sources 'staging_tour, staging_kopis, staging_seoul, staging_kma,'
