@@ -20,7 +20,12 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled
+from psycopg2.errors import (
+    DeadlockDetected,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    QueryCanceled,
+)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from pyarrow import csv
 
@@ -180,6 +185,11 @@ def _export(report: Report, marts: tuple[Mart, ...], credentials: Any) -> tuple[
         raise ExportError(
             f"nothing was exported: the database stayed locked by {holders} for longer than "
             "RDS__LOCK_TIMEOUT; wait for it, then `dlt pipeline rds run`"
+        ) from None
+    except DeadlockDetected:
+        raise ExportError(
+            "nothing was exported: another program had locked what the export needed, and waited "
+            "for what the export had locked (a deadlock): `dlt pipeline rds run` tries again"
         ) from None
     except QueryCanceled as error:
         raise ExportError(

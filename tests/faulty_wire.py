@@ -4,15 +4,30 @@ import socket
 import socketserver
 import threading
 from collections import Counter
+from contextlib import suppress
 from typing import Self
+
+SAID = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
+SLOW_DOWN = b"\r\n".join(
+    [
+        b"HTTP/1.1 503 Slow Down",
+        b"Content-Type: application/xml",
+        b"Connection: close",
+        f"Content-Length: {len(SAID)}".encode(),
+        b"",
+        SAID,
+    ]
+)
 
 
 class FaultyWire:
     """Passes bytes on between clients and a server. `lose["PUT"] = 2`: the next two requests of
-    that method reach the server, and their answers break off after `keep` bytes."""
+    that method reach the server, and their answers break off after `keep` bytes. `throttle["PUT"]`
+    is for requests that do not reach it: they are asked to slow down."""
 
     def __init__(self, port: int) -> None:
         self.lose: Counter[str] = Counter()
+        self.throttle: Counter[str] = Counter()
         self.keep = 0
         self.lost = 0
         wire = self
@@ -45,17 +60,28 @@ class FaultyWire:
                     client.sendall(answer[: self.keep])
                     break
                 client.sendall(answer)
-            client.shutdown(socket.SHUT_RDWR)
-            server.shutdown(socket.SHUT_RDWR)
+            _close(client, server)
 
     def _requests(self, client: socket.socket, server: socket.socket, asked: list[bytes]) -> None:
         while request := _received(client):
             if request.startswith((b"GET ", b"PUT ", b"HEAD ", b"POST ", b"DELETE ")):
                 asked.append(request)
+                method = request.split(b" ")[0].decode()
+                if self.throttle[method]:
+                    self.throttle[method] -= 1
+                    client.sendall(SLOW_DOWN)
+                    _close(client, server)
+                    return
             try:
                 server.sendall(request)
             except OSError:
                 return
+
+
+def _close(*sides: socket.socket) -> None:
+    for side in sides:
+        with suppress(OSError):  # it has closed itself
+            side.shutdown(socket.SHUT_RDWR)
 
 
 def _received(of: socket.socket) -> bytes:

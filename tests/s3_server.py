@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,15 +35,23 @@ class S3Server:
         self.access_key = "hello-korea-tests"
         self.secret_key = secrets.token_urlsafe(24)
         self.endpoint = ""
+        self._ports: list[int] = []
+        self._key = secrets.token_hex(32)
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._ports = free_ports(8)
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Starts it, also once more after `stop`: with what it held, where it was."""
         users = self.folder / "users.json"
         keys = {"type": "local", "enableOnDemandCreate": True}
         kms = {"default_provider": "local", "providers": {"local": keys}}
         writer, reader = self._user(self.access_key, "Admin"), self._user("reader", "Read", "List")
         users.write_text(json.dumps({"identities": [writer, reader], "kms": kms}))
-        master, volume, filer, s3, *grpc = free_ports(8)
+        master, volume, filer, s3, *grpc = self._ports
         self.endpoint = f"http://127.0.0.1:{s3}"
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -74,7 +82,7 @@ class S3Server:
                     "-s3.autoCreateBucket=false",
                 ],
                 cwd=self.folder,
-                env=os.environ | {"WEED_S3_SSE_KEK": secrets.token_hex(32)},  # for AES256
+                env=os.environ | {"WEED_S3_SSE_KEK": self._key},  # for AES256
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,
@@ -84,7 +92,6 @@ class S3Server:
         except BaseException:
             self.stop()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -128,7 +135,8 @@ class S3Server:
         client = self.client()
         while True:
             try:
-                client.create_bucket(Bucket="ready")
+                with suppress(client.exceptions.BucketAlreadyExists):
+                    client.create_bucket(Bucket="ready")
                 client.put_object(Bucket="ready", Key="ready", Body=b"ready")
                 break
             except (BotoCoreError, ClientError) as error:

@@ -9,6 +9,8 @@ from newcomer import Newcomer
 
 ANALYSES = sorted(path.stem for path in (PROJECT / "analyses").glob("*.sql"))
 
+WHERE_ALL_IS_WELL = "what_failed_this_week"
+"""It finds nothing there; `test_history.py` has it find something."""
 Rows = list[dict[str, object]]
 
 
@@ -28,7 +30,7 @@ def answers(built: Newcomer) -> Callable[[str], Rows]:
     return run
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", [it for it in ANALYSES if it != WHERE_ALL_IS_WELL])
 def test_an_analysis_finds_rows_with_the_columns_that_are_described(
     answers: Callable[[str], Rows], built: Newcomer, name: str
 ) -> None:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import psycopg2
@@ -14,9 +16,9 @@ import trustme
 from small_project import SmallProject, postgres
 from wire_cutter import WireCutter
 
-from loaders import embedded_postgres, rds
+from loaders import embedded_postgres, rds, rds_tables
 from loaders.export import Report, export
-from loaders.marts import ExportError
+from loaders.marts import ExportError, Mart
 
 TABLES = ("districts", "rates", "venues", "events")
 
@@ -236,3 +238,31 @@ def test_a_table_that_a_reader_keeps_locked_is_named_with_its_reader(
         reader.cursor().execute("lock table public.events in share mode")
         with pytest.raises(ExportError, match="a long report"):
             export(project.target_dir)
+
+
+def test_a_deadlock_ends_the_export_as_a_whole_and_the_next_one_completes(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, upsert = website(project), rds_tables.upsert
+    blocked = "select pid from pg_stat_activity where wait_event_type = 'Lock'"
+    with closing(psycopg2.connect(project.url)) as connection, connection.cursor() as other:
+        # So that the export is the one that the database ends.
+        other.execute("set deadlock_timeout = '1min'; lock table public.events in share mode")
+        waiting = Thread(target=other.execute, args=("update venues set venue_name = 'x'",))
+
+        def upsert_and_wait(cursor: Any, mart: Mart) -> tuple[int, int]:
+            counts = upsert(cursor, mart)
+            if mart.table == "venues":
+                waiting.start()
+                while waiting.is_alive() and not project.rds(blocked):
+                    sleep(0.01)
+            return counts
+
+        monkeypatch.setattr(rds_tables, "upsert", upsert_and_wait)
+        with pytest.raises(ExportError, match=r"nothing was exported: .*\(a deadlock\)"):
+            export(project.target_dir)
+        waiting.join()
+        connection.rollback()
+    monkeypatch.setattr(rds_tables, "upsert", upsert)
+    assert website(project) == before
+    assert export(project.target_dir).tables

@@ -170,6 +170,26 @@ def test_an_answer_that_breaks_off_is_read_again(wire: tuple[FaultyWire, Lake]) 
     assert faulty.lost == 3
 
 
+def test_an_s3_that_asks_to_slow_down_is_asked_again(wire: tuple[FaultyWire, Lake]) -> None:
+    faulty, lake = wire
+    faulty.throttle["PUT"] = 2
+    lake.write_once("raw/a.json", b"mine")
+    faulty.throttle["GET"] = 2
+    assert lake.read("raw/a.json") == b"mine"
+    assert lake.keys("raw") == ["raw/a.json"]
+    assert not faulty.throttle.total()
+
+
+def test_an_s3_that_is_too_slow_for_long_is_told_in_one_line(
+    wire: tuple[FaultyWire, Lake],
+) -> None:
+    faulty, lake = wire
+    faulty.throttle["GET"] = 100
+    with pytest.raises(OSError, match="SlowDown") as error:
+        lake.read("raw/a.json")
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_a_transfer_of_many_parts_needs_memory_for_a_few(bucket: S3Lake, tmp_path: Path) -> None:
     size = 256 * 1024 * 1024
     with (tmp_path / "large").open("wb") as file:

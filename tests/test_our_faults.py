@@ -1,16 +1,22 @@
 """What goes wrong on our side of the APIs: what is kept, what the user reads, and the exit code."""
 
 import os
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from time import sleep
 
+import orjson
 import pytest
-from conftest import TODAY
-from pipelines import DLT, bodies, outcomes, query, run
+from conftest import TODAY, point_at
+from killing import Api, question
+from pipelines import DLT, bodies, lake, outcomes, query, run
+from s3_server import S3Server
 from small_disk import SmallDisk
 
+from loaders.lake import Lake
+from loaders.raw import META
 from loaders.sample_api import SampleApi
 
 EXIM = f"{DLT} pipeline exim run"
@@ -40,21 +46,21 @@ def test_a_run_across_midnight_is_one_of_the_day_on_which_it_began(
 def test_a_full_disk_under_the_lake_is_told_and_the_next_run_goes_on(
     api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake = tmp_path / "lake"
-    monkeypatch.setenv("LAKE__URL", str(lake))
+    folder = tmp_path / "lake"
+    monkeypatch.setenv("LAKE__URL", str(folder))
     kopis = f"{DLT} pipeline kopis run"
-    with SmallDisk(lake, megabytes=1) as disk:
+    with SmallDisk(folder, megabytes=1) as disk:
         full = disk.run(kopis)
         assert full.returncode == 1
         assert "FAILED: [Errno 28] No space left on device" in full.stdout
         assert full.stderr.startswith("not complete: kopis.")
         assert "Traceback" not in full.stdout + full.stderr
-        kept = set(disk.run(f"find {lake}/raw -name '*.xml'").stdout.splitlines())
+        kept = set(disk.run(f"find {folder}/raw -name '*.xml'").stdout.splitlines())
         asked = api.calls.total()
         assert kept
         disk.grow(megabytes=100)
         assert disk.run(kopis).returncode == 0
-        now = set(disk.run(f"find {lake}/raw -name '*.xml'").stdout.splitlines())
+        now = set(disk.run(f"find {folder}/raw -name '*.xml'").stdout.splitlines())
     assert kept < now
     assert api.calls.total() - asked == len(now) - len(kept)
 
@@ -62,14 +68,44 @@ def test_a_full_disk_under_the_lake_is_told_and_the_next_run_goes_on(
 def test_a_lake_that_can_only_be_read_is_told_before_anything_is_asked(
     api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake = tmp_path / "lake"
-    monkeypatch.setenv("LAKE__URL", str(lake))
-    with SmallDisk(lake, megabytes=5) as disk:
-        disk.run(f"mount -o remount,ro {lake}")
+    folder = tmp_path / "lake"
+    monkeypatch.setenv("LAKE__URL", str(folder))
+    with SmallDisk(folder, megabytes=5) as disk:
+        disk.run(f"mount -o remount,ro {folder}")
         done = disk.run(EXIM)
-    said = f"LAKE__URL is '{lake}': can't be written (Read-only file system)\n"
+    said = f"LAKE__URL is '{folder}': can't be written (Read-only file system)\n"
     assert (done.returncode, done.stderr) == (2, said)
     assert not api.calls
+
+
+def test_an_s3_server_that_restarts_in_the_middle_costs_no_answer(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with S3Server(tmp_path / "s3") as s3, Api(today=TODAY) as api:
+        point_at(api, monkeypatch)
+        for name, value in s3.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("LAKE__URL", s3.make_bucket("lake"))
+        with subprocess.Popen(
+            [DLT, "pipeline", "kopis", "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            while len(api.asked) < 60:
+                sleep(0.005)
+            s3.stop()
+            sleep(1)
+            s3.start()
+            out, said = (it.decode() for it in process.communicate(timeout=120))
+        assert process.returncode in (0, 1), out + said
+        assert "Traceback" not in out + said
+        kept, asked = questions_in(lake()), len(api.asked)
+        assert run("kopis") == (0, "")
+        assert kept.isdisjoint(api.asked[asked:])
+        assert len(questions_in(lake())) == len(set(api.asked))
+
+
+def questions_in(of: Lake) -> set[str]:
+    metas = [key for key in of.keys("raw/kopis") if key.endswith(META)]
+    return {question(orjson.loads(of.read(key))["request"]["url"]) for key in metas}
 
 
 def test_a_home_that_can_only_be_read_is_named(

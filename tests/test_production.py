@@ -249,7 +249,8 @@ def test_every_analysis_runs_on_redshift(production: Production) -> None:
         for file in analyses:
             cursor = connection.cursor()
             cursor.execute(file.read_text())
-            assert cursor.fetchall(), file.stem
+            # What it tells of is what failed.
+            assert cursor.fetchall() or file.stem == "what_failed_this_week", file.stem
 
 
 def test_the_age_of_each_source_is_known_on_redshift(production: Production) -> None:
