@@ -65,7 +65,7 @@ def run(
                 outcomes += _ask(output, sources, on, phases, table, refresh, plan_only, today)
             if tables_of_logs:
                 outcomes += make_logs()
-        return (OK, "") if plan_only else _told(output, outcomes, began_at)
+        return (OK, "") if plan_only else _told(output, outcomes, began_at, phases)
     except SettingError as error:
         return BAD_SETTING, str(error)
     except AlreadyRunningError as error:
@@ -166,12 +166,15 @@ def _logs(
     return make
 
 
-def _told(output: Console, outcomes: list[Outcome], began_at: datetime) -> tuple[int, str]:
+def _told(
+    output: Console, outcomes: list[Outcome], began_at: datetime, phases: tuple[str, ...]
+) -> tuple[int, str]:
     _remember(outcomes)
     lake = open_lake(settings.lake_url())
     try:
         history.keep(lake, outcomes, began_at)
-        history.load_kept(lake)
+        if "load" in phases:  # what does not load leaves the warehouse alone
+            history.load_kept(lake)
     except (load.LoadError, OSError) as error:  # of what the run itself did, its tables tell
         output.print(str(error), highlight=False, markup=False, soft_wrap=True)
     output.print()

@@ -401,10 +401,10 @@ def test_a_range_loads_each_of_its_dates(
 @pytest.mark.usefixtures("lake_url")
 def test_one_phase_alone_does_that_phase(api: SampleApi, home: Path) -> None:
     assert run("tour", table="stays", only="extract") == (0, "")
-    assert lake().keys("stage") == []
+    assert lake().keys("stage/tour") == []
     calls = api.calls.copy()
     assert run("tour", table="stays", only="stage") == (0, "")
-    assert [key for key in lake().keys("stage") if key.endswith(".parquet")]
+    assert [key for key in lake().keys("stage/tour") if key.endswith(".parquet")]
     assert not (home / "warehouse.duckdb").exists()
     assert run("tour", table="stays", only="load") == (0, "")
     assert query(home, "select count(*) from staging_tour.stays")[0][0] > 100
