@@ -16,6 +16,7 @@ import pyarrow as pa
 import requests
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from loaders import raw
 from loaders.budget import Budget
@@ -120,14 +121,14 @@ class Archive(HTTPAdapter):
             response._content = self._body(response, began)
         except AnswerError:
             raise
-        except requests.Timeout:
+        except (requests.Timeout, ReadTimeoutError):
             raise AnswerError(Fault.DOWN, f"no answer in time from {self._host(request)}") from None
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        except DecodeError:
+            raise AnswerError(Fault.UNREADABLE, "its compression is broken") from None
+        except (requests.ConnectionError, HTTPError):
             raise AnswerError(
                 Fault.DOWN, f"the connection to {self._host(request)} failed or broke off"
             ) from None
-        except requests.exceptions.ContentDecodingError:
-            raise AnswerError(Fault.UNREADABLE, "its compression is broken") from None
         except requests.RequestException as error:  # whose words may hold the key
             raise AnswerError(Fault.BAD_REQUEST, type(error).__name__) from None
         response.request, response.url = request, request.url or ""
@@ -141,9 +142,12 @@ class Archive(HTTPAdapter):
         return response
 
     def _body(self, response: Response, began: float) -> bytes:
-        """The answer's bytes, unpacked piece by piece: a small one may be of any size."""
+        """The answer's bytes, unpacked piece by piece: a small one may be of any size.
+
+        Each piece is what has come: to wait for a full one is to wait for as long as it drips.
+        """
         body = bytearray()
-        for piece in response.iter_content(CHUNK):
+        while piece := response.raw.read1(CHUNK, decode_content=True):
             body += piece
             too_large = len(body) > self._limits.megabytes * MEGABYTE
             if too_large or time.monotonic() - began > self._limits.seconds:

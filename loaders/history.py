@@ -96,7 +96,9 @@ def load_kept(lake: Lake) -> None:
                 pipe.run(_resource(rows))
                 load.remove_copied(lake, NAME)
     except (DltException, psycopg2.Error, OSError) as error:
-        raise load.LoadError(f"its history waits in the lake: {load.reason(error)}") from error
+        raise load.LoadError(
+            f"the history of this run waits in the lake: {load.reason(error)}"
+        ) from error
 
 
 def _resource(rows: pa.Table) -> DltResource:

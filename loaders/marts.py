@@ -141,14 +141,12 @@ def prove(manifest: Json, run_results: Json) -> Proof:
     marts = in_order([mart(node) for node in manifest["nodes"].values() if _is_mart(node)])
     statuses = {result["unique_id"]: result["status"] for result in run_results["results"]}
     tests = _tests_by_model(manifest)
-    kept_out: dict[str, str] = {}
-    for each in marts:
-        reason = _why_unproven(each.model_id, manifest, statuses, tests) or _why_parentless(
-            each, kept_out
-        )
-        if reason:
-            kept_out[each.table] = reason
-    return Proof(tuple(each for each in marts if each.table not in kept_out), kept_out)
+    unproven = {
+        each.table: reason
+        for each in marts
+        if (reason := _why_unproven(each.model_id, manifest, statuses, tests))
+    }
+    return without(tuple(marts), unproven)
 
 
 def in_order(marts: list[Mart]) -> list[Mart]:
@@ -283,11 +281,12 @@ def _why_unproven(
     )
 
 
-def without(marts: tuple[Mart, ...], held_back: dict[str, str]) -> Proof:
-    """The marts that go where some are held back: a child stays out with its parent."""
-    kept_out = dict(held_back)
+def without(marts: tuple[Mart, ...], staying: dict[str, str]) -> Proof:
+    """The marts, parents first, that go where some stay out, each with its reason: a child stays
+    out with its parent."""
+    kept_out: dict[str, str] = {}
     for each in marts:
-        reason = kept_out.get(each.table) or _why_parentless(each, kept_out)
+        reason = staying.get(each.table) or _why_parentless(each, kept_out)
         if reason:
             kept_out[each.table] = reason
     return Proof(tuple(each for each in marts if each.table not in kept_out), kept_out)

@@ -178,7 +178,7 @@ class WholePath:
                 " and table_schema <> 'staging_runs'"  # where each run tells of itself
             ).fetchall()
             return {
-                f"{schema}.{table}": _rows(warehouse, f'"{schema}"."{table}"')
+                f"{schema}.{table}": rows_of(warehouse, f'"{schema}"."{table}"')
                 for schema, table in tables
             }
 
@@ -202,7 +202,8 @@ class WholePath:
             return found
 
 
-def _rows(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
+def rows_of(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
+    """In order, without what tells of the run that wrote them."""
     names = [name for name, *_ in warehouse.execute(f"describe {relation}").fetchall()]
     columns = ", ".join(f'"{name}"' for name in names if name not in OF_A_RUN)
     return warehouse.execute(f"select {columns} from {relation} order by all").fetchall()

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import PROJECT, point_at
+from killing import rows_of
 from pipelines import run
 from test_dbt_project import PROFILE
 
@@ -20,7 +21,6 @@ DAYS = ["2026-11-20", "2026-11-21", "2026-11-22"]
 PIPELINES = ["exim", "travelpayouts", "incheon", "kopis"]
 MODELS = ["+rds_fares", "+freq_cheapest_fare", "+rds_exchange_rates", "stg_kopis__performances"]
 MODELS += ["stg_kopis__performance_details", "stg_kopis__venues"]
-OF_A_LOAD = {"load_id", "_dlt_load_id", "_dlt_id"}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def came_to(
             "select table_schema, table_name from information_schema.tables"
             " where table_schema like 'checks%'"
         ).fetchall()
-        return {table: rows(warehouse, f"{schema}.{table}") for schema, table in relations}
+        return {table: rows_of(warehouse, f"{schema}.{table}") for schema, table in relations}
 
 
 def build(home: Path) -> None:
@@ -80,12 +80,6 @@ def build(home: Path) -> None:
         check=False,
     )
     assert built.returncode == 0, built.stdout
-
-
-def rows(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
-    names = [name for name, *_ in warehouse.execute(f"describe {relation}").fetchall()]
-    columns = ", ".join(f'"{name}"' for name in names if name not in OF_A_LOAD)
-    return warehouse.execute(f"select {columns} from {relation} order by all").fetchall()
 
 
 def test_an_old_day_that_comes_late_changes_nothing_that_is_newer(

@@ -74,7 +74,7 @@ def test_a_warehouse_that_is_away_gets_the_history_with_the_next_run(
         assert holder.stdout
         holder.stdout.readline()
         assert run("exim", refresh=True)[0] == 1
-        assert "its history waits in the lake" in capsys.readouterr().out
+        assert "the history of this run waits in the lake" in capsys.readouterr().out
         holder.kill()
     runs = "select count(distinct run_id) from staging_runs.steps"
     assert query(home, runs) == [(1,)]

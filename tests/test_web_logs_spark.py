@@ -95,7 +95,8 @@ def test_each_argument_of_the_glue_job_is_one_that_is_read() -> None:
     for word in words - {"--date", "--scale", "--table"}:
         name = word.removeprefix("--")
         assert re.fullmatch(SETTING, name)
-        assert name in code or f"{name.rpartition('__')[2].lower()!r}" in code.replace('"', "'")
+        dotted = name.replace("__", ".").lower().replace("sources.web_logs.", "{name}.")
+        assert f'"{dotted}"' in code or f'"{name}"' in code, name
     wheel = f"hello_korea-{version('hello-korea')}-py3-none-any.whl"
     assert job["DefaultArguments"]["--additional-python-modules"].endswith(f"/{wheel}")
     assert Path(job["Command"]["ScriptLocation"]).name == Path(web_logs_spark.__file__).name
