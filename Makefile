@@ -13,7 +13,7 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # What dbt compiles.
 SQL := dbt_project analyses tests/dbt
 
-.PHONY: run setup test lint soak bench bench-web-logs bench-spark lock clean
+.PHONY: run setup test lint audit soak bench bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -54,6 +54,11 @@ lint: setup
 	@mypy
 	@sqlfluff lint --processes 2 $(SQL)
 	@sqlfluff lint --processes 2 --config tests/sqlfluff/duckdb.cfg $(SQL)
+
+# Asks PyPI which of the locked versions have known vulnerabilities.
+audit: setup
+	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements.lock --requirement requirements-spark.lock
 
 # A hundred kills.
 soak: setup

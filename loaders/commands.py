@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta
 
 import orjson
@@ -52,19 +52,23 @@ def run(
         phases = (only,) if only else PHASES
         today = settings.today()  # once: a run across midnight is one of the day on which it began
         load.warehouse()
+        outcomes: list[Outcome] = []
         with ExitStack() as open_things:
             if not plan_only:
                 for name in [it.name for it in sources] + [web_logs.NAME] * bool(tables_of_logs):
                     open_things.enter_context(alone(name))
-            outcomes = []
             make_logs = _logs(
                 output, pipeline, tables_of_logs, dates, phases, refresh, plan_only, scale, today
             )
-            if sources:
-                on = _dates(dates, today)
-                outcomes += _ask(output, sources, on, phases, table, refresh, plan_only, today)
-            if tables_of_logs:
-                outcomes += make_logs()
+            try:
+                if sources:
+                    on = _dates(dates, today)
+                    _ask(output, sources, on, phases, table, refresh, plan_only, today, outcomes)
+                make_logs(outcomes)
+            except KeyboardInterrupt:
+                with suppress(OSError):
+                    history.keep(open_lake(settings.lake_url()), outcomes, began_at)
+                raise
         return (OK, "") if plan_only else _told(output, outcomes, began_at, phases)
     except SettingError as error:
         return BAD_SETTING, str(error)
@@ -106,8 +110,9 @@ def _ask(
     refresh: bool,
     plan_only: bool,
     today: date,
-) -> list[Outcome]:
-    """The sources that are asked: the APIs."""
+    outcomes: list[Outcome],
+) -> None:
+    """The sources that are asked: the APIs. Fills in what becomes of their tables."""
     settings.check_requests()
     lake = open_lake(settings.lake_url())
     with ExitStack() as open_things:
@@ -123,9 +128,14 @@ def _ask(
         works = [prepare(source, lake, sample_url, today, refresh) for source in sources]
         if plan_only:
             output.print(plan.as_table(plan.planned(work, dates, table) for work in works))
-            return []
+            return
         display = open_things.enter_context(Display(output))
-        return run_tables(works, dates, phases, table, display.progress, display.done)
+
+        def done(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            display.done(outcome)
+
+        run_tables(works, dates, phases, table, display.progress, done)
 
 
 def _logs(
@@ -138,13 +148,13 @@ def _logs(
     plan_only: bool,
     scale: str | None,
     today: date,
-) -> Callable[[], list[Outcome]]:
+) -> Callable[[list[Outcome]], None]:
     """The usage logs, which are made. Their settings are read at once, so that a wrong one ends a
-    run before the others begin."""
+    run before the others begin; what is returned makes them, and fills in what becomes of them."""
     from loaders.web_logs import pipeline as logs_pipeline  # with numpy, which others do not need
 
     if not tables:
-        return list
+        return lambda _: None
     logs = logs_pipeline.logs_of_settings(scale)
     named = _dates(dates, today) if dates else None
     if pipeline is None and named is not None:  # it is no mistake when others are asked too
@@ -155,13 +165,15 @@ def _logs(
     if not anew:
         logs_pipeline.check(lake, logs)
 
-    def make() -> list[Outcome]:
+    def make(outcomes: list[Outcome]) -> None:
         if plan_only:
             rows = logs_pipeline.planned(lake, logs, wanted, tables)
             output.print(logs_pipeline.as_table(rows))
-            return []
+            return
+        made = {name: Outcome(web_logs.NAME, name) for name in tables}
+        outcomes += made.values()
         with RowsDisplay(output, web_logs.NAME) as display:
-            return logs_pipeline.run(logs, lake, wanted, phases, tables, anew, display.progress)
+            logs_pipeline.run(logs, lake, wanted, phases, made, anew, display.progress)
 
     return make
 

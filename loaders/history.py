@@ -84,8 +84,8 @@ def load_kept(lake: Lake) -> None:
     try:
         pipe = load.pipeline(NAME)
         with one_writer():
-            load.finish_what_was_begun(pipe)
-            there = load.query(pipe, f"select distinct run_id from {TABLE}")
+            load.drop_what_was_begun(pipe)
+            there = load.query(pipe, "select distinct run_id from {}", TABLE)
             known = {run_id for (run_id,) in there or []}
             new = [
                 it for it in lake.keys(FOLDER) if it.split("/")[-1][: -len(".parquet")] not in known

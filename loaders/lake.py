@@ -3,9 +3,10 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 from uuid import uuid4
@@ -21,6 +22,11 @@ READERS = 16
 BATCH_ROWS = 50_000
 READ_AHEAD = 1 << 20
 """Bytes of a column."""
+
+PARTS = ".parts"
+"""Where a lake in a folder keeps what is not finished; no key begins so."""
+OLDEST_PART = 24 * 60 * 60
+"""Seconds."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -91,12 +97,21 @@ def open_lake(url: str) -> Lake:
         )
     root = Path(url).expanduser().absolute()
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=root, suffix=".part"):
+        lake = FolderLake(root)
+        with tempfile.NamedTemporaryFile(dir=root / PARTS):
             pass
+        _remove_left_over(root / PARTS)
     except OSError as error:
         raise SettingError("LAKE__URL", url, f"can't be written ({error.strerror})") from None
-    return FolderLake(root)
+    return lake
+
+
+def _remove_left_over(parts: Path) -> None:
+    """What kills have left half written; what is younger may be another process's work."""
+    for path in parts.iterdir():
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > OLDEST_PART:
+                path.unlink()
 
 
 def batches(lake: Lake, key: str) -> Iterator[pa.RecordBatch]:
@@ -114,6 +129,7 @@ class FolderLake:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = str(root)
+        (root / PARTS).mkdir(parents=True, exist_ok=True)
 
     def write_once(self, key: str, data: bytes) -> None:
         """A hard link to a finished file is atomic, and fails where a name exists."""
@@ -161,9 +177,8 @@ class FolderLake:
     def keys(self, prefix: str) -> list[str]:
         folder = self.root / prefix
         found = (path for path in folder.rglob("*") if path.is_file())
-        return sorted(
-            path.relative_to(self.root).as_posix() for path in found if path.suffix != ".part"
-        )
+        keys = (path.relative_to(self.root).as_posix() for path in found)
+        return sorted(key for key in keys if not key.startswith(PARTS))
 
     def folders(self, prefix: str) -> list[str]:
         folder = self.root / prefix
@@ -175,6 +190,6 @@ class FolderLake:
         (self.root / key).unlink(missing_ok=True)
 
     def _part(self, path: Path) -> Path:
-        """A new name beside `path`, for what is not finished."""
+        """A new name for what is not finished and will be moved to `path`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.with_name(f".{uuid4().hex}.part")
+        return self.root / PARTS / uuid4().hex

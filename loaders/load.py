@@ -32,8 +32,8 @@ class LoadError(Exception):
 
 def pipeline(name: str) -> dlt.Pipeline:
     """The dlt pipeline of a source, on the warehouse of the dbt target."""
-    # Its warnings of what it tries again are pages long; what fails in the end is told in one line.
-    logging.getLogger("dlt").setLevel(settings.read("runtime.log_level", "ERROR", str.upper, ""))
+    # What it logs of a fault is pages long; what fails in the end is told in one line.
+    logging.getLogger("dlt").setLevel(settings.read("runtime.log_level", "CRITICAL", str.upper, ""))
     # Arrow tables get the load id only when this is set.
     dlt.config["normalize.parquet_normalizer.add_dlt_load_id"] = True
     # Redshift's merge goes over tables beside the real ones, which need not keep their rows.
@@ -58,15 +58,18 @@ def warehouse() -> tuple[Any, Any]:
     raise SettingError("DBT_TARGET", target, "wants local or redshift")
 
 
+_COUNTS = "select logical_date, count(*) from {} group by logical_date"
+
+
 def load(
     pipe: dlt.Pipeline, source: Source, table: Table, lake: Lake, files: dict[date, str]
-) -> int:
-    """Replaces the dates of a table by their staged files; returns the rows now there.
+) -> dict[date, int]:
+    """Replaces the dates of a table by their staged files; returns the rows that each now has.
 
     A date that the warehouse holds from the very same file is left as it is. Raises LoadError.
     """
     try:
-        finish_what_was_begun(pipe)
+        drop_what_was_begun(pipe)
         loaded = _loaded_files(pipe, table)
         changed = {day: file for day, file in files.items() if loaded.get(day) != file}
         rows = {day: _rows(lake, file) for day, file in changed.items()}
@@ -77,7 +80,8 @@ def load(
         if filled or not _exists(pipe, table):
             pipe.run(_source(source, table, lake, filled))
             remove_copied(lake, source.name)
-        return _count(pipe, table, list(files))
+        counts = dict(query(pipe, _COUNTS, table.name) or [])
+        return {day: counts.get(day, 0) for day in files}
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {reason(error)}") from error
 
@@ -86,7 +90,7 @@ def reason(error: Exception) -> str:
     """The words of the database, in one line, without dlt's own around them."""
     cause = error.exception if isinstance(error, PipelineStepFailed) else error
     *_, said = re.split(r"^[\w.]+(?:Error|Exception)\w*: ", str(cause), flags=re.MULTILINE)
-    said = said.partition("\nCONTEXT:")[0]
+    said = said.partition("\nCONTEXT:")[0].partition(". The job has been queued")[0]
     said = said.rpartition("The actual reason given is: ")[2]
     return " ".join(said.split()) + redshift.remedy(said)
 
@@ -136,10 +140,11 @@ def _with_origin(arrow: pa.Table, file: str) -> pa.Table:
     )
 
 
-def finish_what_was_begun(pipe: dlt.Pipeline) -> None:
-    """A run that was killed leaves packages, and dlt would load these in place of new data."""
+def drop_what_was_begun(pipe: dlt.Pipeline) -> None:
+    """A run that was killed, or whose rows the warehouse refused, leaves packages, and dlt would
+    load these in place of new data. All that is in them is staged, and is loaded from there."""
     if pipe.has_pending_data:
-        pipe.run()
+        pipe.abort_packages()
 
 
 def remove_copied(lake: Lake, name: str) -> None:
@@ -149,29 +154,27 @@ def remove_copied(lake: Lake, name: str) -> None:
 
 
 def _loaded_files(pipe: dlt.Pipeline, table: Table) -> dict[date, str]:
-    rows = query(pipe, f"select distinct logical_date, stage_file from {table.name}")
+    rows = query(pipe, "select distinct logical_date, stage_file from {}", table.name)
     return dict(rows or [])
 
 
 def _exists(pipe: dlt.Pipeline, table: Table) -> bool:
-    return query(pipe, f"select 1 from {table.name} limit 1") is not None
-
-
-def _count(pipe: dlt.Pipeline, table: Table, days: list[date]) -> int:
-    counts = query(pipe, f"select logical_date, count(*) from {table.name} group by logical_date")
-    return sum(count for day, count in counts or [] if day in days)
+    return query(pipe, "select 1 from {} limit 1", table.name) is not None
 
 
 def _empty(pipe: dlt.Pipeline, table: Table, day: date) -> None:
     """dlt's merge leaves a date alone that has no rows any more."""
     with pipe.sql_client() as client:
-        client.execute_sql(f"delete from {table.name} where logical_date = '{day}'")
+        name = client.make_qualified_table_name(table.name)
+        client.execute_sql(f"delete from {name} where logical_date = %s", day)
 
 
-def query(pipe: dlt.Pipeline, sql: str) -> list[Any] | None:
-    """The rows of a query; None where the table does not exist yet."""
+def query(pipe: dlt.Pipeline, sql: str, table: str) -> list[Any] | None:
+    """The rows of a query with `{}` for a table; None where the table does not exist yet."""
     try:
-        with pipe.sql_client() as client, client.execute_query(sql) as cursor:
-            return list(cursor.fetchall())
+        with pipe.sql_client() as client:
+            name = client.make_qualified_table_name(table)
+            with client.execute_query(sql.format(name)) as cursor:
+                return list(cursor.fetchall())
     except DestinationUndefinedEntity:
         return None

@@ -420,7 +420,9 @@ def _new(mart: Mart) -> Composable:
 
 
 def _regclass(mart: Mart) -> str:
-    return f'public."{mart.table}"'
+    """The table's name as PostgreSQL takes it in a text."""
+    quoted = mart.table.replace('"', '""')
+    return f'public."{quoted}"'
 
 
 def _list(names: tuple[str, ...] | list[str], alias: str | None = None) -> Composable:

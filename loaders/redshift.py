@@ -80,6 +80,12 @@ def remedy(said: str) -> str:
     return f"; check {', '.join(checked)}"
 
 
+def literal(text: str) -> str:
+    """A text in SQL."""
+    quoted = text.replace("'", "''")
+    return f"'{quoted}'"
+
+
 def authorization() -> str:
     """How Redshift gets at the lake, as COPY and UNLOAD want it: what the loader's COPY has too."""
     role = iam_role()

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -28,7 +28,7 @@ class AlreadyRunningError(Exception):
 
 @dataclass
 class Step:
-    """One phase of one table, of one date or of all dates of a run at once."""
+    """One phase of one table, of one date or, where they are made at once, of all of a run."""
 
     phase: str
     on: date | None
@@ -42,6 +42,7 @@ class Step:
     bytes: int | None = None
     """Of what was answered, or of the staged file."""
     seconds: float = 0.0
+    """Dates that are loaded at once have the same."""
     error: str = ""
 
     def fail(self, error: str) -> None:
@@ -78,8 +79,8 @@ class Outcome:
         self.steps.append(step)
         try:
             yield step
-        except Exception as error:
-            step.fail(str(error) or repr(error))
+        except BaseException as error:  # Ctrl-C too
+            step.fail(str(error) or type(error).__name__)
             raise
         finally:
             ended = time.monotonic()
@@ -147,10 +148,14 @@ def _note_staged(
         outcome.notes.append(f"new field {name!r}, first in {where}")
     for name, where in staged.missing_fields.items():
         outcome.notes.append(f"no row has the field {name!r}, first in {where}")
+    if staged.contradicted:
+        fields = ", ".join(map(repr, staged.contradicted))
+        first = min(staged.contradicted.values())
+        outcome.notes.append(f"rows of one key differ in {fields}, the last counts: see {first}")
     if staged.rejected:
-        first = staged.rejected[0]["reason"]
+        first = f"first {staged.rejected[0]['reason']}, in {staged.rejected[0]['raw_file']}"
         outcome.notes.append(
-            f"rejected, see rejected/{outcome.source}/{outcome.table}/dt={on}/: first {first}"
+            f"rejected, see rejected/{outcome.source}/{outcome.table}/dt={on}/: {first}"
         )
 
 
@@ -161,14 +166,13 @@ def run(
     only_table: str | None,
     report: Report,
     done: Callable[[Outcome], None],
-) -> list[Outcome]:
+) -> None:
     """Runs the tables of all sources at once; each is loaded as soon as it is staged.
 
     This thread loads, because the warehouse takes one writer; every table has a thread of its own
     for what comes before. Details start when the list that they follow is staged. `done` hears of
-    each table as it ends.
+    each table as it ends, of those too that Ctrl-C ends.
     """
-    outcomes: list[Outcome] = []
     staged: SimpleQueue[Future[tuple[Work, Table, Outcome]]] = SimpleQueue()
     tables = [it for work in works for it in work.source.tables if only_table in (None, it.name)]
     with ThreadPoolExecutor(len(tables)) as threads:
@@ -190,35 +194,35 @@ def run(
         try:
             for _ in tables:
                 work, table, outcome = staged.get().result()
-                if "load" in phases:
-                    # dlt would swallow a Ctrl-C during its load; so the load is ended first.
-                    with signals.intercepted_signals():
+                # dlt would swallow a Ctrl-C during its load; so the load is ended first.
+                with signals.intercepted_signals():
+                    if "load" in phases:
                         _load(work, table, outcome)
-                        signals.raise_if_signalled()
-                outcome.left = work.left(table)
-                outcomes.append(outcome)
-                done(outcome)
+                    outcome.left = work.left(table)
+                    done(outcome)
+                    signals.raise_if_signalled()
         except BaseException:  # Ctrl-C among others: the threads make no further call
             for work in works:
                 work.stopping.set()
             threads.shutdown(wait=True, cancel_futures=True)
+            while not staged.empty():
+                ended = staged.get()
+                if not ended.cancelled():
+                    done(ended.result()[2])
             raise
-    return outcomes
 
 
 def _load(work: Work, table: Table, outcome: Outcome) -> None:
     try:
         pipe = load.pipeline(work.source.name)
-        with one_writer(), outcome.step("load", one_date(outcome)) as step:
-            step.rows = load.load(pipe, work.source, table, work.lake, outcome.files)
-            outcome.loaded = step.rows
+        with one_writer(), ExitStack() as steps:
+            of_date = {on: steps.enter_context(outcome.step("load", on)) for on in outcome.files}
+            counts = load.load(pipe, work.source, table, work.lake, outcome.files)
+            for on, step in of_date.items():
+                step.rows = counts[on]
+            outcome.loaded = sum(counts.values())
     except (load.LoadError, OSError) as error:  # an OSError is the lake's
         outcome.errors.append(str(error))
-
-
-def one_date(outcome: Outcome) -> date | None:
-    """The date of what is loaded, where it is of one."""
-    return next(iter(outcome.files)) if len(outcome.files) == 1 else None
 
 
 @contextmanager

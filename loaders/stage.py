@@ -5,7 +5,7 @@ A row that can't be typed, or has no key, is rejected with the reason and its ra
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -57,6 +57,8 @@ class Staged:
     """Fields that no column knows, with the first raw file that has them."""
     missing_fields: dict[str, str] = field(default_factory=dict)
     """Fields that no row of some answer has, with the first raw file that lacks them."""
+    contradicted: dict[str, str] = field(default_factory=dict)
+    """Fields in which rows of one key differ, with the first raw file of such a row."""
 
 
 def stage(
@@ -89,7 +91,7 @@ def stage(
     reasons = _reasons(table, columns)
     if contract == "stop":
         _stop_at_changes(new, missing, reasons, answered)
-    keep = _to_keep(typed, table.primary_key, sorted(reasons))
+    keep, of_repeated_keys = _last_of_each_key(typed, table.primary_key, sorted(reasons))
     rows = (typed if len(keep) == length else typed.take(keep)).cast(schema(table))
     grown = _with_new_columns(rows, together.take(keep), new) if contract == "evolve" else rows
     return Staged(
@@ -98,6 +100,7 @@ def stage(
         duplicates=length - len(reasons) - len(rows),
         new_fields=new,
         missing_fields=missing,
+        contradicted=_contradicted(table, typed.take(of_repeated_keys)),
     )
 
 
@@ -230,12 +233,19 @@ def _stop_at_changes(
 
 
 def _with_new_columns(rows: pa.Table, answered: pa.Table, new: dict[str, str]) -> pa.Table:
-    """The new fields as columns of text, by their names in snake case."""
+    """The new fields as columns of text."""
     for name in new:
-        column = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-        if column not in rows.column_names:
-            rows = rows.append_column(column, _texts(answered, name))
+        taken = {*rows.column_names, "stage_file"}  # which the load adds
+        rows = rows.append_column(_column_of(name, taken), _texts(answered, name))
     return rows
+
+
+def _column_of(field: str, taken: Collection[str]) -> str:
+    """A new field's name in snake case, or a number for what is no name or is that of another."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", field).lower()
+    if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) and len(name) < 60 and name not in taken:
+        return name
+    return f"field_{hashlib.sha256(field.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -268,7 +278,7 @@ def _together(answered: list[tuple[str, pa.Table]]) -> pa.Table:
 def _typed(column: Column, rows: pa.Table) -> _Typed:
     texts = _texts(rows, column.field)
     if column.type == pa.string():
-        return _Typed(column, texts, texts)
+        return _Typed(column, texts, _without_nul(texts))
     if column.format:
         return _Typed(column, texts, _times(texts, column.format).cast(column.type))
     fits = pc.match_substring_regex(texts, FORMS[column.type])
@@ -286,6 +296,14 @@ def _texts(rows: pa.Table, field: str) -> pa.ChunkedArray:
     if not pc.any(empty).as_py():  # most columns of most answers: spares a copy
         return trimmed
     return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+
+
+def _without_nul(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts that PostgreSQL and Redshift can hold, null in place of others."""
+    has_nul = pc.match_substring(texts, "\0")
+    if not pc.any(has_nul).as_py():
+        return texts
+    return pc.if_else(has_nul, pa.scalar(None, pa.string()), texts)
 
 
 def _times(texts: pa.ChunkedArray, format: str) -> pa.ChunkedArray:
@@ -310,16 +328,33 @@ def _reasons(table: Table, columns: list[_Typed]) -> dict[int, str]:
         name, field, wanted = it.column.name, it.column.field, it.column.format or it.column.type
         for index in it.wrong():
             got = it.texts[index].as_py()
-            reasons.setdefault(index, f"{name}: {field} is {got!r}, not {wanted}")
+            said = "has a NUL" if wanted == pa.string() else f"is {got!r}, not {wanted}"
+            reasons.setdefault(index, f"{name}: {field} {said}")
         if name in table.primary_key:
             reasons |= dict.fromkeys(it.empty(), f"no {name}")
     return reasons
 
 
-def _to_keep(rows: pa.Table, key: tuple[str, ...], rejected: list[int]) -> pa.Array:
-    """The numbers of the rows that are the last of their key, the rejected ones left aside."""
+def _last_of_each_key(
+    rows: pa.Table, key: tuple[str, ...], rejected: list[int]
+) -> tuple[pa.Array, pa.Array]:
+    """The numbers of the rows that are the last of their key, and of all whose key comes again;
+    the rejected ones left aside."""
     good = rows.select(list(key)).to_pandas().drop(index=rejected)
-    return pa.array(good.index[~good.duplicated(keep="last")])
+    repeated = good.index[good.duplicated(keep=False)]
+    return pa.array(good.index[~good.duplicated(keep="last")]), pa.array(repeated, pa.int64())
+
+
+def _contradicted(table: Table, of_repeated_keys: pa.Table) -> dict[str, str]:
+    rows = of_repeated_keys.to_pandas()
+    by_key = rows.groupby(list(table.primary_key), sort=False)
+    found = {}
+    for column in table.columns:
+        if column.name not in table.primary_key and len(rows):
+            differs = by_key[column.name].transform("nunique", dropna=False) > 1
+            if differs.any():
+                found[column.field] = rows["raw_file"][differs].iloc[0]
+    return found
 
 
 def _rejected(reasons: dict[int, str], answered: list[tuple[str, pa.Table]]) -> list[Row]:

@@ -80,8 +80,8 @@ class _Redshift:
         folder = f"{self.folder}/" + relation.replace('"', "")
         with _driver(self._host), closing(self._connection.cursor()) as cursor:
             cursor.execute(
-                f"unload ('select {_listed(columns)} from {relation}')"
-                f" to '{self._lake.url}/{folder}/' {redshift.authorization()}"
+                f"unload ({redshift.literal(f'select {_listed(columns)} from {relation}')})"
+                f" to {redshift.literal(f'{self._lake.url}/{folder}/')} {redshift.authorization()}"
                 f" format as parquet maxfilesize 256 mb {_encryption()}"
             )
         for file in self._lake.keys(folder):
@@ -128,7 +128,8 @@ def _driver(host: str) -> Iterator[None]:
 
 
 def _listed(columns: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
+    names = (name.replace('"', '""') for name in columns)
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _encryption() -> str:

@@ -16,6 +16,7 @@ import pytest
 from newcomer import Newcomer
 from redshift import RedshiftServer
 from s3_server import S3Server
+from small_project import SmallProject, postgres
 
 from loaders import embedded_postgres
 from loaders.sample_api import SampleApi
@@ -97,6 +98,24 @@ def docs(built: Newcomer) -> Path:
     folder = built.home / "docs"
     built.succeeds("dbt", "docs", "generate", "--static", "--target-path", str(folder))
     return folder / "static_index.html"
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL for the whole session; who uses it empties it first."""
+    with postgres(tmp_path_factory.mktemp("rds")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
+    """As `dbt build` leaves it, not exported yet; who changes it copies it first."""
+    folder = tmp_path_factory.mktemp("small_project")
+    project = SmallProject(folder / "project", folder / "home", "")
+    project.write()
+    done = project.dbt("build", RDS__TARGETS="none")
+    assert done.returncode == 0, done.stdout
+    return project
 
 
 @pytest.fixture(scope="session")

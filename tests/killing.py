@@ -143,7 +143,6 @@ class WholePath:
         raw = self.home / "lake" / "raw"
         found = set()
         for meta in raw.rglob(f"*{META}"):
-            # A kill may leave half a temporary file; what has its name is whole.
             found.add(question(orjson.loads(meta.read_bytes())["request"]["url"]))
         return found
 
@@ -156,8 +155,7 @@ class WholePath:
         return {
             f"raw {file.relative_to(raw)}": _without_time(file)
             for file in raw.rglob("*")
-            # Half a file that a kill has left is no key of the lake.
-            if file.is_file() and file.suffix != ".part"
+            if file.is_file()
         }
 
     def staged(self) -> dict[str, Any]:
@@ -166,7 +164,7 @@ class WholePath:
             str(file.relative_to(lake)): sha256(file.read_bytes()).hexdigest()
             for top in ("stage", "rejected")
             for file in (lake / top).rglob("*")
-            if file.is_file() and file.suffix != ".part" and "stage/runs" not in str(file)
+            if file.is_file() and "stage/runs" not in str(file)
         }
 
     def warehouse(self) -> dict[str, Any]:

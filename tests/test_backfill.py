@@ -1,19 +1,17 @@
 """Dates loaded from raw in any order come to what they come to in the order of the calendar."""
 
-import os
 import shutil
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from conftest import PROJECT, point_at
+from checks import succeeds
+from conftest import point_at
 from killing import rows_of
-from pipelines import run
-from test_dbt_project import PROFILE
+from pipelines import query, run
+from test_changed_answers import rates
 
 from loaders.sample_api import SampleApi
 
@@ -21,6 +19,7 @@ DAYS = ["2026-11-20", "2026-11-21", "2026-11-22"]
 PIPELINES = ["exim", "travelpayouts", "incheon", "kopis"]
 MODELS = ["+rds_fares", "+freq_cheapest_fare", "+rds_exchange_rates", "stg_kopis__performances"]
 MODELS += ["stg_kopis__performance_details", "stg_kopis__venues"]
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture
@@ -49,37 +48,18 @@ def came_to(
     """The models of a new warehouse that gets the days one after the other, with builds after
     some of them."""
     monkeypatch.setenv("HELLO_KOREA_HOME", str(home))
-    home.mkdir()
-    (home / "profiles.yml").write_text(PROFILE)
     for day in days:
         for pipeline in PIPELINES:
             for phase in ("stage", "load"):
                 assert run(pipeline, date=day, only=phase) == (0, "")
         if day in builds:
-            build(home)
+            succeeds(home, "build", "--select", *MODELS, *NO_TESTS)
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
         relations = warehouse.execute(
             "select table_schema, table_name from information_schema.tables"
             " where table_schema like 'checks%'"
         ).fetchall()
         return {table: rows_of(warehouse, f"{schema}.{table}") for schema, table in relations}
-
-
-def build(home: Path) -> None:
-    built = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            *("build", "--select", *MODELS, "--exclude-resource-type", "test", "unit_test"),
-            *("--profiles-dir", str(home), "--target-path", str(home / "target")),
-            *("--log-path", str(home / "logs")),
-        ],
-        cwd=PROJECT,
-        env=os.environ.copy(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout
 
 
 def test_an_old_day_that_comes_late_changes_nothing_that_is_newer(
@@ -92,3 +72,20 @@ def test_an_old_day_that_comes_late_changes_nothing_that_is_newer(
     assert [it for it in in_order if in_order[it] != late[it]] == []
     assert {"fct_fare", "freq_cheapest_fare", "rds_fares", "rds_exchange_rates"} <= late.keys()
     assert all(late[it] for it in ("fct_fare", "rds_fares", "rds_exchange_rates"))
+
+
+def test_a_correction_of_an_old_day_changes_that_day_alone(api: SampleApi, home: Path) -> None:
+    old, new = DAYS[0], DAYS[2]
+    api.fail("*", body=rates({"cur_unit": "XYZ", "cur_nm": "newer", "deal_bas_r": "200"}))
+    for day in (old, new):
+        assert run("exim", date=day) == (0, "")
+    api.clear_faults()
+    api.fail("*", body=rates({"cur_unit": "XYZ", "cur_nm": "older", "deal_bas_r": "100"}))
+    assert run("exim", date=old, refresh=True) == (0, "")
+    succeeds(home, "build", "--select", "+rds_exchange_rates", *NO_TESTS)
+    served = "select rate_on::text, name_ko, krw_per_unit from checks_serving.rds_exchange_rates"
+    assert query(home, f"{served} where currency_code = 'XYZ' order by 1") == [
+        (DAYS[0], "newer", 100),
+        (DAYS[1], "newer", 100),
+        (DAYS[2], "newer", 200),
+    ]

@@ -6,22 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import heed_interrupts
 from dbt.cli.main import dbtRunner
-from small_project import SmallProject, postgres
+from small_project import SmallProject
 
 from loaders import commands
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("rds")) as url:
-        yield url
 
 
 @pytest.fixture

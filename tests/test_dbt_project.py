@@ -2,10 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from conftest import PROJECT
+from checks import dbt
 from lxml import etree
 
 from loaders import history, stage
@@ -39,18 +37,6 @@ EXCEPTIONS = {
     "description": {},
 }
 LOADED = ("logical_date", "raw_file", "stage_file", "_dlt_load_id")
-
-# A target of one's own: it builds in schemas of its own and exports nothing.
-PROFILE = """
-hello_korea:
-  target: checks
-  outputs:
-    checks:
-      type: duckdb
-      path: "{{ env_var('HELLO_KOREA_HOME') }}/warehouse.duckdb"
-      schema: checks
-      threads: 2
-"""
 
 
 @dataclass
@@ -84,25 +70,7 @@ class Warehouse:
         return rejected
 
     def build(self, *options: str) -> subprocess.CompletedProcess[str]:
-        profiles = self.home / "profiles"
-        profiles.mkdir()
-        (profiles / "profiles.yml").write_text(PROFILE)
-        return subprocess.run(
-            [
-                Path(sys.executable).with_name("dbt"),
-                "build",
-                *options,
-                "--target=checks",
-                f"--profiles-dir={profiles}",
-                f"--target-path={self.home / 'target'}",
-                f"--log-path={self.home / 'logs'}",
-            ],
-            cwd=PROJECT,
-            env={**os.environ, "HELLO_KOREA_HOME": str(self.home)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return dbt(self.home, "build", *options)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(self.file, read_only=True) as warehouse:

@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
-from small_project import SmallProject, postgres
+from small_project import SmallProject
 
 from loaders import embedded_postgres, rds
 from loaders.export import Report, export, exports
@@ -29,31 +29,14 @@ ORDER = ["districts", "rates", "venues", "events"]
 SERVING = "main_serving"
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("rds")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
-    """The small project as `dbt build` leaves it, not exported yet."""
-    folder = tmp_path_factory.mktemp("built")
-    project = SmallProject(folder / "project", folder / "home", "")
-    project.write()
-    done = project.dbt("build", RDS__TARGETS="none")
-    assert done.returncode == 0, done.stdout
-    return project
-
-
 @pytest.fixture
 def project(
-    built: SmallProject,
+    small_project: SmallProject,
     database: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> SmallProject:
-    copied = built.copy(tmp_path / "copied", database)
+    copied = small_project.copy(tmp_path / "copied", database)
     copied.empty_rds()
     for name, value in copied.environment.items():
         monkeypatch.setenv(name, value)

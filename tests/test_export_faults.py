@@ -3,7 +3,6 @@
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -13,7 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 import trustme
-from small_project import SmallProject, postgres
+from small_project import SmallProject
 from wire_cutter import WireCutter
 
 from loaders import embedded_postgres, rds, rds_tables
@@ -23,28 +22,12 @@ from loaders.marts import ExportError, Mart
 TABLES = ("districts", "rates", "venues", "events")
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("rds")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
-    folder = tmp_path_factory.mktemp("built")
-    project = SmallProject(folder / "project", folder / "home", "")
-    project.write()
-    done = project.dbt("build", RDS__TARGETS="none")
-    assert done.returncode == 0, done.stdout
-    return project
-
-
 @pytest.fixture
 def project(
-    built: SmallProject, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_project: SmallProject, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> SmallProject:
     """Exported once; since then each mart has new, changed and gone rows."""
-    copied = built.copy(tmp_path / "copied", database)
+    copied = small_project.copy(tmp_path / "copied", database)
     copied.empty_rds()
     for name, value in copied.environment.items():
         monkeypatch.setenv(name, value)

@@ -1,8 +1,5 @@
 """The history of fares in the warehouse, by real dbt builds over days that come one by one."""
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,8 +7,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import PROJECT, point_at
-from test_dbt_project import PROFILE
+from checks import succeeds
+from conftest import point_at
 
 from loaders import commands
 from loaders.sample_api import SampleApi
@@ -31,21 +28,8 @@ class Warehouse:
             assert commands.run("incheon", None, None, None, False, False) == (0, "")
 
     def build(self) -> None:
-        built = subprocess.run(
-            [
-                Path(sys.executable).with_name("dbt"),
-                *("build", "--select", "+freq_cheapest_fare", "+rds_fares"),
-                *("--indirect-selection", "cautious", "--profiles-dir", str(self.home)),
-                *("--target-path", str(self.home / "target")),
-                *("--log-path", str(self.home / "logs")),
-            ],
-            cwd=PROJECT,
-            env=os.environ.copy(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert built.returncode == 0, built.stdout
+        chosen = ("--select", "+freq_cheapest_fare", "+rds_fares")
+        succeeds(self.home, "build", *chosen, "--indirect-selection", "cautious")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:
@@ -71,8 +55,6 @@ class Warehouse:
 @pytest.fixture
 def warehouse(home: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """Two days of fares from two cities, built."""
-    home.mkdir()
-    (home / "profiles.yml").write_text(PROFILE)
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO,LAX")
     it = Warehouse(home, monkeypatch)
     it.load("2026-11-21")

@@ -209,6 +209,8 @@ def test_ctrl_c_ends_the_calls_and_says_what_is_kept(api: SampleApi, home: Path)
     kept = raw_files("kopis/performance_details")
     assert run("kopis") == (0, "")
     assert raw_files("kopis/performance_details").items() >= kept.items()
+    stopped = "select table_name from staging_runs.steps where error like '%the run was stopped'"
+    assert ("performance_details",) in query(home, stopped)
 
 
 @pytest.mark.usefixtures("few_places")

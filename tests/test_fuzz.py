@@ -17,8 +17,9 @@ from conftest import TODAY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from newcomer import Newcomer
+from psycopg2.sql import SQL, Identifier
 from requests import PreparedRequest, Response
-from small_project import new_database, postgres
+from small_project import new_database
 
 from loaders import rds
 from loaders.export import export_marts
@@ -164,16 +165,19 @@ def broken_value(chance: random.Random, document: Any) -> Any:
 
 # The export.
 
+TEXT = 'select "text"'
+"""A column's name."""
+
 
 def mart(table: str, parents: list[str]) -> Mart:
-    columns = ["id", "name", *(f"{parent}_id" for parent in parents)]
+    columns = ["id", TEXT, *(f"{parent}_id" for parent in parents)]
     return Mart(
         model_id=f"model.x.rds_{table}",
         table=table,
         relation=table,
         description="",
         columns=tuple(
-            Column(name, "varchar" if name == "name" else "integer", "", name == "id")
+            Column(name, "varchar" if name == TEXT else "integer", "", name == "id")
             for name in columns
         ),
         primary_key=("id",),
@@ -225,22 +229,17 @@ class Rows:
         yield pa.RecordBatch.from_pylist(self._tables[relation], pa.schema(fields))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
-NAMES = ["", "a", "b", 'quote " and , comma', "line\nbreak", "\\N", "한글 💥", None]
+TEXTS = ["", "a", "b", 'quote " and , comma', "line\nbreak", "\\N", "한글 💥", None]
+TABLES_OF_ODD_NAMES = ["order", 'say "x"', "o'clock; drop table t; --", "한글 %s", "Two Words"]
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_after_any_exports_the_database_equals_the_marts(
-    server: str, seed: int, monkeypatch: pytest.MonkeyPatch
+    database: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RDS__MAX_DELETE_SHARE", "1")
     chance = random.Random(seed)
-    names = [f"t{number}" for number in range(chance.randint(2, 5))]
+    names = chance.sample(TABLES_OF_ODD_NAMES, chance.randint(2, 5))
     marts = in_order(
         [
             mart(it, [of for of in names[:number] if chance.random() < 0.5])
@@ -248,7 +247,7 @@ def test_after_any_exports_the_database_equals_the_marts(
         ]
     )
     tables: dict[str, list[dict[str, Any]]] = {it.table: [] for it in marts}
-    url = new_database(server, f"fuzz_{seed}")
+    url = new_database(database, f"fuzz_{seed}")
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         for _ in range(12):
             changed(chance, marts, tables)
@@ -256,8 +255,9 @@ def test_after_any_exports_the_database_equals_the_marts(
             export_marts(cursor, tuple(marts), Rows(tables, marts))
             connection.commit()
             for it in marts:
-                columns = ", ".join(it.column_names)
-                cursor.execute(f"select {columns} from {it.table} order by id")
+                columns = SQL(", ").join(map(Identifier, it.column_names))
+                table = Identifier(it.table)
+                cursor.execute(SQL("select {} from {} order by id").format(columns, table))
                 assert cursor.fetchall() == [
                     tuple(row[name] for name in it.column_names)
                     for row in sorted(tables[it.table], key=lambda row: row["id"])
@@ -275,8 +275,8 @@ def changed(
             {"id": number} for number in range(40) if number not in ids and chance.random() < 0.2
         ]
         for row in kept + new:
-            if "name" not in row or chance.random() < 0.3:
-                row["name"] = chance.choice(NAMES)
+            if TEXT not in row or chance.random() < 0.3:
+                row[TEXT] = chance.choice(TEXTS)
             for parent in it.parents:
                 there = [one["id"] for one in tables[parent]]
                 if row.get(f"{parent}_id") not in there or chance.random() < 0.2:

@@ -1,34 +1,16 @@
 """What became of every run, in the warehouse: what is told, and what is asked of it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import PROJECT, TODAY
+from checks import succeeds
+from conftest import TODAY
 from pipelines import bodies, lake, query, run
-from test_dbt_project import PROFILE
 
 from loaders.sample_api import SampleApi
-
-DBT = Path(sys.executable).with_name("dbt")
-
-
-def dbt(home: Path, *words: str) -> str:
-    (home / "profiles.yml").write_text(PROFILE)
-    folders = ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
-    done = subprocess.run(
-        [str(DBT), *words, "--profiles-dir", str(home), *folders],
-        cwd=PROJECT,
-        env=os.environ.copy(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def test_each_phase_of_each_table_is_told(api: SampleApi, home: Path) -> None:
@@ -51,15 +33,15 @@ def test_what_failed_is_asked_of_the_history_until_it_has_come(api: SampleApi, h
     api.fail("*/searchStay2", error="bad_key")
     assert run("tour", table="stays")[0] == 1
     failed = "select table_name, phase, error from checks_star.run_history where status = 'failed'"
-    dbt(home, "build", "--select", "stg_runs__steps+")
+    succeeds(home, "build", "--select", "stg_runs__steps+")
     ((table, phase, error),) = query(home, f"{failed} and is_newest")
     assert (table, phase) == ("stays", "extract")
     assert "the key is refused: code 30" in error
-    shown = dbt(home, "show", "--select", "what_failed_this_week")
+    shown = succeeds(home, "show", "--select", "what_failed_this_week")
     assert "stays" in shown
     api.clear_faults()
     assert run("tour", table="stays") == (0, "")
-    dbt(home, "build", "--select", "stg_runs__steps+")
+    succeeds(home, "build", "--select", "stg_runs__steps+")
     assert query(home, f"{failed} and is_newest") == []
     assert len(query(home, failed)) == 1
 
@@ -87,12 +69,12 @@ def test_a_warehouse_that_is_away_gets_the_history_with_the_next_run(
 def test_a_day_with_far_fewer_rows_than_usual_is_warned_of(api: SampleApi, home: Path) -> None:
     assert run("exim") == (0, "")
     fallen = ("build", "--select", "stg_runs__steps+")
-    assert "WARN=0" in dbt(home, *fallen)
+    assert "WARN=0" in succeeds(home, *fallen)
     with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
         warehouse.execute(
             "insert into staging_runs.steps select * exclude (i) replace (step_id || i as step_id,"
             " logical_date - i::integer as logical_date, 60 as row_count)"
             " from staging_runs.steps cross join range(1, 5) as t (i) where phase = 'stage'"
         )
-    assert "WARN=1" in dbt(home, *fallen)
-    assert "exchange_rates" in dbt(home, "show", "--select", "rows_have_not_fallen")
+    assert "WARN=1" in succeeds(home, *fallen)
+    assert "exchange_rates" in succeeds(home, "show", "--select", "rows_have_not_fallen")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from faulty_wire import FaultyWire
 from pipelines import DLT
 from s3_server import S3Server
 
-from loaders.lake import FolderLake, Lake, open_lake
+from loaders.lake import OLDEST_PART, PARTS, FolderLake, Lake, open_lake
 from loaders.s3 import PART, S3Lake
 from loaders.settings import SettingError
 
@@ -102,11 +103,15 @@ def test_an_object_of_many_parts_comes_back_as_a_file_that_can_be_sought(
     assert lake.keys("stage") == ["stage/a.parquet", "stage/b.parquet"]
 
 
-def test_a_half_written_file_is_no_key(tmp_path: Path) -> None:
+def test_what_a_kill_has_left_half_written_is_no_key_and_goes_after_a_day(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path)
     lake.write("raw/a.json", b"whole")
-    (lake.root / "raw" / ".b.json.x.part").write_bytes(b"ha")
-    assert lake.keys("raw") == ["raw/a.json"]
+    old, new = (tmp_path / PARTS / name for name in ("old", "new"))
+    for half in (old, new):
+        half.write_bytes(b"ha")
+    os.utime(old, (time.time() - OLDEST_PART - 60,) * 2)
+    assert open_lake(str(tmp_path)).keys("") == ["raw/a.json"]
+    assert list((tmp_path / PARTS).iterdir()) == [new]
 
 
 def test_a_lake_that_is_no_folder_is_refused_by_its_name(tmp_path: Path) -> None:

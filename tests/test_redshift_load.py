@@ -6,6 +6,7 @@ import pytest
 from conftest import TODAY, point_at
 from pipelines import outcomes, run
 from redshift import PASSWORD, RedshiftServer
+from test_source_incheon import DESTINATIONS, envelope
 
 from loaders.sample_api import SampleApi
 
@@ -20,7 +21,8 @@ def on_redshift(
     monkeypatch.setenv("DBT_TARGET", "redshift")
     for name, value in redshift.environment().items():
         monkeypatch.setenv(name, value)
-    redshift.query("drop schema if exists staging_incheon cascade")
+    for schema in ("staging_incheon", "staging_incheon_staging"):
+        redshift.query(f"drop schema if exists {schema} cascade")
 
 
 @pytest.mark.parametrize("role", [True, False])
@@ -56,6 +58,25 @@ def test_a_date_that_is_asked_again_replaces_its_rows_and_no_others(
         "select count(*) from staging_incheon.airports where logical_date = '2026-11-01'"
     )
     assert after[0] >= before[0]
+
+
+def test_a_new_field_becomes_a_column_where_the_contract_evolves(
+    redshift: RedshiftServer, api: SampleApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELLO_KOREA_HOME", str(tmp_path / "the same"))
+    assert run("incheon", table="airports") == (0, "")
+    monkeypatch.setenv("SOURCES__INCHEON__AIRPORTS__CONTRACT", "evolve")
+    airport = {"airportCode": "KIX", "airportName": "간사이", "countryName": "일본"}
+    api.fail(DESTINATIONS, body=envelope([{**airport, "timeZone": "Asia/Tokyo", "select": "x"}], 1))
+    assert run("incheon", table="airports", refresh=True) == (0, "")
+    rows = 'select airport, airport_name, time_zone, "select" from staging_incheon.airports'
+    assert redshift.query(rows) == [("KIX", "간사이", "Asia/Tokyo", "x")]
+    for home in ("the same", "another"):
+        monkeypatch.setenv("HELLO_KOREA_HOME", str(tmp_path / home))
+        api.clear_faults()
+        api.fail(DESTINATIONS, body=envelope([{**airport, "airportName": home}], 1))
+        assert run("incheon", table="airports", refresh=True) == (0, "")
+        assert redshift.query(rows) == [("KIX", home, None, None)]
 
 
 def test_a_wrong_password_is_told_with_its_setting_and_the_next_run_loads_without_a_call(

@@ -14,7 +14,7 @@ from pipelines import outcomes, query, run
 from loaders import stage
 from loaders.sample_api import SampleApi
 from loaders.sample_api.incheon import season
-from loaders.sources import SOURCES, incheon
+from loaders.sources import SOURCES, data_go_kr, incheon
 
 ARRIVALS = "StatusOfPaxFltSched/getPaxFltSchedArrivalsDeOdp"
 DEPARTURES = "StatusOfPaxFltSched/getPaxFltSchedDeparturesDeOdp"
@@ -137,7 +137,7 @@ def test_items_are_read_bare_or_wrapped_or_not_at_all() -> None:
         ("", []),
         (None, []),
     ):
-        assert incheon.items(envelope(found)) == rows
+        assert data_go_kr.items(envelope(found)) == rows
 
 
 def test_an_airport_field_by_another_name_is_reported(api: SampleApi, home: Path) -> None:

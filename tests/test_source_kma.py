@@ -159,7 +159,7 @@ def test_values_of_nine_hundred_and_beyond_are_missing(api: SampleApi, home: Pat
 def test_an_amount_that_is_no_amount_is_rejected_with_its_reason(
     api: SampleApi, home: Path
 ) -> None:
-    bases = (get(api, SHORT, nx=60, ny=127, **it) for it in kma.base_times(TODAY, "2300"))
+    bases = (get(api, SHORT, nx=60, ny=127, **it) for it in kma.base_times(TODAY, "0200"))
     one = next(it.json() for it in bases if "body" in it.json()["response"])
     item = one["response"]["body"]["items"]["item"][0] | {"category": "PCP", "fcstValue": "많음"}
     one["response"]["body"] |= {"items": {"item": [item]}, "totalCount": 1}

@@ -1,17 +1,13 @@
 """The usage logs in the warehouse, by real dbt builds over days that come in any order."""
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from conftest import PROJECT
+from checks import succeeds
 from pipelines import run
-from test_dbt_project import PROFILE
 
 EARLY, LATE, NEW = "2026-11-20", "2026-11-21", "2026-11-22"
 BY_DAY = [
@@ -28,21 +24,8 @@ class Warehouse:
     home: Path
 
     def build(self, *words: str) -> None:
-        built = subprocess.run(
-            [
-                Path(sys.executable).with_name("dbt"),
-                *("build", "--select", "source:staging_web_logs+", *words),
-                *("--exclude-resource-type", "test", "--profiles-dir", str(self.home)),
-                *("--target-path", str(self.home / "target")),
-                *("--log-path", str(self.home / "logs")),
-            ],
-            cwd=PROJECT,
-            env=os.environ.copy(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert built.returncode == 0, built.stdout
+        chosen = ("--select", "source:staging_web_logs+", "--exclude-resource-type", "test")
+        succeeds(self.home, "build", *chosen, *words)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:
@@ -63,8 +46,6 @@ class Warehouse:
 @pytest.fixture
 def warehouse(home: Path) -> Warehouse:
     """The first and the last of three days, built."""
-    home.mkdir()
-    (home / "profiles.yml").write_text(PROFILE)
     for day in (NEW, EARLY):
         assert run("web_logs", date=day) == (0, "")
     it = Warehouse(home)

@@ -16,7 +16,7 @@ from pipelines import DLT, outcomes, query, run
 from redshift import RedshiftServer
 from small_disk import SmallDisk
 
-from loaders.lake import open_lake
+from loaders.lake import PARTS, open_lake
 from loaders.web_logs import TABLES, files, local
 from loaders.web_logs.logs import FULL_SIZE, Logs
 from loaders.web_logs.pipeline import logs_of_settings
@@ -264,7 +264,7 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_what_came_is_kept(home: Path) -
     assert run_of_many.returncode == 130
     assert said == "interrupted: what came is kept, and the next run goes on from it\n"
     assert len(staged(home)) >= 10
-    assert list((home / "lake").rglob("*.part")) == []
+    assert list((home / "lake" / PARTS).iterdir()) == []
 
 
 def test_a_full_disk_is_told_and_with_more_room_the_next_run_goes_on(home: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_full_disk_is_told_and_with_more_room_the_next_run_goes_on(home: Path)
         assert full.returncode == 1
         assert "FAILED: [Errno 28] No space left on device" in full.stdout
         assert re.fullmatch(r"not complete: web_logs\.\w+(, web_logs\.\w+)*\n", full.stderr)
-        assert disk.run(f"find {home} -name '*.part'").stdout == ""
+        assert disk.run(f"find {home}/lake/{PARTS} -type f").stdout == ""
         kept = disk.run(f"find {home}/lake -name '*.parquet' | sort").stdout.splitlines()
         assert kept
         disk.grow(megabytes=200)

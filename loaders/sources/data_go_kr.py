@@ -5,7 +5,6 @@ status: a JSON or XML envelope, a flat JSON object, or a line of text, under 200
 """
 
 import re
-from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -102,7 +101,7 @@ class TotalCountPaginator(BasePaginator):
         request.params["pageNo"] = str(self.page)
 
 
-def judge_pages(response: Response, rows_in: Callable[[bytes], int]) -> None:
+def judge_pages(response: Response) -> None:
     """Accepts a service's own envelope with result 0 or "no data"; all else is a named fault.
 
     So is a page without rows that should have some: taken for the end of the list, it would lose
@@ -115,7 +114,7 @@ def judge_pages(response: Response, rows_in: Callable[[bytes], int]) -> None:
         total = _total_count(response.content)
         rows_before = _rows_before(response)
         is_cut = rows_before > 0 and total == 0
-        is_cut |= rows_before < total and not rows_in(response.content)
+        is_cut |= rows_before < total and not items(response.content)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise AnswerError(Fault.UNREADABLE, "none of this service's answers", response) from None
     if code.strip("0") and code.zfill(2)[-2:] != NO_DATA:
@@ -128,6 +127,21 @@ def body_of(answer: bytes) -> Row:
     """What the envelope holds; nothing where there is "no data"."""
     body: Row = orjson.loads(answer)["response"].get("body") or {}
     return body
+
+
+def items(answer: bytes) -> list[Row]:
+    """The rows of an answer: `items` is their list, or has it as `item`; a single row may come
+    without a list. Raises ValueError."""
+    found = body_of(answer).get("items")
+    if isinstance(found, dict):
+        if found.keys() - {"item"}:
+            raise ValueError(f"items has {min(found)}, where a list or item was due")
+        found = found.get("item")
+    if not isinstance(found, dict):
+        return list(found or [])
+    if any(isinstance(value, dict) for value in found.values()):
+        raise ValueError("item is a dict of rows, where a list was due")
+    return [found]
 
 
 def _total_count(answer: bytes) -> int:

@@ -8,7 +8,6 @@ tells no price.
 from collections.abc import Iterator
 
 import pyarrow as pa
-from requests import Response
 
 from loaders.source import (
     Ask,
@@ -21,25 +20,13 @@ from loaders.source import (
     text,
     text_columns,
 )
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, body_of, judge_pages
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, items, judge_pages
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SCHEDULES = {
     "arrival": "StatusOfPaxFltSched/getPaxFltSchedArrivalsDeOdp",
     "departure": "StatusOfPaxFltSched/getPaxFltSchedDeparturesDeOdp",
 }
-
-
-def judge(response: Response) -> None:
-    judge_pages(response, lambda body: len(items(body)))
-
-
-def items(body: bytes) -> list[Row]:
-    """The items of one answer. `items` is the list itself; other services wrap it as `item`."""
-    found = body_of(body).get("items") or []
-    if isinstance(found, dict):
-        found = found.get("item") or []
-    return [found] if isinstance(found, dict) else list(found)
 
 
 def read_airports(body: bytes) -> pa.Table:
@@ -85,7 +72,7 @@ SOURCE = Source(
     extension="json",
     daily_allowance=1000,
     sign=key_in_query("serviceKey"),
-    judge=judge,
+    judge=judge_pages,
     operation=lambda path: path,
     options={},
     tables=(

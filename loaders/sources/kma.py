@@ -36,7 +36,7 @@ from loaders.source import (
     text_columns,
     whole,
 )
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, body_of, judge_pages
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, items, judge_pages
 
 SEOUL_TEMPERATURES, SEOUL_LAND = "11B10101", "11B00000"
 """Regions of the mid-term forecasts: Seoul; Seoul, Incheon and Gyeonggi."""
@@ -108,7 +108,7 @@ class EarlierPages(TotalCountPaginator):
 
 def judge(response: Response) -> None:
     try:
-        judge_pages(response, lambda body: len(_items(body)))
+        judge_pages(response)
     except AnswerError as error:
         # Observations of today or later are refused under the code of an unknown fault.
         if error.fault is Fault.DOWN and "전날 자료까지" in error.said:
@@ -116,14 +116,9 @@ def judge(response: Response) -> None:
         raise
 
 
-def _items(body: bytes) -> list[Row]:
-    items = (body_of(body).get("items") or {}).get("item") or []
-    return [items] if isinstance(items, dict) else items
-
-
 def read_short(body: bytes) -> pa.Table:
     """Forecast values, one row per category and hour, the amounts among them as ranges."""
-    return text_columns([_forecast(row) for row in _items(body)])
+    return text_columns([_forecast(row) for row in items(body)])
 
 
 def _forecast(row: Row) -> Row:
@@ -174,7 +169,7 @@ def read_mid(body: bytes) -> pa.Table:
 
     The answer has a field for each. Temperatures come with what may be taken off or added.
     """
-    return text_columns([row for item in _items(body) for row in _mid_rows(item)])
+    return text_columns([row for item in items(body) for row in _mid_rows(item)])
 
 
 def _mid_rows(item: Row) -> Iterator[Row]:
@@ -198,7 +193,7 @@ def read_observations(body: bytes) -> pa.Table:
     return text_columns(
         [
             {field: "" if _is_missing(value) else value for field, value in row.items()}
-            for row in _items(body)
+            for row in items(body)
         ]
     )
 

@@ -12,13 +12,11 @@ from html import unescape
 
 import pyarrow as pa
 from pyarrow.json import ReadOptions, read_json
-from requests import Response
 
 from loaders.source import (
     Ask,
     Call,
     Option,
-    Row,
     Source,
     Table,
     day,
@@ -33,7 +31,7 @@ from loaders.source import (
     text_of_html,
     whole,
 )
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, body_of, judge_pages
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, items, judge_pages
 
 SERVICES = {
     "en": "EngService2",
@@ -43,22 +41,12 @@ SERVICES = {
 }
 
 
-def judge(response: Response) -> None:
-    judge_pages(response, lambda body: len(_items(body)))
-
-
 def read(body: bytes) -> pa.Table:
     """The items of one answer. No rows come as `""`, and a single row may come without its list."""
     try:
         return _read_texts(body)
     except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, KeyError):
-        return text_columns(_items(body))
-
-
-def _items(body: bytes) -> list[Row]:
-    items = body_of(body).get("items") or {}
-    item = items.get("item") or []
-    return [item] if isinstance(item, dict) else item
+        return text_columns(items(body))
 
 
 def _read_texts(body: bytes) -> pa.Table:
@@ -68,8 +56,8 @@ def _read_texts(body: bytes) -> pa.Table:
     """
     whole = ReadOptions(use_threads=False, block_size=len(body) + 1)
     answer = read_json(pa.BufferReader(body), read_options=whole)["response"].chunk(0)
-    items = answer.field("body").field("items").field("item").flatten()
-    table = pa.Table.from_struct_array(items)
+    rows = answer.field("body").field("items").field("item").flatten()
+    table = pa.Table.from_struct_array(rows)
     if not all(pa.types.is_string(it) or pa.types.is_null(it) for it in table.schema.types):
         raise pa.ArrowTypeError("not all text")
     return table
@@ -150,7 +138,7 @@ def _removed_places(ask: Ask) -> Iterator[Call]:
 
 def _read_details(body: bytes) -> pa.Table:
     """The overview without its HTML, and of the homepage's HTML the first address."""
-    rows = _items(body)  # a single one, for which arrow's reader is slow to begin
+    rows = items(body)  # a single one, for which arrow's reader is slow to begin
     for row in rows:
         row["overview"] = text_of_html(row.get("overview") or "")
         row["homepage"] = first_link(row.get("homepage") or "")
@@ -216,7 +204,7 @@ SOURCE = Source(
     extension="json",
     daily_allowance=1000,
     sign=key_in_query("serviceKey"),
-    judge=judge,
+    judge=judge_pages,
     operation=lambda path: path,
     options={
         "languages": Option("en,ko", _languages, f"wants some of {', '.join(SERVICES)}"),

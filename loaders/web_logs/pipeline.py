@@ -120,20 +120,20 @@ def run(
     lake: Lake,
     dates: list[date],
     phases: tuple[str, ...],
-    tables: tuple[str, ...],
+    outcomes: dict[str, Outcome],
     refresh: bool,
     report: Report,
-) -> list[Outcome]:
-    """Makes what stage lacks of the dates, and loads all that stage then holds.
+) -> None:
+    """Makes what stage lacks of the dates, and loads all that stage then holds, of the tables whose
+    outcomes it fills in.
 
     With `refresh` it removes logs of other settings first; without, `check` has seen that there are
     none. Raises SettingError.
     """
     if refresh or not lake.exists(MADE_OF):
         _begin(lake, logs)
-    outcomes = {table: Outcome(NAME, table) for table in tables}
     if "extract" in phases or "stage" in phases:
-        wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
+        wanted = [(table, on) for table in outcomes for on in _dates_of(logs, table, dates)]
         try:
             with ExitStack() as steps:
                 made = {
@@ -145,7 +145,7 @@ def run(
         except OSError as error:
             for outcome in outcomes.values():
                 outcome.errors.append(str(error))
-            return list(outcomes.values())
+            return
     if "load" in phases:
         for table, outcome in outcomes.items():
             try:
@@ -155,7 +155,6 @@ def run(
                     outcome.loaded = step.rows
             except (LoadError, OSError) as error:
                 outcome.errors.append(str(error))
-    return list(outcomes.values())
 
 
 def staged_dates(lake: Lake, logs: Logs, table: str) -> list[date]:

@@ -44,11 +44,12 @@ def load_table(lake: Lake, logs: Logs, table: str, dates: Iterable[date]) -> int
             if not client.has_dataset():
                 client.create_dataset()
         with pipe.sql_client() as client:  # in the schema that is there now
+            name = client.make_qualified_table_name(table)
             if settings.dbt_target() == "redshift":
                 _copy(client, lake, table, staged)
             else:
                 _read_in_place(client, lake, table, staged)
-            with client.execute_query(f"select count(*) from {table}") as cursor:
+            with client.execute_query(f"select count(*) from {name}") as cursor:
                 ((count,),) = cursor.fetchall()
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {load.reason(error)}") from error
@@ -59,13 +60,14 @@ def _read_in_place(client: Any, lake: Lake, table: str, staged: dict[date, list[
     """A view on the files. Their list stands in it, so that a file that is half way between two
     runs is none of its own."""
     paths = [_path(lake, key) for keys in staged.values() for key in keys]
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    listed = ", ".join(redshift.literal(str(path)) for path in paths)
     if paths:
         query = f"select * from read_parquet([{listed}], hive_partitioning = false)"
     else:
-        columns = [f"null::{TYPES[it.type]} as {it.name}" for it in rows.SCHEMAS[table]]
+        columns = [f'null::{TYPES[it.type]} as "{it.name}"' for it in rows.SCHEMAS[table]]
         query = f"select {', '.join(columns)} where false"
-    client.execute_sql(f"create or replace view {table} as {query}")
+    name = client.make_qualified_table_name(table)
+    client.execute_sql(f"create or replace view {name} as {query}")
 
 
 def _path(lake: Lake, key: str) -> Path:
@@ -84,16 +86,17 @@ def _path(lake: Lake, key: str) -> Path:
 
 def _copy(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
     """The dates whose files are not those that were copied, in one transaction."""
-    columns = ", ".join(f"{it.name} {TYPES[it.type]}" for it in rows.SCHEMAS[table])
+    columns = ", ".join(f'"{it.name}" {TYPES[it.type]}' for it in rows.SCHEMAS[table])
+    name, known = map(client.make_qualified_table_name, (table, LOADED))
     client.execute_sql(
-        f"create table if not exists {table} ({columns}) diststyle even sortkey (logical_date)"
+        f"create table if not exists {name} ({columns}) diststyle even sortkey (logical_date)"
     )
     client.execute_sql(
-        f"create table if not exists {LOADED}"
+        f"create table if not exists {known}"
         " (table_name varchar(20), logical_date date, files varchar(max)) diststyle all"
     )
     with client.execute_query(
-        f"select logical_date, files from {LOADED} where table_name = '{table}'"
+        f"select logical_date, files from {known} where table_name = '{table}'"
     ) as cursor:
         loaded = dict(cursor.fetchall())
     wanted = {on: " ".join(keys) for on, keys in staged.items()}
@@ -107,17 +110,18 @@ def _copy(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) ->
     try:
         with client.begin_transaction():
             days = ", ".join(f"'{on}'" for on in sorted(other))
-            client.execute_sql(f"delete from {table} where logical_date in ({days})")
+            client.execute_sql(f"delete from {name} where logical_date in ({days})")
             client.execute_sql(
-                f"delete from {LOADED} where table_name = '{table}' and logical_date in ({days})"
+                f"delete from {known} where table_name = '{table}' and logical_date in ({days})"
             )
             if new:
+                where = redshift.literal(f"{lake.url}/{manifest}")
                 client.execute_sql(
-                    f"copy {table} from '{lake.url}/{manifest}' {redshift.authorization()}"
+                    f"copy {name} from {where} {redshift.authorization()}"
                     " format as parquet manifest"
                 )
                 said = ", ".join(f"('{table}', '{on}', '{wanted[on]}')" for on in new)
-                client.execute_sql(f"insert into {LOADED} values {said}")
+                client.execute_sql(f"insert into {known} values {said}")
     finally:
         lake.delete(manifest)
 

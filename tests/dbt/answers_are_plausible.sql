@@ -1,0 +1,76 @@
+-- Values in the last week's answers that can't be: an end before its start, a district that Seoul
+-- does not have, a genre or kind that has another name now. Their rows are kept, without days, a
+-- district or a genre. `dbt show --select answers_are_plausible` tells each value with its first raw
+-- file; a new name gets a row in seeds/genres.csv or seeds/content_types.csv.
+{{ config(severity='warn') }}
+
+{%- set known_genre = 'select genres.source_value from genres where genres.source =' -%}
+{%- set known_district = 'select districts.name_ko from districts' -%}
+{%- set known_code = 'select districts.tour_district from districts' -%}
+{%- set known_type = 'select content_types.content_type_id from content_types' -%}
+{#- Source, table, column, and what its value must not be. -#}
+{%- set checks = [
+    ('kopis', 'performances', 'ends_on', 'ends_on < starts_on'),
+    ('tour', 'festivals', 'ends_on', 'ends_on < starts_on'),
+    ('seoul', 'cultural_events', 'ends_on', 'ends_on < starts_on'),
+    ('incheon', 'schedules', 'last_date', 'last_date < first_date'),
+    ('kopis', 'performances', 'genre', "genre not in (" ~ known_genre ~ " 'kopis')"),
+    ('seoul', 'cultural_events', 'genre', "genre not in (" ~ known_genre ~ " 'seoul')"),
+    ('tour', 'places', 'content_type_id', 'content_type_id not in (' ~ known_type ~ ')'),
+    ('tour', 'places', 'district', "region = '11' and district not in (" ~ known_code ~ ")"),
+    (
+        'kopis', 'venues', 'district_name',
+        "province like '서울%' and district_name not in (" ~ known_district ~ ")"
+    ),
+    (
+        'seoul', 'cultural_events', 'district_name',
+        'district_name not in (' ~ known_district ~ ')'
+    ),
+] %}
+
+with
+
+genres as (
+    select * from {{ ref('genres') }}
+),
+
+districts as (
+    select * from {{ ref('districts') }}
+),
+
+content_types as (
+    select * from {{ ref('content_types') }}
+),
+
+implausible as (
+    {% for source_name, table_name, column_name, condition in checks -%}
+        {%- set answers = source('staging_' ~ source_name, table_name) -%}
+        select
+            '{{ source_name }}' as source_name,
+            '{{ table_name }}' as table_name,
+            '{{ column_name }}' as column_name,
+            cast({{ column_name }} as varchar(1000)) as value,
+            raw_file
+        from {{ answers }}
+        where
+            logical_date > (select max(newest.logical_date) - 7 from {{ answers }} as newest)
+            and {{ condition }}
+        {% if not loop.last -%}
+            union all
+        {% endif %}
+    {%- endfor %}
+),
+
+told as (
+    select
+        source_name,
+        table_name,
+        column_name,
+        value,
+        count(*) as row_count,
+        min(raw_file) as first_raw_file
+    from implausible
+    group by source_name, table_name, column_name, value
+)
+
+select * from told
