@@ -80,11 +80,12 @@ bench-web-logs: setup
 bench-spark: setup $(BIN)/.spark
 	@python tests/bench/spark_skew.py
 
-# The lock names versions and hashes only, so that any index serves it.
+# The lock names versions and hashes only, so that any index serves it. UPGRADE=--upgrade takes the
+# newest versions.
 lock: setup
-	@uv pip compile --quiet --extra dev --python-version 3.11 --generate-hashes --no-strip-extras \
+	@uv pip compile --quiet $(UPGRADE) --extra dev --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-header --output-file requirements.lock pyproject.toml
-	@echo 'pyspark' | uv pip compile --quiet --python-version 3.11 --generate-hashes \
+	@echo 'pyspark' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
 
 clean:

@@ -1,7 +1,7 @@
 -- Values in the last week's answers that can't be: an end before its start, a district that Seoul
 -- does not have, a genre or kind that has another name now. Their rows are kept, without days, a
--- district or a genre. `dbt show --select answers_are_plausible` tells each value with its first raw
--- file; a new name gets a row in seeds/genres.csv or seeds/content_types.csv.
+-- district or a genre. `dbt show --select answers_are_plausible` tells each value with its first
+-- raw file; a new name gets a row in seeds/genres.csv or seeds/content_types.csv.
 {{ config(severity='warn') }}
 
 {%- set known_genre = 'select genres.source_value from genres where genres.source =' -%}
