@@ -21,7 +21,9 @@ class Warehouse:
 
     def load(self, day: str, prices_of: str = "", refresh: bool = False) -> None:
         """Loads a day's fares, with the prices of another day where one is named."""
+        self.settings.setenv("HELLO_KOREA_HOME", str(self.home))
         self.settings.setenv("HELLO_KOREA_TODAY", day)
+        self.settings.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO,LAX")
         with SampleApi(today=date.fromisoformat(prices_of or day)) as api:
             point_at(api, self.settings)
             assert commands.run("travelpayouts", None, None, None, refresh, False) == (0, "")
@@ -52,54 +54,21 @@ class Warehouse:
         return {day: (count, float(total)) for day, count, total in rows}
 
 
-@pytest.fixture
-def warehouse(home: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """Two days of fares from two cities, built."""
-    monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO,LAX")
-    it = Warehouse(home, monkeypatch)
-    it.load("2026-11-21")
-    it.load("2026-11-22")
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of two days of fares from two cities, built; a test may add to it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as settings:
+        it = Warehouse(home, settings)
+        it.load("2026-11-21")
+        it.load("2026-11-22")
     it.build()
-    return it
+    return home
 
 
-def test_days_are_computed_once_and_a_late_or_repeated_one_replaces_itself_alone(
-    warehouse: Warehouse,
-) -> None:
-    first = warehouse.days()
-    assert set(first) == {"2026-11-21", "2026-11-22"}
-    rows = "select * from checks_frequent.freq_cheapest_fare order by all"
-    cheapest = warehouse.query(rows)
-
-    warehouse.build()
-    assert warehouse.days() == first
-    assert warehouse.query(rows) == cheapest
-
-    warehouse.mark("2026-11-21")
-    marked = {**first, "2026-11-21": (first["2026-11-21"][0], -first["2026-11-21"][0])}
-    warehouse.load("2026-11-20")
-    warehouse.build()
-    with_late = warehouse.days()
-    assert {day: with_late[day] for day in first} == marked
-    assert with_late["2026-11-20"][0] > 0
-
-    warehouse.load("2026-11-22", prices_of="2026-11-25", refresh=True)
-    warehouse.build()
-    with_new_prices = warehouse.days()
-    changed = {day for day in with_late if with_late[day] != with_new_prices[day]}
-    assert changed == {"2026-11-22"}
-    (untouched,) = warehouse.query(
-        "select distinct cheapest_krw from checks_frequent.freq_cheapest_fare"
-        " where seen_on = '2026-11-21'"
-    )
-    assert untouched == (-1,)
-
-    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as loaded:
-        loaded.execute("delete from staging_travelpayouts.fares where logical_date = '2026-11-20'")
-    warehouse.build()
-    assert set(warehouse.days()) == set(first)
-    kept = warehouse.query("select distinct seen_on::text from checks_frequent.freq_cheapest_fare")
-    assert {day for (day,) in kept} == set(first)
+@pytest.fixture
+def warehouse(two_days: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    return Warehouse(two_days, monkeypatch)
 
 
 def test_a_fare_has_both_prices_and_the_website_the_newest_day(warehouse: Warehouse) -> None:
@@ -123,3 +92,30 @@ def test_a_fare_has_both_prices_and_the_website_the_newest_day(warehouse: Wareho
         " where is_served_from_incheon)"
     )
     assert from_known_airports == [(count,)]
+
+
+def test_days_are_computed_once_and_a_late_or_repeated_one_replaces_itself_alone(
+    warehouse: Warehouse,
+) -> None:
+    first = warehouse.days()
+    assert set(first) == {"2026-11-21", "2026-11-22"}
+
+    warehouse.mark("2026-11-21")
+    marked = {**first, "2026-11-21": (first["2026-11-21"][0], -first["2026-11-21"][0])}
+    warehouse.load("2026-11-20")
+    warehouse.build()
+    with_late = warehouse.days()
+    assert {day: with_late[day] for day in first} == marked
+    assert with_late["2026-11-20"][0] > 0
+
+    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as loaded:
+        loaded.execute("delete from staging_travelpayouts.fares where logical_date = '2026-11-20'")
+    warehouse.load("2026-11-22", prices_of="2026-11-25", refresh=True)
+    warehouse.build()
+    with_new_prices = warehouse.days()
+    assert set(with_new_prices) == set(first)
+    assert {day for day in first if with_late[day] != with_new_prices[day]} == {"2026-11-22"}
+    cheapest = "select seen_on::text, min(cheapest_krw), max(cheapest_krw)"
+    by_day = warehouse.query(f"{cheapest} from checks_frequent.freq_cheapest_fare group by 1")
+    assert {day for day, _, _ in by_day} == set(first)
+    assert [(low, high) for day, low, high in by_day if day == "2026-11-21"] == [(-1, -1)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from newcomer import Newcomer
+from pipelines import run
 
 from loaders.settings import KST
 
@@ -16,11 +17,10 @@ def newcomer(home: Path, profiles: Path) -> Newcomer:
     return Newcomer(home, profiles)
 
 
-def loads(newcomer: Newcomer, day: date) -> None:
-    newcomer.succeeds(
-        *("dlt", "pipeline", "tour", "run", "--table", "districts"),
-        HELLO_KOREA_TODAY=day.isoformat(),
-    )
+def loads(day: date) -> None:
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HELLO_KOREA_TODAY", day.isoformat())
+        assert run("tour", table="districts") == (0, "")
 
 
 def freshness(newcomer: Newcomer) -> tuple[int, str, datetime]:
@@ -34,15 +34,15 @@ def test_a_source_is_fresh_after_its_run_and_not_after_one_of_an_old_day(
     newcomer: Newcomer,
 ) -> None:
     today = datetime.now(KST).date()
-    loads(newcomer, today - LONG_AGO)
+    loads(today - LONG_AGO)
     end_of_that_day = datetime(*(today - LONG_AGO).timetuple()[:3], tzinfo=KST) + timedelta(days=1)
     assert freshness(newcomer) == (1, "error", end_of_that_day)
 
     before = datetime.now(KST)
-    loads(newcomer, today)
+    loads(today)
     code, status, loaded_at = freshness(newcomer)
     assert (code, status) == (0, "pass")
     assert before < loaded_at < datetime.now(KST)
 
-    loads(newcomer, today - LONG_AGO - timedelta(days=1))
+    loads(today - LONG_AGO - timedelta(days=1))
     assert freshness(newcomer) == (0, "pass", loaded_at)

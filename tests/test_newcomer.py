@@ -53,7 +53,7 @@ def test_4_a_second_time_calls_nothing_and_exports_nothing(built: Newcomer) -> N
     assert built.types("dlt", "pipeline", "run").returncode == 0
     outcomes = orjson.loads((built.home / "last_run.json").read_bytes())
     assert {outcome["calls"] for outcome in outcomes} == {0}
-    assert built.types("dbt", "build").returncode == 0
+    built.succeeds("dbt", "build")
     tables = built.artifact("export.json")["tables"]
     assert {(it["inserted"], it["changed"], it["deleted"]) for it in tables} == {(0, 0, 0)}
 

@@ -25,7 +25,7 @@ EXIM = f"{DLT} pipeline exim run"
 def test_a_run_across_midnight_is_one_of_the_day_on_which_it_began(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api.fail("*", delay=0.3)
+    api.fail("*", delay=0.1)
 
     def midnight() -> None:
         while not api.calls:

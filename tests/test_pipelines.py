@@ -6,51 +6,80 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 import requests
-from conftest import PROJECT, TODAY
+from conftest import PROJECT, TODAY, point_at
 from pipelines import DLT, bodies, lake, outcomes, query, raw_files, run
 
 from loaders.raw import COMPLETE, META
 from loaders.sample_api import SampleApi
 
 
-def test_every_row_of_the_apis_reaches_the_warehouse(api: SampleApi, home: Path) -> None:
-    assert run() == (0, "")
-    for service, language in (("EngService2", "en"), ("KorService2", "ko")):
-        answer = requests.get(
-            f"{api.url}/tour/{service}/areaBasedList2",
-            {
-                "serviceKey": "sample",
-                "MobileOS": "ETC",
-                "MobileApp": "test",
-                "_type": "json",
-                "lDongRegnCd": "11",
-            },
-            timeout=10,
-        ).json()
-        count = query(
-            home, f"select count(*) from staging_tour.places where language = '{language}'"
-        )
-        assert count == [(answer["response"]["body"]["totalCount"],)]
+@pytest.fixture(scope="module")
+def after_a_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SampleApi, Path]]:
+    """The API that a run of all pipelines has asked, and the home that it left."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as settings, SampleApi(today=TODAY) as api:
+        asks_of(api, home, settings)
+        assert run() == (0, "")
+        yield api, home
+
+
+@pytest.fixture
+def arrived(
+    after_a_run: tuple[SampleApi, Path], monkeypatch: pytest.MonkeyPatch
+) -> tuple[SampleApi, Path]:
+    asks_of(*after_a_run, monkeypatch)
+    return after_a_run
+
+
+def asks_of(api: SampleApi, home: Path, settings: pytest.MonkeyPatch) -> None:
+    settings.setenv("HELLO_KOREA_HOME", str(home))
+    settings.setenv("HELLO_KOREA_TODAY", TODAY.isoformat())
+    settings.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO")
+    settings.setenv("SOURCES__TOUR__LANGUAGES", "ja,zh")
+    point_at(api, settings)
+
+
+def test_every_row_of_the_apis_reaches_the_warehouse(arrived: tuple[SampleApi, Path]) -> None:
+    _, home = arrived
+    with SampleApi(today=TODAY) as other:
+        for service, language in (("JpnService2", "ja"), ("ChsService2", "zh")):
+            answer = requests.get(
+                f"{other.url}/tour/{service}/areaBasedList2",
+                {
+                    "serviceKey": "sample",
+                    "MobileOS": "ETC",
+                    "MobileApp": "test",
+                    "_type": "json",
+                    "lDongRegnCd": "11",
+                },
+                timeout=10,
+            ).json()
+            count = query(
+                home, f"select count(*) from staging_tour.places where language = '{language}'"
+            )
+            assert count == [(answer["response"]["body"]["totalCount"],)]
     ids = set(query(home, "select performance_id from staging_kopis.performances"))
     assert ids == set(query(home, "select performance_id from staging_kopis.performance_details"))
     assert len(ids) >= 150
     assert query(home, "select distinct logical_date from staging_kopis.venues") == [(TODAY,)]
     origins = query(home, "select distinct raw_file from staging_kopis.venues")
     assert all(lake().exists(origin) for (origin,) in origins)
-    loads = "select distinct _dlt_load_id from staging_tour.stays"
+    loads = "select distinct _dlt_load_id from staging_tour.places"
     known = query(home, f"select * from staging_tour._dlt_loads where load_id in ({loads})")
     assert len(known) == 1
 
 
-@pytest.mark.usefixtures("few_places")
-def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: Path) -> None:
-    run()
+def test_no_call_is_made_that_the_page_size_does_not_need(
+    arrived: tuple[SampleApi, Path],
+) -> None:
+    api, home = arrived
     performances = len(set(query(home, "select performance_id from staging_kopis.performances")))
     venues = len(query(home, "select venue_id from staging_kopis.venues"))
     places = dict(query(home, "select language, count(*) from staging_tour.places group by 1"))
@@ -69,9 +98,10 @@ def test_no_call_is_made_that_the_page_size_does_not_need(api: SampleApi, home: 
     assert api.calls["prfplc"] == venues // 100 + 1
 
 
-@pytest.mark.usefixtures("few_places")
-def test_a_second_run_makes_no_call_and_loads_the_same_rows(api: SampleApi, home: Path) -> None:
-    run()
+def test_a_second_run_makes_no_call_and_loads_the_same_rows(
+    arrived: tuple[SampleApi, Path],
+) -> None:
+    api, home = arrived
     first = query(home, "select * from staging_tour.places order by all")
     before, files = api.calls.copy(), raw_files()
     assert run() == (0, "")
@@ -216,8 +246,9 @@ def test_no_data_is_an_empty_page_and_no_error(api: SampleApi, home: Path) -> No
 @pytest.mark.usefixtures("few_places")
 def test_what_fails_for_a_while_is_asked_again(api: SampleApi, home: Path) -> None:
     api.fail("prfplc", status=400, times=1)
+    assert run("kopis", table="venues") == (0, "")
     api.fail("JpnService2/searchStay2", truncated=True, times=2)
-    assert run() == (0, "")
+    assert run("tour", table="stays") == (0, "")
     assert api.calls["JpnService2/searchStay2"] == 3
     assert outcomes(home)["tour.stays"]["calls"] == 4
 
@@ -248,12 +279,13 @@ def test_one_bad_detail_does_not_lose_the_rest(api: SampleApi, home: Path) -> No
     assert api.calls["pblprfr/{id}"] == before + 1
 
 
+@pytest.mark.usefixtures("few_places")
 def test_a_source_that_is_down_leaves_the_others_alone(api: SampleApi, home: Path) -> None:
     api.fail("prfplc*", status=503)
     api.fail("pblprfr*", status=503)
     code, message = run()
     assert (code, message) == (1, "not complete: kopis.performances, kopis.venues")
-    assert all(it["loaded"] for name, it in outcomes(home).items() if name.startswith("tour"))
+    assert all(outcomes(home)[name]["loaded"] for name in ("tour.places", "exim.exchange_rates"))
     # The tables that dbt reads exist all the same.
     assert query(home, "select count(*) from staging_kopis.performance_details") == [(0,)]
 

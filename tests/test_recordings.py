@@ -286,28 +286,6 @@ def test_no_performance_or_venue_was_asked_for_twice(arrived: Arrived) -> None:
     assert arrived.calls["KorService2/areaBasedList2"] == 2  # 1,973 rows, 1,000 a page
 
 
-def test_a_second_path_makes_no_call_and_exports_nothing(
-    arrived: Arrived, monkeypatch: pytest.MonkeyPatch, profiles: Path
-) -> None:
-    monkeypatch.setenv("HELLO_KOREA_HOME", str(arrived.home))
-    monkeypatch.setenv("DBT_PROFILES_DIR", str(profiles))
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    for source, path in (("TOUR", "tour"), ("KOPIS", "kopis")):
-        # Nobody answers there: a call would fail.
-        monkeypatch.setenv(f"SOURCES__{source}__BASE_URL", f"http://127.0.0.1:9/{path}")
-        monkeypatch.setenv(f"SOURCES__{source}__SERVICE_KEY", "sample")
-    tables = ["districts", "categories", "attractions", "venues", "lodgings", "events"]
-    versions = {table: arrived.ids(f"select xmin::text from {table}") for table in tables}
-    assert commands.run(None, None, None, None, False, False) == (0, "")
-    build = dbt("build")
-    assert build.returncode == 0, build.stdout[-3000:]
-    assert {table: arrived.ids(f"select xmin::text from {table}") for table in tables} == versions
-    report = orjson.loads((arrived.home / "target" / "export.json").read_bytes())
-    changes = {(it["inserted"], it["changed"], it["deleted"]) for it in report["tables"]}
-    assert changes == {(0, 0, 0)}
-
-
 def test_every_text_fits_its_column_in_bytes_as_redshift_counts_them(arrived: Arrived) -> None:
     manifest = orjson.loads((arrived.home / "target" / "manifest.json").read_bytes())
     columns = [

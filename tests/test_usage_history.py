@@ -43,14 +43,23 @@ class Warehouse:
         ]
 
 
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the first and the last of three days, built; a test adds to it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HELLO_KOREA_HOME", str(home))
+        settings.setenv("HELLO_KOREA_TODAY", NEW)
+        for day in (NEW, EARLY):
+            assert run("web_logs", date=day) == (0, "")
+    Warehouse(home).build()
+    return home
+
+
 @pytest.fixture
-def warehouse(home: Path) -> Warehouse:
-    """The first and the last of three days, built."""
-    for day in (NEW, EARLY):
-        assert run("web_logs", date=day) == (0, "")
-    it = Warehouse(home)
-    it.build()
-    return it
+def warehouse(two_days: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    monkeypatch.setenv("HELLO_KOREA_HOME", str(two_days))
+    return Warehouse(two_days)
 
 
 def test_a_late_day_is_computed_alone_and_the_tables_are_as_if_it_had_come_in_time(
