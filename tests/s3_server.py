@@ -57,12 +57,14 @@ class S3Server:
             self._process = subprocess.Popen(
                 [
                     weed(),
+                    f"-logdir={self.folder}",
                     "server",
                     f"-dir={self.folder}",
                     "-ip=127.0.0.1",
                     "-ip.bind=127.0.0.1",
                     f"-master.port={master}",
                     f"-master.port.grpc={grpc[0]}",
+                    "-master.electionTimeout=1s",  # a restart waits for it
                     "-master.telemetry=false",
                     "-master.volumeSizeLimitMB=256",
                     f"-volume.port={volume}",
@@ -95,6 +97,9 @@ class S3Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        for port in self._ports:
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # no option moves these
+                left.unlink()
 
     def stop(self) -> None:
         self._process.kill()
@@ -135,7 +140,10 @@ class S3Server:
         client = self.client()
         while True:
             try:
-                with suppress(client.exceptions.BucketAlreadyExists):
+                with suppress(
+                    client.exceptions.BucketAlreadyExists,
+                    client.exceptions.BucketAlreadyOwnedByYou,
+                ):
                     client.create_bucket(Bucket="ready")
                 client.put_object(Bucket="ready", Key="ready", Body=b"ready")
                 break
