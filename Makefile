@@ -46,7 +46,7 @@ $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 	@touch $@
 
 test: setup lint $(BIN)/.spark
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 lint: setup
 	@ruff check .
