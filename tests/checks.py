@@ -22,6 +22,7 @@ hello_korea:
       schema: checks
       threads: 2
 """
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 PARSED = FOLDER / "partial_parse.msgpack"
 
 

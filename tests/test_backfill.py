@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from checks import succeeds
+from checks import NO_TESTS, succeeds
 from conftest import point_at
 from killing import rows_of
 from pipelines import query, run
@@ -19,7 +19,6 @@ DAYS = ["2026-11-20", "2026-11-21", "2026-11-22"]
 PIPELINES = ["exim", "travelpayouts", "incheon", "kopis"]
 MODELS = ["+rds_fares", "+freq_cheapest_fare", "+rds_exchange_rates", "stg_kopis__performances"]
 MODELS += ["stg_kopis__performance_details", "stg_kopis__venues"]
-NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from checks import dbt
+from checks import NO_TESTS, dbt
 from lxml import etree
 
 from loaders import history, stage
@@ -374,7 +374,7 @@ def recorded(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Reco
         }
     )
     # That every test of dbt passes on these rows is proved by test_recordings.
-    built = warehouse.build("--exclude-resource-type", "test", "unit_test")
+    built = warehouse.build(*NO_TESTS)
     assert built.returncode == 0, built.stdout
     return Recorded(
         items=items,

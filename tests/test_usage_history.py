@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from checks import succeeds
+from checks import NO_TESTS, succeeds
 from pipelines import run
 
 EARLY, LATE, NEW = "2026-11-20", "2026-11-21", "2026-11-22"
@@ -24,7 +24,7 @@ class Warehouse:
     home: Path
 
     def build(self, *words: str) -> None:
-        chosen = ("--select", "source:staging_web_logs+", "--exclude-resource-type", "test")
+        chosen = ("--select", "source:staging_web_logs+", *NO_TESTS)
         succeeds(self.home, "build", *chosen, *words)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
