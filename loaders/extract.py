@@ -93,7 +93,9 @@ def extract(
             try:
                 for count, page in enumerate(_pages(client, call), start=1):
                     rows += len(page)
-                    totals += [page.paginator.total] if hasattr(page.paginator, "total") else []
+                    # A page without rows does not tell how long the list is.
+                    if page and hasattr(page.paginator, "total"):
+                        totals.append(page.paginator.total)
                     if count == limits.pages and page.paginator.has_next_page:
                         said = f"more than {count:,} pages: see ANSWERS__MAX_PAGES"
                         raise AnswerError(Fault.TOO_LARGE, said)

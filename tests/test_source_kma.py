@@ -190,6 +190,16 @@ def test_wide_mid_term_answers_are_a_row_for_each_half_of_a_day(api: SampleApi, 
     ]
 
 
+def test_a_base_time_that_is_not_out_yet_is_no_list_that_changed(
+    api: SampleApi, home: Path
+) -> None:
+    api.fail(SHORT, error="no_data", times=1)
+    assert run("kma", table="short_forecasts") == (0, "")
+    outcome = outcomes(home)["kma.short_forecasts"]
+    assert outcome["loaded"]
+    assert outcome["notes"] == []
+
+
 def test_observations_end_the_day_before_and_fill_pages(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
