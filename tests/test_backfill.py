@@ -65,7 +65,7 @@ def test_an_old_day_that_comes_late_changes_nothing_that_is_newer(
 ) -> None:
     in_order = came_to(tmp_path / "in order", DAYS, DAYS[2:], monkeypatch)
     shutil.rmtree(lake / "stage")
-    late = came_to(tmp_path / "late", [DAYS[2], DAYS[0], DAYS[1]], DAYS, monkeypatch)
+    late = came_to(tmp_path / "late", [DAYS[2], DAYS[0], DAYS[1]], DAYS[1:], monkeypatch)
     assert in_order.keys() == late.keys()
     assert [it for it in in_order if in_order[it] != late[it]] == []
     assert {"fct_fare", "freq_cheapest_fare", "rds_fares", "rds_exchange_rates"} <= late.keys()

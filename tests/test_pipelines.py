@@ -307,6 +307,7 @@ def test_an_api_that_is_not_there_is_named_without_its_key(
 def test_details_beyond_the_allowance_are_left_to_the_next_days(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SOURCES__KOPIS__DAYS_AHEAD", "20")
     monkeypatch.setenv("SOURCES__KOPIS__DAILY_ALLOWANCE", "30")
     assert run("kopis") == (0, "")
     assert api.calls["pblprfr/{id}"] == 30
@@ -405,16 +406,17 @@ def test_a_refresh_keeps_both_answers_and_stages_the_newer(api: SampleApi, home:
 def test_a_past_date_is_staged_and_loaded_from_raw_alone(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("tour")
+    run("tour", table="places")
     rows = query(home, "select * from staging_tour.places order by all")
     monkeypatch.setenv("HELLO_KOREA_TODAY", str(TODAY + timedelta(days=3)))
     (home / "warehouse.duckdb").unlink()
     before = api.calls.copy()
-    assert run("tour", date=str(TODAY)) == (0, "")
+    assert run("tour", date=str(TODAY), table="places") == (0, "")
     assert api.calls == before
     loaded = query(home, "select * exclude (_dlt_load_id) from staging_tour.places order by all")
     assert loaded == [row[:-1] for row in rows]
-    assert run("tour", date=f"{TODAY}..{TODAY + timedelta(days=2)}") == (0, "")
+    days = f"{TODAY}..{TODAY + timedelta(days=2)}"
+    assert run("tour", date=days, table="places") == (0, "")
     assert api.calls == before
     assert "does not answer for a past date" in outcomes(home)["tour.places"]["notes"][0]
 
