@@ -1,5 +1,6 @@
 """What the tests share: a home of their own, and the recorded answers where there are any."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 RECORDINGS = Path(os.environ.get("RECORDINGS", PROJECT.parent / "shared" / "recordings"))
 FOLDER = Path(os.environ["DLT_PROJECT_DIR"])
 """What all tests of this process share."""
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 TODAY = date(2026, 11, 22)
 SETTINGS = ("SOURCES__", "LAKE__", "AWS_", "DESTINATION__", "RDS__", "HELLO_KOREA_", "DBT_")
 
@@ -41,10 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reads_built = "built" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("built" if reads_built else item.path.stem))
     items.sort(key=_rank)
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def _rank(item: pytest.Item) -> int:
