@@ -22,7 +22,7 @@ run: setup
 	rm -rf target/run_results.json target/export.json target/proved; \
 	dbt build || status=$$?; \
 	dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
-	python -m loaders.summary || status=$$?; \
+	python -m loaders.cli.summary || status=$$?; \
 	exit $$status
 
 setup: $(BIN)/.installed profiles.yml .dlt/config.toml .dlt/secrets.toml
@@ -89,5 +89,5 @@ lock: setup
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
 
 clean:
-	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.embedded_postgres stop
+	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.export.embedded_postgres stop
 	rm -rf .local target logs

@@ -38,8 +38,8 @@ class ExportAfterBuild(dbtPlugin):
 def export(target_dir: Path) -> None:
     """Ends dbt with a failure, and one line that says why, where the export fails."""
     # Not at the top: they take a second, and every dbt command would wait for them.
-    from loaders.export import export, exports, is_of_exporting_target
-    from loaders.marts import ExportError, keep_proof
+    from loaders.export.export import export, exports, is_of_exporting_target
+    from loaders.export.marts import ExportError, keep_proof
     from loaders.settings import SettingError
 
     try:

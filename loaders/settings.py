@@ -1,8 +1,8 @@
-"""Every setting, read and checked in one place.
+"""Read and check every setting.
 
-dlt's providers answer: environment first, then `.dlt/secrets.toml`, then `.dlt/config.toml`.
-Two come from the environment alone, because dbt's profile reads them too: `HELLO_KOREA_HOME`
-and `DBT_TARGET`.
+Values come from dlt's providers: the environment, then `.dlt/secrets.toml`, then
+`.dlt/config.toml`. `HELLO_KOREA_HOME` and `DBT_TARGET` are read from the environment only, since
+dbt's profile reads them there too.
 """
 
 import errno
@@ -24,58 +24,60 @@ T = TypeVar("T")
 
 
 class SettingError(Exception):
-    """A setting that can't be used. The message names it, what it got and what it wants."""
+    """Raised for an unusable setting. The message names it, its value and what was expected."""
 
-    def __init__(self, name: str, got: object, wants: str) -> None:
-        super().__init__(f"{name} is {got!r}: {wants}" if got else f"{name} is not set: {wants}")
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        state = f"is {value!r}" if value else "is not set"
+        super().__init__(f"{name} {state}: {expected}")
 
 
 def read(
-    name: str, default: T, convert: Callable[[str], T], wants: str, *, secret: bool = False
+    name: str, default: T, convert: Callable[[str], T], expected: str, *, secret: bool = False
 ) -> T:
-    """The setting `name` in dlt's dotted form, converted; `default` when nothing sets it.
+    """Return the setting `name` (in dlt's dotted form) converted, or `default` if it is not set.
 
-    Raises SettingError, in the environment form of the name, when `convert` refuses the value; it
-    does not show the value of a secret.
+    Raise SettingError with the environment form of the name if `convert` raises ValueError. The
+    value of a secret is not shown.
     """
-    got: object = dlt.secrets.get(name)
-    if got is None:
-        got = dlt.config.get(name)
-    if got is None or str(got).strip() == "":
+    value: object = dlt.secrets.get(name)
+    if value is None:
+        value = dlt.config.get(name)
+    if value is None or str(value).strip() == "":
         return default
     try:
-        return convert(str(got).strip())
+        return convert(str(value).strip())
     except ValueError:
-        shown = "(not shown)" if secret else got
-        raise SettingError(environment_name(name), shown, wants) from None
+        shown = "(not shown)" if secret else value
+        raise SettingError(environment_name(name), shown, expected) from None
 
 
 def environment_name(name: str) -> str:
-    """`sources.tour.service_key` as `SOURCES__TOUR__SERVICE_KEY`."""
+    """Return the environment form of a name: `sources.tour.service_key` is
+    `SOURCES__TOUR__SERVICE_KEY`."""
     return name.replace(".", "__").upper()
 
 
 def home() -> Path:
-    """The folder of everything that is kept on this machine, made when missing."""
-    got = os.environ.get("HELLO_KOREA_HOME", "")
-    folder = Path(got).expanduser().absolute() if got else PROJECT / ".local"
+    """Return the folder of all local state, and create it if it is missing. Raise SettingError."""
+    value = os.environ.get("HELLO_KOREA_HOME", "")
+    folder = Path(value).expanduser().absolute() if value else PROJECT / ".local"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, "it can only be read")
+            raise PermissionError(errno.EACCES, "it is read-only")
     except OSError as error:
-        wants = f"wants a folder that can be written ({error.strerror})"
-        raise SettingError("HELLO_KOREA_HOME", str(folder), wants) from None
+        expected = f"expected a writable folder ({error.strerror})"
+        raise SettingError("HELLO_KOREA_HOME", str(folder), expected) from None
     return folder
 
 
 def today() -> date:
-    """The logical date of a run that names none: the KST date, or `HELLO_KOREA_TODAY`."""
+    """Return the current KST date, or `HELLO_KOREA_TODAY`. Raise SettingError."""
     return read(
         "hello_korea_today",
         datetime.now(KST).date(),
         date.fromisoformat,
-        "wants a date such as 2026-11-22",
+        "expected a date such as 2026-11-22",
     )
 
 
@@ -84,27 +86,28 @@ def dbt_target() -> str:
 
 
 def dbt_artifacts() -> Path:
-    """The folder where dbt leaves its manifest and results."""
+    """Return the folder to which dbt writes its manifest and results."""
     return PROJECT / (os.environ.get("DBT_TARGET_PATH") or "target")
 
 
 def lake_url() -> str:
-    return read("lake.url", str(home() / "lake"), str, "wants a folder, or s3://bucket/prefix")
+    return read("lake.url", str(home() / "lake"), str, "expected a folder, or s3://bucket/prefix")
 
 
 def lake_encryption() -> dict[str, str]:
-    """S3's arguments for what is written there; none leave it to the bucket."""
-    wants = "wants AES256 or aws:kms"
-    encryption = read("lake.encryption", "", one_of("AES256", "aws:kms"), wants)
-    key = read("lake.kms_key_id", "", str, "wants a key's id or ARN")
+    """Return the encryption arguments of an S3 PUT. Without any, the bucket's default applies."""
+    encryption = read(
+        "lake.encryption", "", one_of("AES256", "aws:kms"), "expected AES256 or aws:kms"
+    )
+    key = read("lake.kms_key_id", "", str, "expected a key's id or ARN")
     if key and encryption != "aws:kms":
-        raise SettingError("LAKE__KMS_KEY_ID", key, "wants LAKE__ENCRYPTION=aws:kms beside it")
-    given = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
-    return {name: value for name, value in given.items() if value}
+        raise SettingError("LAKE__KMS_KEY_ID", key, "expected LAKE__ENCRYPTION=aws:kms with it")
+    arguments = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
+    return {name: value for name, value in arguments.items() if value}
 
 
 def lake_credentials() -> dict[str, str]:
-    """What `lake.credentials` sets, by the names of dlt's and boto3's own; often nothing."""
+    """Return the values of `lake.credentials` that are set, by their names in dlt and boto3."""
     names = (
         "aws_access_key_id",
         "aws_secret_access_key",
@@ -113,12 +116,12 @@ def lake_credentials() -> dict[str, str]:
         "endpoint_url",
         "profile_name",
     )
-    given = {name: read(f"lake.credentials.{name}", "", str, "", secret=True) for name in names}
-    return {name: value for name, value in given.items() if value}
+    values = {name: read(f"lake.credentials.{name}", "", str, "", secret=True) for name in names}
+    return {name: value for name, value in values.items() if value}
 
 
 def one_of(*known: str) -> Callable[[str], str]:
-    """A conversion that refuses every other text."""
+    """Return a converter that accepts only the `known` texts."""
 
     def convert(text: str) -> str:
         if text not in known:
@@ -128,43 +131,51 @@ def one_of(*known: str) -> Callable[[str], str]:
     return convert
 
 
-def whole_number(text: str) -> int:
-    """A count of at least 0. Raises ValueError."""
+def non_negative_integer(text: str) -> int:
+    """Convert a text of up to 9 digits. Raise ValueError."""
     if not re.fullmatch(r"\d{1,9}", text):
         raise ValueError(text)
     return int(text)
 
 
 def check_requests() -> None:
-    """dlt reads these itself, and says it less plainly. Raises SettingError."""
-    read("runtime.request_timeout", 60.0, _above_zero, "wants seconds, more than 0")
-    read("runtime.request_max_attempts", 5, lambda it: int(_above_zero(it)), "wants tries")
+    """Check dlt's own request settings, whose errors are clearer here. Raise SettingError."""
+    read("runtime.request_timeout", 60.0, _above_zero, "expected seconds, more than 0")
+    read(
+        "runtime.request_max_attempts",
+        5,
+        lambda text: int(_above_zero(text)),
+        "expected a number of attempts, at least 1",
+    )
     for name in ("request_backoff_factor", "request_max_retry_delay"):
-        read(f"runtime.{name}", 1.0, float, "wants a number")
+        read(f"runtime.{name}", 1.0, float, "expected a number")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an answer may come to, beyond which it is taken for a fault of the API."""
+    """Limits on responses. Whatever exceeds them is treated as an API error."""
 
     megabytes: int
-    """Of one answer, unpacked."""
+    """Maximum size of one response, decompressed."""
     seconds: float
-    """Until one answer is all there; dlt's `RUNTIME__REQUEST_TIMEOUT` is for each of its parts."""
+    """Maximum time to receive one response. dlt's `RUNTIME__REQUEST_TIMEOUT` applies to each read
+    from the socket."""
     pages: int
-    """Of one list."""
+    """Maximum number of pages of one list."""
 
 
 def limits() -> Limits:
     return Limits(
-        read("answers.max_megabytes", 64, _count, "wants megabytes, at least 1"),
-        read("answers.max_seconds", 300.0, _above_zero, "wants seconds, more than 0"),
-        read("answers.max_pages", 10_000, _count, "wants a number of pages, at least 1"),
+        read("answers.max_megabytes", 64, _positive_integer, "expected megabytes, at least 1"),
+        read("answers.max_seconds", 300.0, _above_zero, "expected seconds, more than 0"),
+        read(
+            "answers.max_pages", 10_000, _positive_integer, "expected a number of pages, at least 1"
+        ),
     )
 
 
-def _count(text: str) -> int:
-    if whole_number(text) == 0:
+def _positive_integer(text: str) -> int:
+    if non_negative_integer(text) == 0:
         raise ValueError(text)
     return int(text)
 
@@ -176,9 +187,9 @@ def _above_zero(text: str) -> float:
 
 
 def rds_url() -> str | None:
-    """The database of the website, None where none is set."""
-    wants = "wants postgresql://user:password@host:5432/name"
-    return read("rds.url", None, _postgres_url, wants, secret=True)
+    """Return the URL of the website's database, or None if it is not set. Raise SettingError."""
+    expected = "expected postgresql://user:password@host:5432/name"
+    return read("rds.url", None, _postgres_url, expected, secret=True)
 
 
 def _postgres_url(text: str) -> str:
@@ -188,11 +199,11 @@ def _postgres_url(text: str) -> str:
 
 
 def service_key(source: str) -> str | None:
-    return read(f"sources.{source}.service_key", None, str, "wants the API's key")
+    return read(f"sources.{source}.service_key", None, str, "expected the API's key")
 
 
 def base_url(source: str, default: str) -> str:
-    return read(f"sources.{source}.base_url", default, _web_url, "wants https://host/path")
+    return read(f"sources.{source}.base_url", default, _web_url, "expected https://host/path")
 
 
 def is_this_machine(url: str) -> bool:

@@ -1,35 +1,20 @@
-"""What the tests share: a home of their own, and the recorded answers where there are any."""
+"""Fixtures shared by the tests."""
 
-import atexit
 import os
 import shutil
-import signal
-import tempfile
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
-# Before dlt reads it: the .dlt folder of this checkout's user is not the tests'.
-os.environ["DLT_PROJECT_DIR"] = tempfile.mkdtemp(prefix="hello-korea-tests-")
-
 import pytest
-from newcomer import Newcomer
-from redshift import RedshiftServer
-from s3_server import S3Server
-from small_project import SmallProject, postgres
+from support.newcomer import Newcomer
+from support.project import PROJECT, RECORDINGS, SETTINGS, TODAY, point_at
+from support.redshift import RedshiftServer
+from support.s3_server import S3Server
+from support.small_project import SmallProject, postgres
 
-from loaders import embedded_postgres
+from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
-
-PROJECT = Path(__file__).resolve().parents[1]
-RECORDINGS = Path(os.environ.get("RECORDINGS", PROJECT.parent / "shared" / "recordings"))
-FOLDER = Path(os.environ["DLT_PROJECT_DIR"])
-"""What all tests of this process share."""
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
-TODAY = date(2026, 11, 22)
-SETTINGS = ("SOURCES__", "LAKE__", "AWS_", "DESTINATION__", "RDS__", "HELLO_KOREA_", "DBT_")
-
 
 SLOWEST_FIRST = ["test_production", "test_recordings", "built", "test_source_tour", "test_faults"]
 """What a worker should not be left alone with at the end."""
@@ -165,14 +150,3 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
 def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tour in the languages with the fewest places: each place is a call for its details."""
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ja,zh")
-
-
-def heed_interrupts() -> None:
-    """For a child process: one of a background job inherits that Ctrl-C is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def point_at(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    for source, url in api.base_urls().items():
-        monkeypatch.setenv(f"SOURCES__{source.upper()}__BASE_URL", url)
-        monkeypatch.setenv(f"SOURCES__{source.upper()}__SERVICE_KEY", "sample")

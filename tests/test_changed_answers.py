@@ -8,11 +8,11 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
-from checks import succeeds
-from conftest import TODAY, point_at
-from pipelines import outcomes, query, run
+from support.dbt_checks import succeeds
+from support.pipelines import outcomes, query, run
+from support.project import TODAY, point_at
 
-from loaders import commands
+from loaders.cli import commands
 from loaders.sample_api import SampleApi
 from loaders.sample_api.service import Answer
 from loaders.sources import SOURCES
@@ -142,7 +142,7 @@ def test_a_contract_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SOURCES__EXIM__EXCHANGE_RATES__CONTRACT", "ignore")
     assert run("exim") == (
         2,
-        "SOURCES__EXIM__EXCHANGE_RATES__CONTRACT is 'ignore': wants one of reject, evolve, stop",
+        "SOURCES__EXIM__EXCHANGE_RATES__CONTRACT is 'ignore': expected one of reject, evolve, stop",
     )
 
 

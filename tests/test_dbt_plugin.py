@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import heed_interrupts
 from dbt.cli.main import dbtRunner
-from small_project import SmallProject
-
-from loaders import commands
+from support.pipelines import run
+from support.project import restore_interrupts
+from support.small_project import SmallProject
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_a_failed_export_fails_the_build_in_one_line(project: SmallProject) -> N
     assert done.returncode != 0
     (said,) = [line for line in done.stdout.splitlines() if "Export failed" in line]
     assert "RDS__URL" in said
-    assert "wants ?sslmode=verify-full" in said
+    assert "expected ?sslmode=verify-full" in said
     assert "Traceback" not in done.stdout + done.stderr
     assert report(project)["error"] in said
 
@@ -131,7 +130,7 @@ def test_a_build_of_another_target_leaves_the_proof_and_the_website_as_they_were
 
     for name, value in {**project.environment, "DBT_TARGET_PATH": str(project.target_dir)}.items():
         monkeypatch.setenv(name, value)
-    assert commands.run("rds", None, None, None, False, False) == (0, "")
+    assert run("rds") == (0, "")
     again = report(project)
     assert (again["run_id"], again["target"]) == (proved["run_id"], "local")
     assert {each["table"]: each["unchanged"] for each in again["tables"]}["events"] == 100
@@ -147,7 +146,7 @@ def test_an_interrupted_build_exports_nothing(project: SmallProject) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=heed_interrupts,
+        preexec_fn=restore_interrupts,
     )
     try:
         wait_for(lambda: (project.folder / "logs" / "dbt.log").exists())

@@ -14,12 +14,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from checks import NO_TESTS, dbt
 from lxml import etree
+from support.dbt_checks import NO_TESTS, dbt
 
-from loaders import history, stage
-from loaders.source import Table
+from loaders.pipeline import history, stage
 from loaders.sources import SOURCES as PIPELINES
+from loaders.sources.source import Table
 from loaders.web_logs import TABLES as LOGS
 from loaders.web_logs.rows import SCHEMAS
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from newcomer import Newcomer
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
+from support.newcomer import Newcomer
 
 from loaders.web_logs import TABLES as LOGS
 

@@ -18,11 +18,11 @@ import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
-from small_project import SmallProject
+from support.small_project import SmallProject
 
-from loaders import embedded_postgres, rds
-from loaders.export import Report, export, exports
-from loaders.marts import ExportError
+from loaders.export import embedded_postgres, rds
+from loaders.export.export import Report, export, exports
+from loaders.export.marts import ExportError
 from loaders.settings import SettingError
 
 ORDER = ["districts", "rates", "venues", "events"]
@@ -616,7 +616,7 @@ def test_a_target_that_does_not_export_is_refused(
     monkeypatch.setenv("RDS__TARGETS", "redshift, staging")
 
     assert not exports(project.target_dir)
-    with pytest.raises(SettingError, match=r"RDS__TARGETS .* wants local among them"):
+    with pytest.raises(SettingError, match=r"RDS__TARGETS .* expected local among them"):
         run(project)
 
 

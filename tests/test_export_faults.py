@@ -12,12 +12,13 @@ from typing import Any
 import psycopg2
 import pytest
 import trustme
-from small_project import SmallProject
-from wire_cutter import WireCutter
+from support.small_project import SmallProject
+from support.wire_cutter import WireCutter
 
-from loaders import embedded_postgres, rds, rds_tables
-from loaders.export import Report, export
-from loaders.marts import ExportError, Mart
+from loaders.export import embedded_postgres, rds
+from loaders.export import tables as tables
+from loaders.export.export import Report, export
+from loaders.export.marts import ExportError, Mart
 
 TABLES = ("districts", "rates", "venues", "events")
 
@@ -171,7 +172,7 @@ def test_a_far_database_must_prove_its_name_by_an_authority_that_is_trusted(
                 continue
             with pytest.raises(ExportError, match=said) as refused:
                 export(project.target_dir)
-            assert "RDS__URL wants" in str(refused.value)
+            assert "expected in RDS__URL" in str(refused.value)
             assert "sslrootcert" in str(refused.value)
 
 
@@ -226,7 +227,7 @@ def test_a_table_that_a_reader_keeps_locked_is_named_with_its_reader(
 def test_a_deadlock_ends_the_export_as_a_whole_and_the_next_one_completes(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, upsert = website(project), rds_tables.upsert
+    before, upsert = website(project), tables.upsert
     blocked = "select pid from pg_stat_activity where wait_event_type = 'Lock'"
     with closing(psycopg2.connect(project.url)) as connection, connection.cursor() as other:
         # So that the export is the one that the database ends.
@@ -241,11 +242,11 @@ def test_a_deadlock_ends_the_export_as_a_whole_and_the_next_one_completes(
                     sleep(0.01)
             return counts
 
-        monkeypatch.setattr(rds_tables, "upsert", upsert_and_wait)
+        monkeypatch.setattr(tables, "upsert", upsert_and_wait)
         with pytest.raises(ExportError, match=r"nothing was exported: .*\(a deadlock\)"):
             export(project.target_dir)
         waiting.join()
         connection.rollback()
-    monkeypatch.setattr(rds_tables, "upsert", upsert)
+    monkeypatch.setattr(tables, "upsert", upsert)
     assert website(project) == before
     assert export(project.target_dir).tables

@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from checks import succeeds
-from conftest import point_at
+from support.dbt_checks import succeeds
+from support.pipelines import run
+from support.project import point_at
 
-from loaders import commands
 from loaders.sample_api import SampleApi
 
 
@@ -26,8 +26,8 @@ class Warehouse:
         self.settings.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO,LAX")
         with SampleApi(today=date.fromisoformat(prices_of or day)) as api:
             point_at(api, self.settings)
-            assert commands.run("travelpayouts", None, None, None, refresh, False) == (0, "")
-            assert commands.run("incheon", None, None, None, False, False) == (0, "")
+            assert run("travelpayouts", refresh=refresh) == (0, "")
+            assert run("incheon") == (0, "")
 
     def build(self) -> None:
         chosen = ("--select", "+freq_cheapest_fare", "+rds_fares")

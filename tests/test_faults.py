@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, TODAY, heed_interrupts, point_at
-from pipelines import DLT, bodies, outcomes, query, raw_files, run
+from support.pipelines import DLT, bodies, outcomes, query, raw_files, run
+from support.project import PROJECT, TODAY, point_at, restore_interrupts
 
 from loaders.sample_api import SampleApi
 
@@ -190,7 +190,7 @@ def start(*words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,
+        preexec_fn=restore_interrupts,
     )
 
 
@@ -246,7 +246,7 @@ def test_a_setting_of_the_wire_is_refused_before_anything_is_asked(
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith(f"{name} is '{value}': wants")
+    assert done.stderr.startswith(f"{name} is '{value}': expected")
     assert done.stderr.count("\n") == 1
     assert not api.calls
 

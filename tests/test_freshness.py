@@ -4,8 +4,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from newcomer import Newcomer
-from pipelines import run
+from support.newcomer import Newcomer
+from support.pipelines import run
 
 from loaders.settings import KST
 

@@ -13,22 +13,22 @@ import orjson
 import psycopg2
 import pyarrow as pa
 import pytest
-from conftest import TODAY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from newcomer import Newcomer
 from psycopg2.sql import SQL, Identifier
 from requests import PreparedRequest, Response
-from small_project import new_database
+from support.newcomer import Newcomer
+from support.project import TODAY
+from support.small_project import new_database
 
-from loaders import rds
-from loaders.export import export_marts
-from loaders.extract import accept
-from loaders.marts import Column, ExportError, ForeignKey, Mart, in_order
-from loaders.raw import META
-from loaders.source import AnswerError, Source, Table
+from loaders.export import rds
+from loaders.export.export import export_marts
+from loaders.export.marts import Column, ExportError, ForeignKey, Mart, in_order
+from loaders.lake.raw import META
+from loaders.pipeline.extract import accept
+from loaders.pipeline.stage import BrokenTableError, stage
 from loaders.sources import SOURCES
-from loaders.stage import BrokenTableError, stage
+from loaders.sources.source import ApiError, Source, Table
 
 TABLES = [(source, table) for source in SOURCES.values() for table in source.tables]
 FUZZ = settings(
@@ -50,7 +50,7 @@ def taken_in(
     try:
         accept(source, table, response)
         staged = stage(table, [("raw", row, lambda: body)], TODAY)
-    except (AnswerError, BrokenTableError) as error:
+    except (ApiError, BrokenTableError) as error:
         said = str(error)
     else:
         said = ""

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from killing import Undisturbed, disturbed, undisturbed
-from small_project import new_database
+from support.kills import Undisturbed, disturbed, undisturbed
+from support.small_project import new_database
 
 
 @pytest.fixture(scope="module")

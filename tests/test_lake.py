@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
-from faulty_wire import FaultyWire
-from pipelines import DLT
-from s3_server import S3Server
+from support.faulty_wire import FaultyWire
+from support.pipelines import DLT
+from support.project import PROJECT
+from support.s3_server import S3Server
 
-from loaders.lake import OLDEST_PART, PARTS, FolderLake, Lake, open_lake
-from loaders.s3 import PART, S3Lake
+from loaders.lake.folder import OLDEST_PART, PARTS, FolderLake
+from loaders.lake.lake import Lake, open_lake
+from loaders.lake.s3 import PART, S3Lake
 from loaders.settings import SettingError
 
 
@@ -118,7 +119,7 @@ def test_a_lake_that_is_no_folder_is_refused_by_its_name(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match=r"LAKE__URL is .*file.*can't be written"):
         open_lake(str(tmp_path / "file"))
-    with pytest.raises(SettingError, match="LAKE__URL is 'gs://bucket': wants"):
+    with pytest.raises(SettingError, match="LAKE__URL is 'gs://bucket': expected"):
         open_lake("gs://bucket")
 
 
@@ -202,7 +203,7 @@ def test_a_transfer_of_many_parts_needs_memory_for_a_few(bucket: S3Lake, tmp_pat
     script = """
 import resource, sys
 from pathlib import Path
-from loaders.lake import open_lake
+from loaders.lake.lake import open_lake
 lake = open_lake(sys.argv[1])
 lake.write("small", b"")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -253,30 +254,38 @@ def test_every_object_is_encrypted_as_set(
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("LAKE__URL", "s3://", "LAKE__URL is 's3://': wants s3://bucket/prefix"),
+        ("LAKE__URL", "s3://", "LAKE__URL is 's3://': expected s3://bucket/prefix"),
         ("LAKE__URL", "s3://no-such-bucket/x", "there is no bucket no-such-bucket: make it"),
-        ("LAKE__URL", "s3://key:planted@bucket", "LAKE__URL is '(not shown)': wants s3://"),
+        ("LAKE__URL", "s3://key:planted@bucket", "LAKE__URL is '(not shown)': expected s3://"),
         ("AWS_ACCESS_KEY_ID", "somebody", "AWS_ACCESS_KEY_ID is 'somebody': {} does not know it"),
         (
             "AWS_ACCESS_KEY_ID",
             "reader",
-            "the access key reader wants the permission s3:PutObject there",
+            "the access key reader needs the permission s3:PutObject there",
         ),
         (
             "AWS_SECRET_ACCESS_KEY",
             "planted",
-            "AWS_SECRET_ACCESS_KEY is '(not shown)': wants the secret of the access key",
+            "AWS_SECRET_ACCESS_KEY is '(not shown)': expected the secret of the access key",
         ),
         ("AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY"),
-        ("AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is not set: a lake on S3 wants it with"),
-        ("AWS_PROFILE", "other", "AWS_PROFILE is 'other': wants a profile"),
-        ("AWS_DEFAULT_REGION", "the moon", "AWS_DEFAULT_REGION is 'the moon': wants a region"),
-        ("AWS_ENDPOINT_URL_S3", "nowhere", "AWS_ENDPOINT_URL_S3 is 'nowhere': wants https://host"),
+        ("AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is not set: expected it together with"),
+        ("AWS_PROFILE", "other", "AWS_PROFILE is 'other': expected a profile"),
+        ("AWS_DEFAULT_REGION", "the moon", "AWS_DEFAULT_REGION is 'the moon': expected a region"),
+        (
+            "AWS_ENDPOINT_URL_S3",
+            "nowhere",
+            "AWS_ENDPOINT_URL_S3 is 'nowhere': expected https://host",
+        ),
         ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "'http://127.0.0.1:1': no S3 server answers"),
-        ("LAKE__ENCRYPTION", "rot13", "LAKE__ENCRYPTION is 'rot13': wants AES256 or aws:kms"),
-        ("LAKE__KMS_KEY_ID", "alias/x", "'alias/x': wants LAKE__ENCRYPTION=aws:kms beside it"),
-        ("LAKE__CREDENTIALS__AWS_ACCESS_KEY_ID", "me", "wants the secret of the access key me"),
-        ("LAKE__CREDENTIALS__PROFILE_NAME", "x", "LAKE__CREDENTIALS__PROFILE_NAME is 'x': wants"),
+        ("LAKE__ENCRYPTION", "rot13", "LAKE__ENCRYPTION is 'rot13': expected AES256 or aws:kms"),
+        ("LAKE__KMS_KEY_ID", "alias/x", "'alias/x': expected LAKE__ENCRYPTION=aws:kms beside it"),
+        ("LAKE__CREDENTIALS__AWS_ACCESS_KEY_ID", "me", "expected the secret of the access key me"),
+        (
+            "LAKE__CREDENTIALS__PROFILE_NAME",
+            "x",
+            "LAKE__CREDENTIALS__PROFILE_NAME is 'x': expected",
+        ),
         (
             "LAKE__CREDENTIALS__ENDPOINT_URL",
             "http://localhost:1",

@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import psycopg2
 import pytest
-from newcomer import Newcomer
+from support.newcomer import Newcomer
 
-from loaders import embedded_postgres
+from loaders.export import embedded_postgres
 
 DISTRICTS_OF_SEOUL = 25
 SERVED = {

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from newcomer import Newcomer
-from pipelines import bodies, lake, outcomes, run
-from small_project import new_database
+from support.newcomer import Newcomer
+from support.pipelines import bodies, lake, outcomes, run
+from support.small_project import new_database
 from test_changed_answers import rates
 
-from loaders import commands
+from loaders.cli import commands
 from loaders.sample_api import SampleApi
 
 TEXTS = {

@@ -9,13 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, TODAY
 from dbt.cli.main import cli
-from pipelines import outcomes, query, run
-from small_project import SmallProject, postgres
+from support.pipelines import outcomes, query, run
+from support.project import PROJECT, TODAY
+from support.small_project import SmallProject, postgres
 
 from loaders import web_logs
-from loaders.command_line import RunCommand
+from loaders.cli.plugin import RunCommand
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 

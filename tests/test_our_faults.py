@@ -9,14 +9,14 @@ from time import sleep
 
 import orjson
 import pytest
-from conftest import TODAY, point_at
-from killing import Api, question
-from pipelines import DLT, bodies, lake, outcomes, query, run
-from s3_server import S3Server
-from small_disk import SmallDisk
+from support.kills import Api, question
+from support.pipelines import DLT, bodies, lake, outcomes, query, run
+from support.project import TODAY, point_at
+from support.s3_server import S3Server
+from support.small_disk import SmallDisk
 
-from loaders.lake import Lake
-from loaders.raw import META
+from loaders.lake.lake import Lake
+from loaders.lake.raw import META
 from loaders.sample_api import SampleApi
 
 EXIM = f"{DLT} pipeline exim run"
@@ -114,6 +114,8 @@ def test_a_home_that_can_only_be_read_is_named(
     with SmallDisk(home, megabytes=5) as disk:
         disk.run(f"mount -o remount,ro {home}")
         done = disk.run(EXIM)
-    said = f"HELLO_KOREA_HOME is '{home}': wants a folder that can be written (it can only be read)"
+    said = (
+        f"HELLO_KOREA_HOME is '{home}': expected a folder that can be written (it can only be read)"
+    )
     assert (done.returncode, done.stderr) == (2, f"{said}\n")
     assert not api.calls

@@ -13,10 +13,10 @@ from pathlib import Path
 import orjson
 import pytest
 import requests
-from conftest import PROJECT, TODAY, point_at
-from pipelines import DLT, bodies, lake, outcomes, query, raw_files, run
+from support.pipelines import DLT, bodies, lake, outcomes, query, raw_files, run
+from support.project import PROJECT, TODAY, point_at
 
-from loaders.raw import COMPLETE, META
+from loaders.lake.raw import COMPLETE, META
 from loaders.sample_api import SampleApi
 
 
@@ -529,14 +529,14 @@ def test_a_warehouse_that_another_program_holds_is_named_and_loads_later(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SOURCES__TOUR__LANGUAGES", "en,fr", "wants some of en, ko"),
-        ("SOURCES__TOUR__REGION", "Seoul", "wants a two-digit lDongRegnCd"),
-        ("SOURCES__KOPIS__DAYS_AHEAD", "-1", "wants whole days"),
-        ("SOURCES__KOPIS__DAILY_ALLOWANCE", "many", "wants a number of calls"),
-        ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "wants https://host/path"),
-        ("HELLO_KOREA_TODAY", "yesterday", "wants a date such as 2026-11-22"),
-        ("LAKE__URL", "gs://bucket/lake", "wants a folder"),
-        ("DBT_TARGET", "prod", "wants local"),
+        ("SOURCES__TOUR__LANGUAGES", "en,fr", "expected some of en, ko"),
+        ("SOURCES__TOUR__REGION", "Seoul", "expected a two-digit lDongRegnCd"),
+        ("SOURCES__KOPIS__DAYS_AHEAD", "-1", "expected whole days"),
+        ("SOURCES__KOPIS__DAILY_ALLOWANCE", "many", "expected a number of calls"),
+        ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "expected https://host/path"),
+        ("HELLO_KOREA_TODAY", "yesterday", "expected a date such as 2026-11-22"),
+        ("LAKE__URL", "gs://bucket/lake", "expected a folder"),
+        ("DBT_TARGET", "prod", "expected local"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_it_got_and_wants(
@@ -553,12 +553,12 @@ def test_a_wrong_setting_is_named_with_what_it_got_and_wants(
 @pytest.mark.parametrize(
     ("pipeline", "words", "said"),
     [
-        ("tuor", {}, "'tuor': wants one of "),
-        ("tour", {"table": "hotels"}, "--table is 'hotels': wants one of districts, categories"),
-        (None, {"date": "22.11.2026"}, "--date is '22.11.2026': wants a date such as"),
+        ("tuor", {}, "'tuor': expected one of "),
+        ("tour", {"table": "hotels"}, "--table is 'hotels': expected one of districts, categories"),
+        (None, {"date": "22.11.2026"}, "--date is '22.11.2026': expected a date such as"),
         (None, {"date": "2026-11-22..2026-11-01"}, "--date is"),
         (None, {"date": "2026-11-01.."}, "--date is"),
-        (None, {"date": "2099-01-01"}, "wants no date after today (2026-11-22 in KST)"),
+        (None, {"date": "2099-01-01"}, "expected no date after today (2026-11-22 in KST)"),
     ],
 )
 def test_wrong_words_are_named(pipeline: str | None, words: dict[str, str], said: str) -> None:

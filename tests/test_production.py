@@ -11,15 +11,15 @@ from typing import Any
 import orjson
 import psycopg2
 import pytest
-from conftest import TODAY
-from newcomer import CHECKOUT, Newcomer
-from redshift import RedshiftServer
-from s3_server import S3Server
-from wire_cutter import WireCutter
+from support.newcomer import Newcomer
+from support.project import PROJECT, TODAY
+from support.redshift import RedshiftServer
+from support.s3_server import S3Server
+from support.wire_cutter import WireCutter
 
-from loaders import embedded_postgres
-from loaders.export import export
-from loaders.marts import ExportError
+from loaders.export import embedded_postgres
+from loaders.export.export import export
+from loaders.export.marts import ExportError
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
@@ -245,7 +245,7 @@ def test_every_analysis_runs_on_redshift(production: Production) -> None:
     production.newcomer.succeeds("dbt", "compile")
     compiled = production.newcomer.home / "target" / "compiled" / "hello_korea" / "analyses"
     analyses = sorted(compiled.glob("*.sql"))
-    assert len(analyses) == len(list((CHECKOUT / "analyses").glob("*.sql")))
+    assert len(analyses) == len(list((PROJECT / "analyses").glob("*.sql")))
     with closing(production.redshift.connect()) as connection:
         for file in analyses:
             cursor = connection.cursor()

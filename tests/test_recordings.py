@@ -18,10 +18,11 @@ import duckdb
 import orjson
 import psycopg2
 import pytest
-from conftest import PROJECT, point_at
 from lxml import etree
+from support.pipelines import run
+from support.project import PROJECT, point_at
 
-from loaders import commands, embedded_postgres
+from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 
 DBT = Path(sys.executable).with_name("dbt")
@@ -79,7 +80,7 @@ def arrived(
         for name, value in SETTINGS.items():
             settings.setenv(name, value)
         point_at(api, settings)
-        outcome = commands.run(None, None, None, None, False, False)
+        outcome = run()
         build = dbt("build")
         url = embedded_postgres.start()
         yield Arrived(home, dict(api.calls), outcome, build, url)

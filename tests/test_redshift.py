@@ -9,10 +9,10 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from redshift import DATABASE, PASSWORD, USER, RedshiftServer
-from redshift.transfer import IAM_ROLE
 from redshift_connector.error import ProgrammingError
-from s3_server import S3Server
+from support.redshift import DATABASE, PASSWORD, USER, RedshiftServer
+from support.redshift.transfer import IAM_ROLE
+from support.s3_server import S3Server
 
 AUTHORIZED = f"iam_role '{IAM_ROLE}' format as parquet"
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from conftest import TODAY, point_at
-from pipelines import outcomes, run
-from redshift import PASSWORD, RedshiftServer
+from support.pipelines import outcomes, run
+from support.project import TODAY, point_at
+from support.redshift import PASSWORD, RedshiftServer
 from test_source_incheon import DESTINATIONS, envelope
 
 from loaders.sample_api import SampleApi
@@ -108,14 +108,14 @@ def test_a_cluster_that_does_not_answer_is_told_with_its_setting(
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        (f"{CREDENTIALS}__HOST", "", "is not set: wants the cluster's"),
-        (f"{CREDENTIALS}__PASSWORD", "", "is not set: wants the user's password"),
-        (f"{CREDENTIALS}__PORT", "x", "wants a port number"),
-        (f"{CREDENTIALS}__SSLMODE", "yes", "wants verify-full"),
-        ("DESTINATION__REDSHIFT__STAGING_IAM_ROLE", "hello", "wants arn:aws:iam"),
-        ("LAKE__URL", "/tmp/lake", "wants s3://bucket/prefix"),
-        ("DBT_TARGET", "postgres", "wants local or redshift"),
-        ("SOURCES__INCHEON__SERVICE_KEY", "", "wants the key of"),
+        (f"{CREDENTIALS}__HOST", "", "is not set: expected the cluster's"),
+        (f"{CREDENTIALS}__PASSWORD", "", "is not set: expected the user's password"),
+        (f"{CREDENTIALS}__PORT", "x", "expected a port number"),
+        (f"{CREDENTIALS}__SSLMODE", "yes", "expected verify-full"),
+        ("DESTINATION__REDSHIFT__STAGING_IAM_ROLE", "hello", "expected arn:aws:iam"),
+        ("LAKE__URL", "/tmp/lake", "expected s3://bucket/prefix"),
+        ("DBT_TARGET", "postgres", "expected local or redshift"),
+        ("SOURCES__INCHEON__SERVICE_KEY", "", "expected the key of"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named_before_anything_is_asked(
@@ -135,7 +135,7 @@ def test_a_far_cluster_is_reached_only_with_proof_of_its_name(
     monkeypatch.setenv(f"{CREDENTIALS}__SSLMODE", "require")
     code, line = run("incheon")
     assert code == 2
-    assert "wants verify-full for cluster.example.com" in line
+    assert "expected verify-full for cluster.example.com" in line
 
 
 def test_a_source_without_a_key_is_refused(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import TODAY
-from newcomer import Newcomer
-from redshift import PASSWORD, USER, RedshiftServer
-from s3_server import S3Server
-from small_project import postgres
+from support.newcomer import Newcomer
+from support.project import TODAY
+from support.redshift import PASSWORD, USER, RedshiftServer
+from support.s3_server import S3Server
+from support.small_project import postgres
 
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES

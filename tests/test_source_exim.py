@@ -7,15 +7,15 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from conftest import TODAY
-from pipelines import outcomes, query, run
 from requests import Response
+from support.pipelines import outcomes, query, run
+from support.project import TODAY
 
-from loaders import stage
+from loaders.pipeline import stage
 from loaders.sample_api import SampleApi
 from loaders.sample_api.exim import is_published
-from loaders.source import AnswerError, Fault
 from loaders.sources import SOURCES, exim
+from loaders.sources.source import ApiError, ApiFault
 
 OPERATION = "site/program/financial/exchangeJSON"
 RATES = SOURCES["exim"].table("exchange_rates")
@@ -48,9 +48,9 @@ def answered(status: int, body: bytes, **headers: str) -> Response:
     return response
 
 
-def refusal(response: Response) -> AnswerError:
-    with pytest.raises(AnswerError) as raised:
-        exim.judge(response)
+def refusal(response: Response) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        exim.check_response(response)
     return raised.value
 
 
@@ -159,13 +159,13 @@ def test_a_new_field_is_told() -> None:
 @pytest.mark.parametrize(
     ("error", "fault"),
     [
-        ("bad_data_code", Fault.BAD_REQUEST),
-        ("bad_key", Fault.BAD_KEY),
-        ("quota", Fault.QUOTA_SPENT),
+        ("bad_data_code", ApiFault.BAD_REQUEST),
+        ("bad_key", ApiFault.BAD_KEY),
+        ("quota", ApiFault.QUOTA_SPENT),
     ],
 )
 def test_an_error_under_http_200_is_named_and_asked_once(
-    api: SampleApi, home: Path, error: str, fault: Fault
+    api: SampleApi, home: Path, error: str, fault: ApiFault
 ) -> None:
     api.fail(OPERATION, error=error)
     assert run("exim")[0] == 1
@@ -209,12 +209,12 @@ def test_an_outage_passes(api: SampleApi, home: Path) -> None:
 
 
 def test_statuses_are_told_apart() -> None:
-    assert refusal(answered(404, b"")).fault is Fault.GONE
-    assert refusal(answered(429, b"")).fault is Fault.QUOTA_SPENT
-    assert refusal(answered(429, b"", Retry_After="3")).fault is Fault.BUSY
-    assert refusal(answered(502, b"")).fault is Fault.DOWN
-    assert refusal(answered(400, b"")).fault is Fault.BAD_REQUEST
-    assert refusal(answered(200, b'[{"result": 9}]')).fault is Fault.DOWN
+    assert refusal(answered(404, b"")).fault is ApiFault.GONE
+    assert refusal(answered(429, b"")).fault is ApiFault.QUOTA_SPENT
+    assert refusal(answered(429, b"", Retry_After="3")).fault is ApiFault.BUSY
+    assert refusal(answered(502, b"")).fault is ApiFault.DOWN
+    assert refusal(answered(400, b"")).fault is ApiFault.BAD_REQUEST
+    assert refusal(answered(200, b'[{"result": 9}]')).fault is ApiFault.DOWN
 
 
 def test_the_sample_api_refuses_what_the_bank_does_not_know(api: SampleApi) -> None:

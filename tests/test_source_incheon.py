@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from conftest import TODAY, point_at
-from pipelines import outcomes, query, run
+from support.pipelines import outcomes, query, run
+from support.project import TODAY, point_at
 
-from loaders import stage
+from loaders.pipeline import stage
 from loaders.sample_api import SampleApi
 from loaders.sample_api.incheon import season
 from loaders.sources import SOURCES, data_go_kr, incheon

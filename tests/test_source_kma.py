@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from conftest import PROJECT, TODAY, point_at
-from pipelines import outcomes, query, run
+from support.pipelines import outcomes, query, run
+from support.project import PROJECT, TODAY, point_at
 
 from loaders.sample_api import SampleApi
-from loaders.source import AnswerError, Ask, Fault
 from loaders.sources import SOURCES, kma
+from loaders.sources.source import ApiError, ApiFault, ExtractRequest
 
 SHORT = "VilageFcstInfoService_2.0/getVilageFcst"
 MID = "MidFcstInfoService/getMidTa"
@@ -47,9 +47,9 @@ def steps(call: Any) -> list[dict[str, str]]:
         paginator.update_request(request)
 
 
-def ask(**options: object) -> Ask:
+def ask(**options: object) -> ExtractRequest:
     known = {name: it.convert(it.default) for name, it in SOURCES["kma"].options.items()}
-    return Ask(TODAY, known | options)
+    return ExtractRequest(TODAY, known | options)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_amounts_in_words_are_ranges(said: str, least: str, most: str | None) ->
 
 
 def test_a_base_time_that_is_not_out_falls_back_to_the_ones_before_it_for_a_day() -> None:
-    (first, *_) = SOURCES["kma"].table("short_forecasts").calls(ask())
+    (first, *_) = SOURCES["kma"].table("short_forecasts").requests(ask())
     asked = [(it["base_date"], it["base_time"], it["pageNo"]) for it in steps(first)]
     today, before = f"{TODAY:%Y%m%d}", f"{YESTERDAY:%Y%m%d}"
     assert asked == [
@@ -106,7 +106,7 @@ def test_a_base_time_that_is_not_out_falls_back_to_the_ones_before_it_for_a_day(
 
 
 def test_the_mid_term_forecast_falls_back_to_the_evening_before() -> None:
-    for call in SOURCES["kma"].table("mid_forecasts").calls(ask()):
+    for call in SOURCES["kma"].table("mid_forecasts").requests(ask()):
         issued = [it["tmFc"] for it in steps(call)]
         assert issued == [f"{TODAY:%Y%m%d}0600", f"{YESTERDAY:%Y%m%d}1800"]
 
@@ -221,31 +221,31 @@ def test_observations_are_answered_for_a_past_date(api: SampleApi, home: Path) -
 def test_observations_of_today_are_refused_as_what_they_are(api: SampleApi) -> None:
     period = {"startDt": f"{YESTERDAY:%Y%m%d}", "endDt": f"{TODAY:%Y%m%d}"}
     answer = get(api, DAILY, dataCd="ASOS", dateCd="DAY", stnIds="108", **period)
-    with pytest.raises(AnswerError, match="전날 자료까지") as refused:
-        kma.judge(answer)
-    assert refused.value.fault is Fault.BAD_REQUEST
+    with pytest.raises(ApiError, match="전날 자료까지") as refused:
+        kma.check_response(answer)
+    assert refused.value.fault is ApiFault.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
     ("error", "fault"),
     [
-        ("bad_key", Fault.BAD_KEY),
-        ("retired", Fault.GONE),
-        ("quota", Fault.QUOTA_SPENT),
-        ("quota_envelope_200", Fault.QUOTA_SPENT),
-        ("rate_limit", Fault.BUSY),
-        ("forwarding", Fault.DOWN),
-        ("legacy_quota", Fault.QUOTA_SPENT),
-        ("legacy_timeout", Fault.DOWN),
-        ("database", Fault.DOWN),
-        ("invalid", Fault.BAD_REQUEST),
-        ("not_yet_observed", Fault.BAD_REQUEST),
+        ("bad_key", ApiFault.BAD_KEY),
+        ("retired", ApiFault.GONE),
+        ("quota", ApiFault.QUOTA_SPENT),
+        ("quota_envelope_200", ApiFault.QUOTA_SPENT),
+        ("rate_limit", ApiFault.BUSY),
+        ("forwarding", ApiFault.DOWN),
+        ("legacy_quota", ApiFault.QUOTA_SPENT),
+        ("legacy_timeout", ApiFault.DOWN),
+        ("database", ApiFault.DOWN),
+        ("invalid", ApiFault.BAD_REQUEST),
+        ("not_yet_observed", ApiFault.BAD_REQUEST),
     ],
 )
-def test_each_error_form_is_told_apart(api: SampleApi, error: str, fault: Fault) -> None:
+def test_each_error_form_is_told_apart(api: SampleApi, error: str, fault: ApiFault) -> None:
     api.fail(DAILY, error=error)
-    with pytest.raises(AnswerError) as refused:
-        kma.judge(get(api, DAILY))
+    with pytest.raises(ApiError) as refused:
+        kma.check_response(get(api, DAILY))
     assert refused.value.fault is fault
 
 
@@ -253,7 +253,7 @@ def test_a_wrong_base_time_is_named(api: SampleApi, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SOURCES__KMA__BASE_TIME", "0600")
     code, said = run("kma")
     assert code == 2
-    assert said.startswith("SOURCES__KMA__BASE_TIME is '0600': wants one of 0200, 0500")
+    assert said.startswith("SOURCES__KMA__BASE_TIME is '0600': expected one of 0200, 0500")
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from conftest import TODAY, point_at
-from pipelines import bodies, outcomes, query, run
+from support.pipelines import bodies, outcomes, query, run
+from support.project import TODAY, point_at
 
-from loaders import stage
+from loaders.pipeline import stage
 from loaders.sample_api import SampleApi
 from loaders.sample_api.seoul import ERRORS
 from loaders.sample_api.seoul_rows import EVENTS, HOMESTAYS, HOTELS, SPACES, STAYS, generated_rows
-from loaders.source import Fault
 from loaders.sources import SOURCES, seoul
+from loaders.sources.source import ApiFault
 
 SECRET = "5a4b3c2d1e5a4b3c2d1e5a4b3c2d1e"
 """What a key of the plaza looks like."""
@@ -100,32 +100,32 @@ def test_no_data_is_an_empty_table(api: SampleApi, home: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "fault", "words"),
     [
-        ("bad_key", Fault.BAD_KEY, "code INFO-100"),
-        ("xml_bad_key", Fault.BAD_KEY, "check SOURCES__SEOUL__SERVICE_KEY"),
-        ("missing_value", Fault.BAD_REQUEST, "code ERROR-300"),
-        ("bad_type", Fault.BAD_REQUEST, "code ERROR-301"),
-        ("no_service", Fault.GONE, "code ERROR-310"),
-        ("bad_start", Fault.BAD_REQUEST, "code ERROR-331"),
-        ("bad_end", Fault.BAD_REQUEST, "code ERROR-332"),
-        ("not_whole", Fault.BAD_REQUEST, "code ERROR-333"),
-        ("backwards", Fault.BAD_REQUEST, "code ERROR-334"),
-        ("sample_limit", Fault.BAD_KEY, "use one of your own, of data.seoul.go.kr"),
-        ("too_many_rows", Fault.BAD_REQUEST, "a call may ask for 1000 rows"),
-        ("server", Fault.DOWN, "code ERROR-500"),
-        ("database", Fault.DOWN, "code ERROR-600"),
-        ("sql", Fault.DOWN, "code ERROR-601"),
-        ("quota", Fault.QUOTA_SPENT, "HTTP 429"),
+        ("bad_key", ApiFault.BAD_KEY, "code INFO-100"),
+        ("xml_bad_key", ApiFault.BAD_KEY, "check SOURCES__SEOUL__SERVICE_KEY"),
+        ("missing_value", ApiFault.BAD_REQUEST, "code ERROR-300"),
+        ("bad_type", ApiFault.BAD_REQUEST, "code ERROR-301"),
+        ("no_service", ApiFault.GONE, "code ERROR-310"),
+        ("bad_start", ApiFault.BAD_REQUEST, "code ERROR-331"),
+        ("bad_end", ApiFault.BAD_REQUEST, "code ERROR-332"),
+        ("not_whole", ApiFault.BAD_REQUEST, "code ERROR-333"),
+        ("backwards", ApiFault.BAD_REQUEST, "code ERROR-334"),
+        ("sample_limit", ApiFault.BAD_KEY, "use one of your own, of data.seoul.go.kr"),
+        ("too_many_rows", ApiFault.BAD_REQUEST, "a call may ask for 1000 rows"),
+        ("server", ApiFault.DOWN, "code ERROR-500"),
+        ("database", ApiFault.DOWN, "code ERROR-600"),
+        ("sql", ApiFault.DOWN, "code ERROR-601"),
+        ("quota", ApiFault.QUOTA_SPENT, "HTTP 429"),
     ],
 )
 def test_an_error_under_http_200_is_no_data_and_is_named(
-    api: SampleApi, home: Path, error: str, fault: Fault, words: str
+    api: SampleApi, home: Path, error: str, fault: ApiFault, words: str
 ) -> None:
     api.fail(SPACES, error=error)
     assert run("seoul", table="cultural_spaces")[0] == 1
     assert fault.value in said(home, "cultural_spaces")
     assert words in said(home, "cultural_spaces")
     assert bodies("seoul/cultural_spaces") == []
-    assert api.calls[SPACES] == (5 if fault.passes else 1)
+    assert api.calls[SPACES] == (5 if fault.is_transient else 1)
 
 
 def test_every_documented_error_of_the_plaza_is_known() -> None:
@@ -145,7 +145,7 @@ def test_every_documented_error_of_the_plaza_is_known() -> None:
 def test_an_odd_answer_is_not_kept(api: SampleApi, home: Path, odd: str) -> None:
     api.fail(SPACES, body=odd)
     assert run("seoul", table="cultural_spaces")[0] == 1
-    assert Fault.UNREADABLE.value in said(home, "cultural_spaces")
+    assert ApiFault.UNREADABLE.value in said(home, "cultural_spaces")
     assert bodies("seoul/cultural_spaces") == []
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg2
 import pytest
-from conftest import PROJECT, TODAY, point_at
-from pipelines import outcomes, query, run
+from support.pipelines import outcomes, query, run
+from support.project import PROJECT, TODAY, point_at
 
-from loaders import embedded_postgres
+from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 from loaders.sample_api.tour_rows import generated_rows
 from loaders.sources.tour import first_link

@@ -10,15 +10,15 @@ import duckdb
 import orjson
 import pytest
 import requests
-from conftest import TODAY, point_at
-from pipelines import outcomes, query, run
 from requests import Response
+from support.pipelines import outcomes, query, run
+from support.project import TODAY, point_at
 
-from loaders import stage
-from loaders.extract import accept
+from loaders.pipeline import stage
+from loaders.pipeline.extract import accept
 from loaders.sample_api import SampleApi
-from loaders.source import AnswerError, Ask, Fault
 from loaders.sources import SOURCES, travelpayouts
+from loaders.sources.source import ApiError, ApiFault, ExtractRequest
 
 OPERATION = "aviasales/v3/prices_for_dates"
 FARES = SOURCES["travelpayouts"].table("fares")
@@ -59,9 +59,9 @@ def answered(status: int, body: bytes, **headers: str) -> Response:
     return response
 
 
-def refusal(response: Response) -> AnswerError:
-    with pytest.raises(AnswerError) as raised:
-        travelpayouts.judge(response)
+def refusal(response: Response) -> ApiError:
+    with pytest.raises(ApiError) as raised:
+        travelpayouts.check_response(response)
     return raised.value
 
 
@@ -71,7 +71,7 @@ def refusal(response: Response) -> AnswerError:
 def test_every_origin_is_asked_by_month_and_currency_below_the_limit_of_a_minute() -> None:
     known = SOURCES["travelpayouts"].options
     options = {name: it.convert(it.default) for name, it in known.items()}
-    calls = list(FARES.calls(Ask(date(2026, 11, 22), options)))
+    calls = list(FARES.requests(ExtractRequest(date(2026, 11, 22), options)))
     asked = {
         tuple(call.params[it] for it in ("origin", "departure_at", "currency")) for call in calls
     }
@@ -84,25 +84,25 @@ def test_every_origin_is_asked_by_month_and_currency_below_the_limit_of_a_minute
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "wants"),
+    ("name", "value", "expected"),
     [
-        ("ORIGINS", "TOKYO", "wants IATA codes"),
-        ("ORIGINS", "TYO,TYO", "wants IATA codes"),
+        ("ORIGINS", "TOKYO", "expected IATA codes"),
+        ("ORIGINS", "TYO,TYO", "expected IATA codes"),
         ("DESTINATIONS", "", ""),
-        ("MONTHS_AHEAD", "0", "wants a number of months from 1 to 12"),
-        ("MONTHS_AHEAD", "13", "wants a number of months from 1 to 12"),
+        ("MONTHS_AHEAD", "0", "expected a number of months from 1 to 12"),
+        ("MONTHS_AHEAD", "13", "expected a number of months from 1 to 12"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(
-    api: SampleApi, monkeypatch: pytest.MonkeyPatch, name: str, value: str, wants: str
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__TRAVELPAYOUTS__{name}", value)
     code, said = run("travelpayouts", plan=True)
-    if not wants:  # nothing set is the default
+    if not expected:  # nothing set is the default
         assert code == 0
         return
     assert code == 2
-    assert f"SOURCES__TRAVELPAYOUTS__{name} is '{value}': {wants}" in said
+    assert f"SOURCES__TRAVELPAYOUTS__{name} is '{value}': {expected}" in said
 
 
 # What comes of the answers
@@ -296,9 +296,9 @@ def test_what_is_no_answer_is_not_kept(api: SampleApi, home: Path, body: bytes) 
 
 def test_a_refusal_is_told_in_the_apis_words() -> None:
     error = refusal(answered(400, b'{"success":false,"data":{},"error":"currency is invalid"}'))
-    assert (error.fault, error.said) == (Fault.BAD_REQUEST, "HTTP 400 currency is invalid")
-    assert refusal(answered(404, b"404 page not found")).fault is Fault.BAD_REQUEST
-    assert refusal(answered(502, b"<html>")).fault is Fault.DOWN
+    assert (error.fault, error.message) == (ApiFault.BAD_REQUEST, "HTTP 400 currency is invalid")
+    assert refusal(answered(404, b"404 page not found")).fault is ApiFault.BAD_REQUEST
+    assert refusal(answered(502, b"<html>")).fault is ApiFault.DOWN
 
 
 # The limit of 600 calls a minute
@@ -337,7 +337,7 @@ def test_the_wait_lasts_till_the_minute_ends_by_the_apis_clock(
     headers: dict[str, str], seconds: str
 ) -> None:
     error = refusal(answered(429, b"Too Many Requests", **headers))
-    assert error.fault is Fault.BUSY
+    assert error.fault is ApiFault.BUSY
     assert error.response.headers["Retry-After"] == seconds
 
 

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
-from conftest import PROJECT
 from requests import Response
+from support.project import PROJECT
 
-from loaders.source import AnswerError, Ask, Fault, text_of_html
 from loaders.sources import SOURCES, kopis
+from loaders.sources.source import ApiError, ApiFault, ExtractRequest, text_of_html
 
 
 def options(source: str, **changed: str) -> dict[str, object]:
@@ -49,7 +49,7 @@ def test_windows_cover_every_day_once_and_are_never_too_long(days: int) -> None:
 
 def test_performances_are_asked_from_a_week_back_to_ninety_days_ahead() -> None:
     table = SOURCES["kopis"].table("performances")
-    calls = list(table.calls(Ask(date(2026, 11, 22), options("kopis"))))
+    calls = list(table.requests(ExtractRequest(date(2026, 11, 22), options("kopis"))))
     assert calls[0].params["stdate"] == "20261115"
     assert calls[-1].params["eddate"] == "20270220"
     assert {call.params["signgucode"] for call in calls} == {"11"}
@@ -58,22 +58,22 @@ def test_performances_are_asked_from_a_week_back_to_ninety_days_ahead() -> None:
 
 def test_what_changed_is_asked_after_everything_else_so_that_it_counts() -> None:
     table = SOURCES["kopis"].table("performances")
-    ask = Ask(date(2026, 11, 22), options("kopis"), changed_since=date(2026, 11, 20))
-    changed = [call.params.get("afterdate") for call in table.calls(ask)]
+    ask = ExtractRequest(date(2026, 11, 22), options("kopis"), changed_since=date(2026, 11, 20))
+    changed = [call.params.get("afterdate") for call in table.requests(ask)]
     assert changed == [None] * 4 + ["20261120"] * 4
 
 
 def test_the_whole_country_is_asked_without_a_region() -> None:
     for source, field in (("kopis", "signgucode"), ("tour", "lDongRegnCd")):
-        ask = Ask(date(2026, 11, 22), options(source, region="all"))
-        calls = [call for table in SOURCES[source].tables for call in table.calls(ask)]
+        ask = ExtractRequest(date(2026, 11, 22), options(source, region="all"))
+        calls = [call for table in SOURCES[source].tables for call in table.requests(ask)]
         assert calls
         assert not any(field in call.params for call in calls)
 
 
 def test_no_table_asks_by_the_deprecated_area_codes() -> None:
-    ask = Ask(date(2026, 11, 22), options("tour"))
-    calls = [call for table in SOURCES["tour"].tables for call in table.calls(ask)]
+    ask = ExtractRequest(date(2026, 11, 22), options("tour"))
+    calls = [call for table in SOURCES["tour"].tables for call in table.requests(ask)]
     assert not any({"areaCode", "sigunguCode"} & set(call.params) for call in calls)
 
 
@@ -87,9 +87,9 @@ def test_no_table_asks_by_the_deprecated_area_codes() -> None:
 def test_xml_that_brings_entities_is_not_read(body: bytes) -> None:
     response = Response()
     response.status_code, response._content = 200, body
-    with pytest.raises(AnswerError, match="document type") as raised:
-        kopis.judge(response)
-    assert raised.value.fault is Fault.UNREADABLE
+    with pytest.raises(ApiError, match="document type") as raised:
+        kopis.check_response(response)
+    assert raised.value.fault is ApiFault.UNREADABLE
 
 
 def test_a_korean_error_text_is_repaired() -> None:
@@ -99,8 +99,8 @@ def test_a_korean_error_text_is_repaired() -> None:
     response._content = (
         f"<dbs><db><returncode>06</returncode><errmsg>{garbled}</errmsg></db></dbs>".encode()
     )
-    with pytest.raises(AnswerError, match="최대 100건"):
-        kopis.judge(response)
+    with pytest.raises(ApiError, match="최대 100건"):
+        kopis.check_response(response)
 
 
 def test_every_source_names_its_tables_and_keys_apart() -> None:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from lxml import etree
 
-from loaders.source import Row, Table
+from loaders.pipeline.stage import BrokenTableError, Staged, schema, stage
 from loaders.sources import SOURCES
-from loaders.stage import BrokenTableError, Staged, schema, stage
+from loaders.sources.source import Row, Table
 
 TOUR = SOURCES["tour"]
 KOPIS = SOURCES["kopis"]

@@ -13,13 +13,13 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from conftest import PROJECT
 from dbt.cli.main import dbtRunner, dbtRunnerResult
-from newcomer import Newcomer
-from redshift import RedshiftServer
-from s3_server import S3Server
+from support.newcomer import Newcomer
+from support.project import PROJECT
+from support.redshift import RedshiftServer
+from support.s3_server import S3Server
 
-from loaders.export import _profile
+from loaders.export.export import _profile
 
 TINY = {
     "dbt_project.yml": """

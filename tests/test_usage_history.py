@@ -6,8 +6,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from checks import NO_TESTS, succeeds
-from pipelines import run
+from support.dbt_checks import NO_TESTS, succeeds
+from support.pipelines import run
 
 EARLY, LATE, NEW = "2026-11-20", "2026-11-21", "2026-11-22"
 BY_DAY = [

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import TODAY, heed_interrupts
-from pipelines import DLT, outcomes, query, run
-from redshift import RedshiftServer
-from small_disk import SmallDisk
+from support.pipelines import DLT, outcomes, query, run
+from support.project import TODAY, restore_interrupts
+from support.redshift import RedshiftServer
+from support.small_disk import SmallDisk
 
-from loaders.lake import PARTS, open_lake
+from loaders.lake.folder import PARTS
+from loaders.lake.lake import open_lake
 from loaders.web_logs import TABLES, files, local
 from loaders.web_logs.logs import FULL_SIZE, Logs
 from loaders.web_logs.pipeline import logs_of_settings
@@ -254,7 +255,7 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_what_came_is_kept(home: Path) -
         [str(DLT), "pipeline", "web_logs", "run", "--scale", "0.2"],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,
+        preexec_fn=restore_interrupts,
         start_new_session=True,
     )
     while len(staged(home)) < 10 and run_of_many.poll() is None:
@@ -286,36 +287,36 @@ def test_a_full_disk_is_told_and_with_more_room_the_next_run_goes_on(home: Path)
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "wants"),
+    ("setting", "value", "expected"),
     [
-        ("SCALE", "-1", "wants a number above 0 and at most 100, 1 for 400 million clicks"),
-        ("SCALE", "much", "wants a number above 0 and at most 100, 1 for 400 million clicks"),
-        ("HEAVY_USERS", "0", "wants at least 1 where SOURCES__WEB_LOGS__HEAVY_SHARE is 0.8"),
-        ("HEAVY_USERS", "2000", "wants fewer than the 2,000 users that a scale of 0.001 begins"),
-        ("HEAVY_SHARE", "1.5", "wants a share from 0 to 1"),
-        ("ZIPF", "-0.1", "wants an exponent from 0 to 5"),
-        ("DAYS", "0", "wants a number of days from 1 to 3660"),
-        ("FIRST_DATE", "soon", "wants a date"),
-        ("SEED", "x", "wants a whole number"),
+        ("SCALE", "-1", "expected a number above 0 and at most 100, 1 for 400 million clicks"),
+        ("SCALE", "much", "expected a number above 0 and at most 100, 1 for 400 million clicks"),
+        ("HEAVY_USERS", "0", "expected at least 1 where SOURCES__WEB_LOGS__HEAVY_SHARE is 0.8"),
+        ("HEAVY_USERS", "2000", "expected fewer than the 2,000 users that a scale of 0.001 begins"),
+        ("HEAVY_SHARE", "1.5", "expected a share from 0 to 1"),
+        ("ZIPF", "-0.1", "expected an exponent from 0 to 5"),
+        ("DAYS", "0", "expected a number of days from 1 to 3660"),
+        ("FIRST_DATE", "soon", "expected a date"),
+        ("SEED", "x", "expected a whole number"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(
-    home: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, wants: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__WEB_LOGS__{setting}", value)
     code, said = run("web_logs")
     assert code == 2
-    assert said.startswith(f"SOURCES__WEB_LOGS__{setting} is {value!r}: {wants}")
+    assert said.startswith(f"SOURCES__WEB_LOGS__{setting} is {value!r}: {expected}")
     assert staged(home) == {}
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"date": "2026-08-14"}, "--date is '2026-08-14': wants 2026-08-15"),
-        ({"date": "2026-12-01"}, "--date is '2026-12-01': wants no date after today"),
-        ({"table": "places"}, "--table is 'places': wants one of users, sessions"),
-        ({"scale": "0"}, "--scale is '0': wants a number above 0"),
+        ({"date": "2026-08-14"}, "--date is '2026-08-14': expected 2026-08-15"),
+        ({"date": "2026-12-01"}, "--date is '2026-12-01': expected no date after today"),
+        ({"table": "places"}, "--table is 'places': expected one of users, sessions"),
+        ({"scale": "0"}, "--scale is '0': expected a number above 0"),
     ],
 )
 def test_a_word_of_the_command_that_cannot_be_is_named(words: dict[str, str], said: str) -> None:
@@ -324,14 +325,14 @@ def test_a_word_of_the_command_that_cannot_be_is_named(words: dict[str, str], sa
 
 
 def test_a_scale_is_of_this_pipeline_alone() -> None:
-    assert run("exim", scale="1") == (2, "--scale is '1': wants the pipeline web_logs")
+    assert run("exim", scale="1") == (2, "--scale is '1': expected the pipeline web_logs")
 
 
 def test_logs_of_two_makings_never_stand_together(home: Path) -> None:
     assert run("web_logs", date=str(TODAY))[0] == 0
     code, said = run("web_logs", scale="0.002")
     assert code == 2
-    assert said.startswith("SOURCES__WEB_LOGS__SCALE is 0.002: wants 0.001, as the logs in the")
+    assert said.startswith("SOURCES__WEB_LOGS__SCALE is 0.002: expected 0.001, as the logs in the")
     assert run("web_logs", date=str(TODAY), scale="0.002", refresh=True) == (0, "")
     ids = len(logs_of_settings("0.002").ids("clicks", TODAY))
     assert query(home, "select count(*) from staging_web_logs.clicks") == [(ids,)]

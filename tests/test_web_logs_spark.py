@@ -11,16 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, TODAY
-from pipelines import outcomes, query, run
+from support.pipelines import outcomes, query, run
+from support.project import PROJECT, TODAY
 
-import loaders.web_logs.spark as web_logs_spark
-from loaders.web_logs.spark import SETTING
+from loaders.cli import spark_job
 
-pyspark = pytest.importorskip("pyspark", reason="wants the extra spark")
+pyspark = pytest.importorskip("pyspark", reason="expected the extra spark")
 
 if shutil.which("java") is None:
-    pytest.skip("wants Java 17 or later", allow_module_level=True)
+    pytest.skip("expected Java 17 or later", allow_module_level=True)
 
 
 GLUE_JOB = PROJECT / "docs" / "glue" / "web_logs.json"
@@ -94,17 +93,17 @@ def test_each_argument_of_the_glue_job_is_one_that_is_read() -> None:
     code = "".join(it.read_text(encoding="utf-8") for it in (PROJECT / "loaders").rglob("*.py"))
     for word in words - {"--date", "--scale", "--table"}:
         name = word.removeprefix("--")
-        assert re.fullmatch(SETTING, name)
+        assert re.fullmatch(spark_job.SETTING, name)
         dotted = name.replace("__", ".").lower().replace("sources.web_logs.", "{name}.")
         assert f'"{dotted}"' in code or f'"{name}"' in code, name
     wheel = f"hello_korea-{version('hello-korea')}-py3-none-any.whl"
     assert job["DefaultArguments"]["--additional-python-modules"].endswith(f"/{wheel}")
-    assert Path(job["Command"]["ScriptLocation"]).name == Path(web_logs_spark.__file__).name
+    assert Path(job["Command"]["ScriptLocation"]).name == Path(spark_job.__file__).name
 
 
 def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__WEB_LOGS__ENGINE", "flink")
     assert run("web_logs") == (
         2,
-        "SOURCES__WEB_LOGS__ENGINE is 'flink': wants local or spark",
+        "SOURCES__WEB_LOGS__ENGINE is 'flink': expected local or spark",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loaders.sample_api.server import SampleApi
 from loaders.sample_api.service import KEY, RecordingError
-from loaders.settings import whole_number
+from loaders.settings import non_negative_integer
 
 
 class _OneLine(argparse.ArgumentParser):
@@ -30,7 +30,7 @@ def _date(text: str) -> date:
 
 def _count(text: str) -> int:
     try:
-        return whole_number(text)
+        return non_negative_integer(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: wants a whole number") from None
 

@@ -3,7 +3,7 @@
 import pkgutil
 from importlib import import_module
 
-from loaders.source import Source
+from loaders.sources.source import Source
 
 
 def _sources() -> dict[str, Source]:

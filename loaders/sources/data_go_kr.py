@@ -8,29 +8,30 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
+import pyarrow as pa
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
-from loaders.source import AnswerError, Fault, Row, fault_of_429
+from loaders.sources.source import ApiError, ApiFault, Row, fault_of_429
 
 PAGE_SIZE = 1000
 NO_DATA = "03"
 
 # https://www.data.go.kr: the portal's table of error codes.
 FAULTS = {
-    **dict.fromkeys(("01", "02", "04", "05", "99"), Fault.DOWN),
-    **dict.fromkeys(("10", "11"), Fault.BAD_REQUEST),
-    "12": Fault.GONE,
-    **dict.fromkeys(("20", "21", "30", "31", "32", "33"), Fault.BAD_KEY),
-    "22": Fault.QUOTA_SPENT,
+    **dict.fromkeys(("01", "02", "04", "05", "99"), ApiFault.DOWN),
+    **dict.fromkeys(("10", "11"), ApiFault.BAD_REQUEST),
+    "12": ApiFault.GONE,
+    **dict.fromkeys(("20", "21", "30", "31", "32", "33"), ApiFault.BAD_KEY),
+    "22": ApiFault.QUOTA_SPENT,
 }
 PLAIN_TEXT = {
-    "API token quota exceeded": Fault.QUOTA_SPENT,
-    "API rate limit exceeded": Fault.BUSY,
-    "API not found": Fault.GONE,
-    "Error forwarding request to backend server": Fault.DOWN,
-    "Error receiving response from backend server": Fault.DOWN,
-    "Unexpected error": Fault.DOWN,
+    "API token quota exceeded": ApiFault.QUOTA_SPENT,
+    "API rate limit exceeded": ApiFault.BUSY,
+    "API not found": ApiFault.GONE,
+    "Error forwarding request to backend server": ApiFault.DOWN,
+    "Error receiving response from backend server": ApiFault.DOWN,
+    "Unexpected error": ApiFault.DOWN,
 }
 
 _REASON_CODE = re.compile(r'returnReasonCode"?\s*[:>]\s*"?(\d+)')
@@ -39,7 +40,7 @@ _MESSAGE = re.compile(r'(?:returnAuthMsg|resultMsg|errMsg)"?\s*[:>]\s*"?([^"<]+)
 
 
 def raise_for_gateway(response: Response) -> None:
-    """Returns when the answer is the service's own JSON. Raises AnswerError for every other form.
+    """Returns when the answer is the service's own JSON. Raises ApiError for every other form.
 
     The service's own result code is left to the source: each has its own idea of "no data".
     """
@@ -49,28 +50,28 @@ def raise_for_gateway(response: Response) -> None:
         raise fault_of_code(code.group(1), start, response)
     for said, fault in PLAIN_TEXT.items():
         if start.startswith(said):
-            raise AnswerError(fault, said, response)
+            raise ApiError(fault, said, response)
     if '"response"' not in start:
         flat = _RESULT_CODE.search(start)
         if flat:
             raise fault_of_code(flat.group(1), start, response)
     if response.status_code == 429:
-        raise AnswerError(fault_of_429(response), "HTTP 429", response)
+        raise ApiError(fault_of_429(response), "HTTP 429", response)
     if response.status_code in (401, 403):
-        raise AnswerError(Fault.BAD_KEY, f"HTTP {response.status_code} {start[:80]}", response)
+        raise ApiError(ApiFault.BAD_KEY, f"HTTP {response.status_code} {start[:80]}", response)
     if response.status_code >= 500 or response.status_code == 408:
-        raise AnswerError(Fault.DOWN, f"HTTP {response.status_code}", response)
+        raise ApiError(ApiFault.DOWN, f"HTTP {response.status_code}", response)
     if response.status_code != 200:
-        raise AnswerError(Fault.BAD_REQUEST, f"HTTP {response.status_code} {start[:80]}", response)
+        raise ApiError(ApiFault.BAD_REQUEST, f"HTTP {response.status_code} {start[:80]}", response)
     if not start.startswith("{"):
-        raise AnswerError(Fault.UNREADABLE, f"not JSON: {start[:80]!r}", response)
+        raise ApiError(ApiFault.UNREADABLE, f"not JSON: {start[:80]!r}", response)
 
 
-def fault_of_code(code: str, said: str, response: Response) -> AnswerError:
+def fault_of_code(code: str, said: str, response: Response) -> ApiError:
     message = _MESSAGE.search(said)
     words = message.group(1) if message else said[:80]
-    fault = FAULTS.get(code.zfill(2)[-2:], Fault.DOWN)
-    return AnswerError(fault, f"code {code} {words}", response)
+    fault = FAULTS.get(code.zfill(2)[-2:], ApiFault.DOWN)
+    return ApiError(fault, f"code {code} {words}", response)
 
 
 class TotalCountPaginator(BasePaginator):
@@ -91,7 +92,7 @@ class TotalCountPaginator(BasePaginator):
         request.params = {**request.params, "pageNo": "1"}
         self.size = int(request.params["numOfRows"])
 
-    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+    def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
         self.total = _total_count(response.content)
         self.left = max(0, -(-self.total // self.size) - self.page)
         self._has_next_page = self.left > 0
@@ -101,7 +102,7 @@ class TotalCountPaginator(BasePaginator):
         request.params["pageNo"] = str(self.page)
 
 
-def judge_pages(response: Response) -> None:
+def check_pages(response: Response) -> None:
     """Accepts a service's own envelope with result 0 or "no data"; all else is a named fault.
 
     So is a page without rows that should have some: taken for the end of the list, it would lose
@@ -116,11 +117,11 @@ def judge_pages(response: Response) -> None:
         is_cut = rows_before > 0 and total == 0
         is_cut |= rows_before < total and not items(response.content)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise AnswerError(Fault.UNREADABLE, "none of this service's answers", response) from None
+        raise ApiError(ApiFault.UNREADABLE, "none of this service's answers", response) from None
     if code.strip("0") and code.zfill(2)[-2:] != NO_DATA:
         raise fault_of_code(code, str(header.get("resultMsg") or ""), response)
     if is_cut:
-        raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
+        raise ApiError(ApiFault.UNREADABLE, "a page without the rows that it should have", response)
 
 
 def body_of(answer: bytes) -> Row:

@@ -14,46 +14,46 @@ import orjson
 import pyarrow as pa
 from requests import Response
 
-from loaders.source import (
-    AnswerError,
-    Ask,
-    Call,
-    Fault,
+from loaders.sources.source import (
+    ApiError,
+    ApiFault,
+    ApiRequest,
+    ExtractRequest,
     FirstWithRows,
     Row,
     Source,
     Table,
     day,
+    integer,
     key_in_query,
     number,
     raise_for_http,
     text,
     text_columns,
-    whole,
 )
 
 DAYS_BACK = 7
 """The longest that the bank stays closed: the harvest holidays with the weekends around them."""
 GOOD = 1
 FAULTS = {
-    2: Fault.BAD_REQUEST,  # no such data code
-    3: Fault.BAD_KEY,
-    4: Fault.QUOTA_SPENT,
+    2: ApiFault.BAD_REQUEST,  # no such data code
+    3: ApiFault.BAD_KEY,
+    4: ApiFault.QUOTA_SPENT,
 }
 CURRENCY = re.compile(r"([A-Z]{3})(?:\((\d+)\))?")
 """`USD`, or `JPY(100)` where the rate is for so many."""
 AMOUNTS = ("ttb", "tts", "deal_bas_r", "bkpr")
 
 
-def judge(response: Response) -> None:
+def check_response(response: Response) -> None:
     """Accepts a list of rates, an empty one too; everything else is a named fault."""
-    raise_for_http("exim", response, otherwise=Fault.BAD_REQUEST)
+    raise_for_http("exim", response, otherwise=ApiFault.BAD_REQUEST)
     try:
         results = {row["result"] for row in orjson.loads(response.content)}
     except (ValueError, KeyError, TypeError):
-        raise AnswerError(Fault.UNREADABLE, "not a list of rates", response) from None
+        raise ApiError(ApiFault.UNREADABLE, "not a list of rates", response) from None
     for code in results - {GOOD}:
-        raise AnswerError(FAULTS.get(code, Fault.DOWN), f"result {code}", response)
+        raise ApiError(FAULTS.get(code, ApiFault.DOWN), f"result {code}", response)
 
 
 def read(body: bytes) -> pa.Table:
@@ -71,10 +71,10 @@ def _rate(row: Row) -> Row:
     return {**rest, **amounts, "currency": currency, "unit": unit}
 
 
-def _exchange_rates(ask: Ask) -> Iterator[Call]:
+def _exchange_rates(request: ExtractRequest) -> Iterator[ApiRequest]:
     """The rates of the date or, where it has none, of the last day before that has."""
-    days = (ask.on - timedelta(days=back) for back in range(DAYS_BACK + 1))
-    yield Call(
+    days = (request.logical_date - timedelta(days=back) for back in range(DAYS_BACK + 1))
+    yield ApiRequest(
         path="site/program/financial/exchangeJSON",
         params={"data": "AP01"},
         paginator=partial(FirstWithRows, *({"searchdate": f"{it:%Y%m%d}"} for it in days)),
@@ -87,8 +87,8 @@ SOURCE = Source(
     base_url="https://oapi.koreaexim.go.kr",
     extension="json",
     daily_allowance=1000,
-    sign=key_in_query("authkey"),
-    judge=judge,
+    authenticate=key_in_query("authkey"),
+    check_response=check_response,
     operation=lambda path: path,
     options={},
     tables=(
@@ -98,17 +98,17 @@ SOURCE = Source(
             columns=(
                 text("currency", "currency"),
                 day("date", "searchdate", "%Y%m%d"),
-                whole("unit", "unit"),
+                integer("unit", "unit"),
                 text("currency_name", "cur_nm"),
                 number("base_rate", "deal_bas_r"),
                 number("buying_rate", "ttb"),
                 number("selling_rate", "tts"),
                 number("book_rate", "bkpr"),
             ),
-            unused=frozenset(
+            ignored_fields=frozenset(
                 {"result", "yy_efee_r", "ten_dd_efee_r", "kftc_bkpr", "kftc_deal_bas_r"}
             ),
-            calls=_exchange_rates,
+            requests=_exchange_rates,
             read=read,
             answers_past=True,
         ),

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from loaders.source import (
-    Ask,
-    Call,
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, check_pages, items
+from loaders.sources.source import (
+    ApiRequest,
+    ExtractRequest,
     Row,
     Source,
     Table,
@@ -20,7 +21,6 @@ from loaders.source import (
     text,
     text_columns,
 )
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, items, judge_pages
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SCHEDULES = {
@@ -49,17 +49,17 @@ def _weekdays(flight: Row) -> str | None:
     return "".join(told) if set(told) <= {"Y", "N"} else None
 
 
-def _call(path: str, language: str, **row: str) -> Call:
+def _call(path: str, language: str, **row: str) -> ApiRequest:
     params = {"type": "json", "numOfRows": str(PAGE_SIZE), "lang": language}
-    return Call(path, params, TotalCountPaginator, row)
+    return ApiRequest(path, params, TotalCountPaginator, row)
 
 
-def _schedules(ask: Ask) -> Iterator[Call]:
+def _schedules(request: ExtractRequest) -> Iterator[ApiRequest]:
     """In English, the language of most travellers."""
     return (_call(path, "E", direction=direction) for direction, path in SCHEDULES.items())
 
 
-def _airports(ask: Ask) -> Iterator[Call]:
+def _airports(request: ExtractRequest) -> Iterator[ApiRequest]:
     """In Korean: what the airports are called in English is known from elsewhere."""
     yield _call("StatusOfSrvDestinations/getServiceDestinationInfo", "K")
 
@@ -71,8 +71,8 @@ SOURCE = Source(
     base_url="https://apis.data.go.kr/B551177",
     extension="json",
     daily_allowance=1000,
-    sign=key_in_query("serviceKey"),
-    judge=judge_pages,
+    authenticate=key_in_query("serviceKey"),
+    check_response=check_pages,
     operation=lambda path: path,
     options={},
     tables=(
@@ -94,8 +94,8 @@ SOURCE = Source(
                 text("airline_name", "airline"),
                 text("airport_name", "airport"),
             ),
-            unused=frozenset({*WEEKDAYS, "masterflightid", "codeshare"}),
-            calls=_schedules,
+            ignored_fields=frozenset({*WEEKDAYS, "masterflightid", "codeshare"}),
+            requests=_schedules,
             read=read_schedules,
         ),
         Table(
@@ -106,7 +106,7 @@ SOURCE = Source(
                 text("airport_name", "airportName"),
                 text("country_name", "countryName"),
             ),
-            calls=_airports,
+            requests=_airports,
             read=read_airports,
         ),
     ),

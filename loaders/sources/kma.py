@@ -16,11 +16,12 @@ import pyarrow as pa
 from requests import Request, Response
 
 from loaders.settings import PROJECT
-from loaders.source import (
-    AnswerError,
-    Ask,
-    Call,
-    Fault,
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, check_pages, items
+from loaders.sources.source import (
+    ApiError,
+    ApiFault,
+    ApiRequest,
+    ExtractRequest,
     FirstWithRows,
     Option,
     Row,
@@ -28,15 +29,14 @@ from loaders.source import (
     Table,
     day,
     days,
+    integer,
     key_in_query,
-    moment,
     number,
     optional,
     text,
     text_columns,
-    whole,
+    timestamp,
 )
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, items, judge_pages
 
 SEOUL_TEMPERATURES, SEOUL_LAND = "11B10101", "11B00000"
 """Regions of the mid-term forecasts: Seoul; Seoul, Incheon and Gyeonggi."""
@@ -93,7 +93,7 @@ class EarlierPages(TotalCountPaginator):
         self._earlier.init_request(request)
         super().init_request(request)
 
-    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+    def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
         if data:
             super().update_state(response, data)
         else:
@@ -106,13 +106,13 @@ class EarlierPages(TotalCountPaginator):
         super().update_request(request)
 
 
-def judge(response: Response) -> None:
+def check_response(response: Response) -> None:
     try:
-        judge_pages(response)
-    except AnswerError as error:
+        check_pages(response)
+    except ApiError as error:
         # Observations of today or later are refused under the code of an unknown fault.
-        if error.fault is Fault.DOWN and "전날 자료까지" in error.said:
-            raise AnswerError(Fault.BAD_REQUEST, error.said, response) from None
+        if error.fault is ApiFault.DOWN and "전날 자료까지" in error.message:
+            raise ApiError(ApiFault.BAD_REQUEST, error.message, response) from None
         raise
 
 
@@ -206,21 +206,24 @@ def base_times(on: date, first: str) -> Iterator[dict[str, str]]:
         yield {"base_date": f"{at:%Y%m%d}", "base_time": f"{at:%H%M}"}
 
 
-def _short_forecasts(ask: Ask) -> Iterator[Call]:
-    steps = tuple(base_times(ask.on, ask.options["base_time"]))
+def _short_forecasts(request: ExtractRequest) -> Iterator[ApiRequest]:
+    steps = tuple(base_times(request.logical_date, request.options["base_time"]))
     for nx, ny in CELLS:
-        yield Call(
+        yield ApiRequest(
             path="VilageFcstInfoService_2.0/getVilageFcst",
             params=PAGE | {"nx": str(nx), "ny": str(ny)},
             paginator=partial(EarlierPages, *steps),
         )
 
 
-def _mid_forecasts(ask: Ask) -> Iterator[Call]:
+def _mid_forecasts(request: ExtractRequest) -> Iterator[ApiRequest]:
     """The morning's, which reaches back to day 4; while it is not out, the evening's before it."""
-    steps = ({"tmFc": f"{ask.on:%Y%m%d}0600"}, {"tmFc": f"{ask.on - timedelta(days=1):%Y%m%d}1800"})
+    steps = (
+        {"tmFc": f"{request.logical_date:%Y%m%d}0600"},
+        {"tmFc": f"{request.logical_date - timedelta(days=1):%Y%m%d}1800"},
+    )
     for operation, region in (("getMidTa", SEOUL_TEMPERATURES), ("getMidLandFcst", SEOUL_LAND)):
-        yield Call(
+        yield ApiRequest(
             path=f"MidFcstInfoService/{operation}",
             params=PAGE | {"regId": region},
             paginator=partial(FirstWithRows, *steps),
@@ -228,12 +231,12 @@ def _mid_forecasts(ask: Ask) -> Iterator[Call]:
         )
 
 
-def _daily_observations(ask: Ask) -> Iterator[Call]:
+def _daily_observations(request: ExtractRequest) -> Iterator[ApiRequest]:
     """To the day before at the latest: a later one is refused with all the others."""
-    first = ask.on - timedelta(days=ask.options["observation_days_back"])
-    last = ask.on - timedelta(days=1)
+    first = request.logical_date - timedelta(days=request.options["observation_days_back"])
+    last = request.logical_date - timedelta(days=1)
     if first <= last:
-        yield Call(
+        yield ApiRequest(
             path="AsosDalyInfoService/getWthrDataList",
             params={
                 **PAGE,
@@ -274,29 +277,29 @@ SOURCE = Source(
     base_url="https://apis.data.go.kr/1360000",
     extension="json",
     daily_allowance=10_000,
-    sign=key_in_query("serviceKey"),
-    judge=judge,
+    authenticate=key_in_query("serviceKey"),
+    check_response=check_response,
     operation=lambda path: path,
     options={
         # The last one that still tells the day's lowest (06:00) and highest (15:00) temperature.
-        "base_time": Option("0500", _base_time, f"wants one of {', '.join(BASE_TIMES)}"),
-        "observation_days_back": Option("365", days, "wants whole days from 0 to 3660"),
+        "base_time": Option("0500", _base_time, f"expected one of {', '.join(BASE_TIMES)}"),
+        "observation_days_back": Option("365", days, "expected whole days from 0 to 3660"),
     },
     tables=(
         Table(
             name="short_forecasts",
             primary_key=("nx", "ny", "base_at", "category", "forecast_at"),
             columns=(
-                whole("nx", "nx"),
-                whole("ny", "ny"),
-                moment("base_at", "base_at", MINUTE),
+                integer("nx", "nx"),
+                integer("ny", "ny"),
+                timestamp("base_at", "base_at", MINUTE),
                 text("category", "category"),
-                moment("forecast_at", "forecast_at", MINUTE),
+                timestamp("forecast_at", "forecast_at", MINUTE),
                 text("value_text", "fcstValue"),
                 number("value_min", "least"),
                 number("value_max", "most"),
             ),
-            calls=_short_forecasts,
+            requests=_short_forecasts,
             read=read_short,
         ),
         Table(
@@ -304,8 +307,8 @@ SOURCE = Source(
             primary_key=("region", "issued_at", "day", "half"),
             columns=(
                 text("region", "regId"),
-                moment("issued_at", "tmFc", MINUTE),
-                whole("day", "ahead"),
+                timestamp("issued_at", "tmFc", MINUTE),
+                integer("day", "ahead"),
                 text("half", "half"),
                 # Temperatures and the weather come in answers of their own.
                 *(
@@ -317,12 +320,12 @@ SOURCE = Source(
                         number("high_temperature", "taMax"),
                         number("high_temperature_less", "taMaxLow"),
                         number("high_temperature_more", "taMaxHigh"),
-                        whole("rain_chance", "rnSt"),
+                        integer("rain_chance", "rnSt"),
                         text("weather", "wf"),
                     )
                 ),
             ),
-            calls=_mid_forecasts,
+            requests=_mid_forecasts,
             read=read_mid,
         ),
         Table(
@@ -347,8 +350,8 @@ SOURCE = Source(
                 number("mean_cloud", "avgTca"),
                 text("phenomena", "iscs"),
             ),
-            unused=OTHER_OBSERVATIONS,
-            calls=_daily_observations,
+            ignored_fields=OTHER_OBSERVATIONS,
+            requests=_daily_observations,
             read=read_observations,
             answers_past=True,
         ),

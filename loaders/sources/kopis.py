@@ -16,39 +16,39 @@ import pyarrow as pa
 from lxml import etree
 from requests import Response
 
-from loaders.source import (
-    AnswerError,
-    Ask,
-    Call,
-    Fault,
+from loaders.sources.source import (
+    ApiError,
+    ApiFault,
+    ApiRequest,
+    ExtractRequest,
     FullPagePaginator,
     Option,
     Row,
     Source,
     Table,
+    boolean,
     day,
     days,
+    integer,
     key_in_query,
-    moment,
     number,
     optional,
     raise_for_http,
     region_code,
     text,
     text_columns,
-    whole,
-    yes_no,
+    timestamp,
 )
 
 PAGE_SIZE = 100
 WINDOW_DAYS = 31
 NO_DATA = "04"
 FAULTS = {
-    "01": Fault.BAD_REQUEST,
-    "02": Fault.BAD_KEY,
-    "03": Fault.DOWN,
-    "05": Fault.BAD_REQUEST,  # a window of more than 31 days
-    "06": Fault.BAD_REQUEST,  # more than 100 rows a page
+    "01": ApiFault.BAD_REQUEST,
+    "02": ApiFault.BAD_KEY,
+    "03": ApiFault.DOWN,
+    "05": ApiFault.BAD_REQUEST,  # a window of more than 31 days
+    "06": ApiFault.BAD_REQUEST,  # more than 100 rows a page
 }
 
 LIST_FIELDS = {
@@ -61,18 +61,18 @@ LIST_FIELDS = {
 """Fields of ticket links and halls as they stand in their JSON."""
 
 
-def judge(response: Response) -> None:
+def check_response(response: Response) -> None:
     """Accepts a `<dbs>` document whose records are records; everything else is a named fault."""
     # KOPIS now and then answers 400 to a call that succeeds when it is made again.
-    raise_for_http("kopis", response, otherwise=Fault.DOWN)
+    raise_for_http("kopis", response, otherwise=ApiFault.DOWN)
     try:
         first = _document(response.content).find("db")
     except ValueError as error:
-        raise AnswerError(Fault.UNREADABLE, str(error), response) from None
+        raise ApiError(ApiFault.UNREADABLE, str(error), response) from None
     code = None if first is None else first.findtext("returncode")
     if code is not None and code not in ("00", NO_DATA):
         said = _repaired(first.findtext("errmsg", "")) if first is not None else ""
-        raise AnswerError(FAULTS.get(code, Fault.DOWN), f"code {code} {said}", response)
+        raise ApiError(FAULTS.get(code, ApiFault.DOWN), f"code {code} {said}", response)
 
 
 def read(body: bytes) -> pa.Table:
@@ -141,41 +141,41 @@ def windows(first: date, last: date) -> Iterator[tuple[date, date]]:
         first = end + timedelta(days=1)
 
 
-def _list_calls(ask: Ask, path: str, params: dict[str, str]) -> Iterator[Call]:
+def _list_calls(request: ExtractRequest, path: str, params: dict[str, str]) -> Iterator[ApiRequest]:
     """The whole list, then once more only what changed since the list was last asked.
 
     No list says when a record changed; asking by `afterdate` does.
     """
-    region = ask.options["region"]
+    region = request.options["region"]
     pages = partial(FullPagePaginator, "cpage", PAGE_SIZE)
     asked = {**params, "rows": str(PAGE_SIZE), **({"signgucode": region} if region else {})}
-    yield Call(path, asked, pages, {"is_changed": "N"})
-    if ask.changed_since:
-        since = {"afterdate": f"{ask.changed_since:%Y%m%d}"}
-        yield Call(path, asked | since, pages, {"is_changed": "Y"})
+    yield ApiRequest(path, asked, pages, {"is_changed": "N"})
+    if request.changed_since:
+        since = {"afterdate": f"{request.changed_since:%Y%m%d}"}
+        yield ApiRequest(path, asked | since, pages, {"is_changed": "Y"})
 
 
-def _performances(ask: Ask) -> list[Call]:
-    first = ask.on - timedelta(days=ask.options["days_back"])
-    last = ask.on + timedelta(days=ask.options["days_ahead"])
+def _performances(request: ExtractRequest) -> list[ApiRequest]:
+    first = request.logical_date - timedelta(days=request.options["days_back"])
+    last = request.logical_date + timedelta(days=request.options["days_ahead"])
     calls = chain.from_iterable(
-        _list_calls(ask, "pblprfr", {"stdate": f"{start:%Y%m%d}", "eddate": f"{end:%Y%m%d}"})
+        _list_calls(request, "pblprfr", {"stdate": f"{start:%Y%m%d}", "eddate": f"{end:%Y%m%d}"})
         for start, end in windows(first, last)
     )
     # Of two rows of one performance the later counts: the changed ones come last.
     return sorted(calls, key=lambda call: call.row["is_changed"])
 
 
-def _venues(ask: Ask) -> Iterator[Call]:
-    return _list_calls(ask, "prfplc", {})
+def _venues(request: ExtractRequest) -> Iterator[ApiRequest]:
+    return _list_calls(request, "prfplc", {})
 
 
-def _performance_details(ask: Ask) -> Iterator[Call]:
-    return (Call(path=f"pblprfr/{key}", key=key) for key in ask.keys)
+def _performance_details(request: ExtractRequest) -> Iterator[ApiRequest]:
+    return (ApiRequest(path=f"pblprfr/{key}", key=key) for key in request.keys)
 
 
-def _venue_details(ask: Ask) -> Iterator[Call]:
-    return (Call(path=f"prfplc/{key}", key=key) for key in ask.keys)
+def _venue_details(request: ExtractRequest) -> Iterator[ApiRequest]:
+    return (ApiRequest(path=f"prfplc/{key}", key=key) for key in request.keys)
 
 
 def _operation(path: str) -> str:
@@ -192,17 +192,17 @@ PERFORMANCE_COLUMNS = (
     text("poster_url", "poster"),
     text("area", "area"),
     text("genre", "genrenm"),
-    yes_no("is_open_run", "openrun"),
+    boolean("is_open_run", "openrun"),
     text("state", "prfstate"),
 )
 VENUE_COLUMNS = (
     text("venue_id", "mt10id"),
     text("venue_name", "fcltynm"),
-    whole("hall_count", "mt13cnt"),
+    integer("hall_count", "mt13cnt"),
     text("venue_kind", "fcltychartr"),
     text("province", "sidonm"),
     text("district_name", "gugunnm"),
-    whole("opened_year", "opende"),
+    integer("opened_year", "opende"),
 )
 
 SOURCE = Source(
@@ -210,20 +210,20 @@ SOURCE = Source(
     base_url="https://kopis.or.kr/openApi/restful",
     extension="xml",
     daily_allowance=3000,  # the real one is not published
-    sign=key_in_query("service"),
-    judge=judge,
+    authenticate=key_in_query("service"),
+    check_response=check_response,
     operation=_operation,
     options={
-        "region": Option("11", region_code, "wants a two-digit signgucode (11 is Seoul) or all"),
-        "days_back": Option("7", days, "wants whole days from 0 to 3660"),
-        "days_ahead": Option("90", days, "wants whole days from 0 to 3660"),
+        "region": Option("11", region_code, "expected a two-digit signgucode (11 is Seoul) or all"),
+        "days_back": Option("7", days, "expected whole days from 0 to 3660"),
+        "days_ahead": Option("90", days, "expected whole days from 0 to 3660"),
     },
     tables=(
         Table(
             name="performances",
             primary_key=("performance_id",),
-            columns=(*PERFORMANCE_COLUMNS, yes_no("is_changed", "is_changed")),
-            calls=_performances,
+            columns=(*PERFORMANCE_COLUMNS, boolean("is_changed", "is_changed")),
+            requests=_performances,
             read=read,
             answers_past=True,
         ),
@@ -243,21 +243,21 @@ SOURCE = Source(
                 text("organizer", "entrpsnmS"),
                 text("price_text", "pcseguidance"),
                 text("synopsis", "sty"),
-                yes_no("is_visit", "visit"),
-                yes_no("is_child", "child"),
-                yes_no("is_daehakro", "daehakro"),
-                yes_no("is_festival", "festival"),
-                yes_no("is_musical_license", "musicallicense"),
-                yes_no("is_musical_create", "musicalcreate"),
-                moment("updated_at", "updatedate", "%Y-%m-%d %H:%M:%S"),
+                boolean("is_visit", "visit"),
+                boolean("is_child", "child"),
+                boolean("is_daehakro", "daehakro"),
+                boolean("is_festival", "festival"),
+                boolean("is_musical_license", "musicallicense"),
+                boolean("is_musical_create", "musicalcreate"),
+                timestamp("updated_at", "updatedate", "%Y-%m-%d %H:%M:%S"),
                 text("venue_id", "mt10id"),
                 optional(text("hall_id", "mt13id")),  # guide v5.0
                 text("schedule_text", "dtguidance"),
                 optional(text("intro_image_urls", "styurls")),
                 optional(text("ticket_links", "relates")),
             ),
-            unused=frozenset({"frstregdt"}),  # guide v5.0; its form is not documented
-            calls=_performance_details,
+            ignored_fields=frozenset({"frstregdt"}),  # guide v5.0; its form is not documented
+            requests=_performance_details,
             read=_read_performance_details,
             details_of="performances",
             answers_past=True,
@@ -265,8 +265,8 @@ SOURCE = Source(
         Table(
             name="venues",
             primary_key=("venue_id",),
-            columns=(*VENUE_COLUMNS, yes_no("is_changed", "is_changed")),
-            calls=_venues,
+            columns=(*VENUE_COLUMNS, boolean("is_changed", "is_changed")),
+            requests=_venues,
             read=read,
         ),
         Table(
@@ -274,25 +274,25 @@ SOURCE = Source(
             primary_key=("venue_id",),
             columns=(
                 *VENUE_COLUMNS,
-                whole("seat_count", "seatscale"),
+                integer("seat_count", "seatscale"),
                 text("phone", "telno"),
                 text("website_url", "relateurl"),
                 text("address", "adres"),
                 number("latitude", "la"),
                 number("longitude", "lo"),
-                yes_no("has_restaurant", "restaurant"),
-                yes_no("has_cafe", "cafe"),
-                yes_no("has_store", "store"),
-                yes_no("has_playroom", "nolibang"),
-                yes_no("has_nursing_room", "suyu"),
-                yes_no("has_accessible_parking", "parkbarrier"),
-                yes_no("has_accessible_toilet", "restbarrier"),
-                yes_no("has_ramp", "runwbarrier"),
-                yes_no("has_accessible_lift", "elevbarrier"),
-                yes_no("has_parking", "parkinglot"),
+                boolean("has_restaurant", "restaurant"),
+                boolean("has_cafe", "cafe"),
+                boolean("has_store", "store"),
+                boolean("has_playroom", "nolibang"),
+                boolean("has_nursing_room", "suyu"),
+                boolean("has_accessible_parking", "parkbarrier"),
+                boolean("has_accessible_toilet", "restbarrier"),
+                boolean("has_ramp", "runwbarrier"),
+                boolean("has_accessible_lift", "elevbarrier"),
+                boolean("has_parking", "parkinglot"),
                 optional(text("halls", "mt13s")),
             ),
-            calls=_venue_details,
+            requests=_venue_details,
             read=read,
             details_of="venues",
         ),

@@ -17,38 +17,38 @@ from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from pyproj import Transformer
 from requests import PreparedRequest, Request, Response
 
-from loaders.source import (
-    AnswerError,
-    Ask,
-    Call,
-    Fault,
+from loaders.sources.source import (
+    ApiError,
+    ApiFault,
+    ApiRequest,
+    ExtractRequest,
     Row,
     Source,
     Table,
     day,
-    moment,
+    integer,
     number,
     optional,
     raise_for_http,
     text,
     text_columns,
     text_of_html,
-    whole,
+    timestamp,
 )
 
 PAGE_SIZE = 1000
 NO_DATA = "INFO-200"
 # The portal's table of messages.
 FAULTS = {
-    "INFO-100": Fault.BAD_KEY,
+    "INFO-100": ApiFault.BAD_KEY,
     **dict.fromkeys(
         ("ERROR-300", "ERROR-301", "ERROR-331", "ERROR-332", "ERROR-333", "ERROR-334"),
-        Fault.BAD_REQUEST,
+        ApiFault.BAD_REQUEST,
     ),
-    "ERROR-310": Fault.GONE,
-    "ERROR-335": Fault.BAD_KEY,
-    "ERROR-336": Fault.BAD_REQUEST,
-    **dict.fromkeys(("ERROR-500", "ERROR-600", "ERROR-601"), Fault.DOWN),
+    "ERROR-310": ApiFault.GONE,
+    "ERROR-335": ApiFault.BAD_KEY,
+    "ERROR-336": ApiFault.BAD_REQUEST,
+    **dict.fromkeys(("ERROR-500", "ERROR-600", "ERROR-601"), ApiFault.DOWN),
 }
 REMEDIES = {
     "ERROR-335": "the key sample gets 5 rows a call: use one of your own, of data.seoul.go.kr",
@@ -61,7 +61,7 @@ _RANGE = re.compile(r"/(\d+)/(\d+)/?$")
 _CULT_CODE = re.compile(r"[?&]cultcode=(\d+)")
 
 
-class RangePaginator(BasePaginator):
+class RowRangePaginator(BasePaginator):
     """Asks the next 1,000 rows while fewer were asked for than `list_total_count` tells."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class RangePaginator(BasePaginator):
         self.left = 0
         """Pages still to come."""
 
-    def update_state(self, response: Response, data: list[Row] | None = None) -> None:
+    def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
         self.total = int(_service(response.content).get("list_total_count") or 0)
         self.left = max(0, -(-(self.total - self.last) // PAGE_SIZE))
         self._has_next_page = self.left > 0
@@ -81,37 +81,37 @@ class RangePaginator(BasePaginator):
         request.url = _RANGE.sub(f"/{first}/{self.last}/", request.url or "")
 
 
-def sign(request: PreparedRequest, key: str) -> None:
+def authenticate(request: PreparedRequest, key: str) -> None:
     """The key is the part of the path before `json`."""
     before, _, after = (request.url or "").rpartition("/json/")
     request.url = f"{before}/{quote(key, safe='')}/json/{after}"
 
 
-def judge(response: Response) -> None:
+def check_response(response: Response) -> None:
     """Accepts the envelope of a service with INFO-000, and INFO-200; all else is a named fault.
 
     So is a page without rows that should have some: taken for the end of the list, it would lose
     all that follow.
     """
-    raise_for_http("seoul", response, otherwise=Fault.DOWN)
+    raise_for_http("seoul", response, otherwise=ApiFault.DOWN)
     start = response.content[:2000].decode("utf-8", "replace").strip()
     code, message = _CODE.search(start), _MESSAGE.search(start)
     if code is None:
-        raise AnswerError(Fault.UNREADABLE, f"no answer of the plaza: {start[:80]!r}", response)
+        raise ApiError(ApiFault.UNREADABLE, f"no answer of the plaza: {start[:80]!r}", response)
     if code.group(1) not in ("INFO-000", NO_DATA):
         said = f"code {code.group(1)} {message.group(1) if message else ''}".strip()
         remedy = REMEDIES.get(code.group(1))
-        fault = FAULTS.get(code.group(1), Fault.DOWN)
-        raise AnswerError(fault, f"{said}; {remedy}" if remedy else said, response)
+        fault = FAULTS.get(code.group(1), ApiFault.DOWN)
+        raise ApiError(fault, f"{said}; {remedy}" if remedy else said, response)
     try:
         service = _service(response.content)
         total, rows = int(service.get("list_total_count") or 0), len(service.get("row") or [])
     except (ValueError, TypeError, AttributeError):
-        raise AnswerError(Fault.UNREADABLE, "no answer of the plaza", response) from None
+        raise ApiError(ApiFault.UNREADABLE, "no answer of the plaza", response) from None
     asked = _RANGE.search(response.request.url or "")
     rows_before = int(asked.group(1)) - 1 if asked else 0
     if (rows_before < total and not rows) or (rows_before > 0 and total == 0):
-        raise AnswerError(Fault.UNREADABLE, "a page without the rows that it should have", response)
+        raise ApiError(ApiFault.UNREADABLE, "a page without the rows that it should have", response)
 
 
 def _service(body: bytes) -> Row:
@@ -230,15 +230,15 @@ def _plain(value: str | None) -> str | None:
     return text_of_html(whole) if _HTML.search(whole) else whole
 
 
-def _call(name: str, **row: str) -> Call:
-    return Call(f"json/{name}/1/{PAGE_SIZE}/", paginator=RangePaginator, row=row)
+def _call(name: str, **row: str) -> ApiRequest:
+    return ApiRequest(f"json/{name}/1/{PAGE_SIZE}/", paginator=RowRangePaginator, row=row)
 
 
-def _cultural_events(ask: Ask) -> Iterator[Call]:
+def _cultural_events(request: ExtractRequest) -> Iterator[ApiRequest]:
     yield _call("culturalEventInfo")
 
 
-def _cultural_spaces(ask: Ask) -> Iterator[Call]:
+def _cultural_spaces(request: ExtractRequest) -> Iterator[ApiRequest]:
     yield _call("culturalSpaceInfo")
 
 
@@ -246,7 +246,7 @@ LODGING_SERVICES = ("LOCALDATA_031103", "LOCALDATA_031104", "LOCALDATA_031101")
 """Lodgings, homestays for foreign tourists, tourist hotels."""
 
 
-def _lodgings(ask: Ask) -> Iterator[Call]:
+def _lodgings(request: ExtractRequest) -> Iterator[ApiRequest]:
     for service in LODGING_SERVICES:
         yield _call(service, service=service)
 
@@ -258,8 +258,8 @@ SOURCE = Source(
     base_url="http://openapi.seoul.go.kr:8088",
     extension="json",
     daily_allowance=1000,
-    sign=sign,
-    judge=judge,
+    authenticate=authenticate,
+    check_response=check_response,
     operation=lambda path: path.split("/")[1],
     options={},
     tables=(
@@ -292,8 +292,8 @@ SOURCE = Source(
                 number("latitude", "latitude"),
                 number("longitude", "longitude"),
             ),
-            unused=frozenset({"DATE"}),  # the same two days in one text
-            calls=_cultural_events,
+            ignored_fields=frozenset({"DATE"}),  # the same two days in one text
+            requests=_cultural_events,
             read=read_events,
         ),
         Table(
@@ -319,8 +319,10 @@ SOURCE = Source(
                 number("latitude", "latitude"),
                 number("longitude", "longitude"),
             ),
-            unused=frozenset({"FAX", "BUSSTOP", "YELLOW", "GREEN", "BLUE", "RED", "AIRPORT"}),
-            calls=_cultural_spaces,
+            ignored_fields=frozenset(
+                {"FAX", "BUSSTOP", "YELLOW", "GREEN", "BLUE", "RED", "AIRPORT"}
+            ),
+            requests=_cultural_spaces,
             read=read_spaces,
         ),
         Table(
@@ -345,13 +347,13 @@ SOURCE = Source(
                 text("lot_zip_code", "SITEPOSTNO"),
                 text("road_address", "RDNWHLADDR"),
                 text("road_zip_code", "RDNPOSTNO"),
-                whole("room_count", "ROOMCNT"),
-                moment("modified_at", "LASTMODTS", "%Y-%m-%d %H:%M:%S"),
+                integer("room_count", "ROOMCNT"),
+                timestamp("modified_at", "LASTMODTS", "%Y-%m-%d %H:%M:%S"),
                 number("latitude", "latitude"),
                 number("longitude", "longitude"),
             ),
-            unused=frozenset({"MGTNO"}),  # a part of the licence
-            calls=_lodgings,
+            ignored_fields=frozenset({"MGTNO"}),  # a part of the licence
+            requests=_lodgings,
             read=read_lodgings,
         ),
     ),

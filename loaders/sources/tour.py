@@ -13,25 +13,25 @@ from html import unescape
 import pyarrow as pa
 from pyarrow.json import ReadOptions, read_json
 
-from loaders.source import (
-    Ask,
-    Call,
+from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, check_pages, items
+from loaders.sources.source import (
+    ApiRequest,
+    ExtractRequest,
     Option,
     Source,
     Table,
     day,
     days,
+    integer,
     key_in_query,
-    moment,
     number,
     optional,
     region_code,
     text,
     text_columns,
     text_of_html,
-    whole,
+    timestamp,
 )
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, items, judge_pages
 
 SERVICES = {
     "en": "EngService2",
@@ -66,8 +66,8 @@ def _read_texts(body: bytes) -> pa.Table:
 COMMON = {"MobileOS": "ETC", "MobileApp": "HelloKorea", "_type": "json"}
 
 
-def _list_call(language: str, operation: str, params: dict[str, str]) -> Call:
-    return Call(
+def _list_call(language: str, operation: str, params: dict[str, str]) -> ApiRequest:
+    return ApiRequest(
         path=f"{SERVICES[language]}/{operation}",
         params={**COMMON, "numOfRows": str(PAGE_SIZE), **params},
         paginator=TotalCountPaginator,
@@ -75,50 +75,50 @@ def _list_call(language: str, operation: str, params: dict[str, str]) -> Call:
     )
 
 
-def _region(ask: Ask) -> dict[str, str]:
-    return {"lDongRegnCd": ask.options["region"]} if ask.options["region"] else {}
+def _region(request: ExtractRequest) -> dict[str, str]:
+    return {"lDongRegnCd": request.options["region"]} if request.options["region"] else {}
 
 
-def _districts(ask: Ask) -> Iterator[Call]:
-    first = ask.options["languages"][0]
-    yield _list_call(first, "ldongCode2", {**_region(ask), "lDongListYn": "Y"})
+def _districts(request: ExtractRequest) -> Iterator[ApiRequest]:
+    first = request.options["languages"][0]
+    yield _list_call(first, "ldongCode2", {**_region(request), "lDongListYn": "Y"})
 
 
-def _categories(ask: Ask) -> Iterator[Call]:
-    for language in ask.options["languages"]:
+def _categories(request: ExtractRequest) -> Iterator[ApiRequest]:
+    for language in request.options["languages"]:
         yield _list_call(language, "lclsSystmCode2", {"lclsSystmListYn": "Y"})
 
 
-def _places(ask: Ask) -> Iterator[Call]:
+def _places(request: ExtractRequest) -> Iterator[ApiRequest]:
     """All content types in one list: a list per type would cost a call for each type's last page.
 
     Sorted by title, which stays put while a run pages; the other orders move rows between pages.
     """
-    for language in ask.options["languages"]:
-        yield _list_call(language, "areaBasedList2", {**_region(ask), "arrange": "A"})
+    for language in request.options["languages"]:
+        yield _list_call(language, "areaBasedList2", {**_region(request), "arrange": "A"})
 
 
-def _festivals(ask: Ask) -> Iterator[Call]:
-    since = ask.on - timedelta(days=ask.options["festival_days_back"])
-    for language in ask.options["languages"]:
+def _festivals(request: ExtractRequest) -> Iterator[ApiRequest]:
+    since = request.logical_date - timedelta(days=request.options["festival_days_back"])
+    for language in request.options["languages"]:
         yield _list_call(
             language,
             "searchFestival2",
-            {**_region(ask), "arrange": "A", "eventStartDate": f"{since:%Y%m%d}"},
+            {**_region(request), "arrange": "A", "eventStartDate": f"{since:%Y%m%d}"},
         )
 
 
-def _stays(ask: Ask) -> Iterator[Call]:
-    for language in ask.options["languages"]:
-        yield _list_call(language, "searchStay2", {**_region(ask), "arrange": "A"})
+def _stays(request: ExtractRequest) -> Iterator[ApiRequest]:
+    for language in request.options["languages"]:
+        yield _list_call(language, "searchStay2", {**_region(request), "arrange": "A"})
 
 
-def _place_details(ask: Ask) -> Iterator[Call]:
+def _place_details(request: ExtractRequest) -> Iterator[ApiRequest]:
     """`detailCommon2` refuses every parameter but these, the old flags among them."""
-    for key in ask.keys:
+    for key in request.keys:
         language, _, rest = key.partition("/")
         content_id = rest.partition("@")[0]
-        yield Call(
+        yield ApiRequest(
             path=f"{SERVICES[language]}/detailCommon2",
             params={**COMMON, "contentId": content_id},
             row={"language": language},
@@ -126,13 +126,13 @@ def _place_details(ask: Ask) -> Iterator[Call]:
         )
 
 
-def _removed_places(ask: Ask) -> Iterator[Call]:
+def _removed_places(request: ExtractRequest) -> Iterator[ApiRequest]:
     """What was taken out of the lists, of the whole country: its district codes are blank by then.
 
     The whole list each day, some nine pages in Korean: a record that is put back leaves it without
     a word, and one that was taken out on a day without a run is not missed.
     """
-    for language in ask.options["languages"]:
+    for language in request.options["languages"]:
         yield _list_call(language, "areaBasedSyncList2", {"showflag": "0", "arrange": "A"})
 
 
@@ -179,13 +179,13 @@ PLACE_COLUMNS = (
     text("legacy_category", "cat3"),
     number("longitude", "mapx"),
     number("latitude", "mapy"),
-    whole("map_level", "mlevel"),
+    integer("map_level", "mlevel"),
     text("image_url", "firstimage"),
     text("thumbnail_url", "firstimage2"),
     text("copyright_type", "cpyrhtDivCd"),
     text("phone", "tel"),
-    moment("created_at", "createdtime", "%Y%m%d%H%M%S"),
-    moment("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
+    timestamp("created_at", "createdtime", "%Y%m%d%H%M%S"),
+    timestamp("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
 )
 CONTENT_KEY = ("language", "content_id")
 LIST_FIELDS = frozenset(it.field for it in PLACE_COLUMNS)
@@ -203,13 +203,15 @@ SOURCE = Source(
     base_url="https://apis.data.go.kr/B551011",
     extension="json",
     daily_allowance=1000,
-    sign=key_in_query("serviceKey"),
-    judge=judge_pages,
+    authenticate=key_in_query("serviceKey"),
+    check_response=check_pages,
     operation=lambda path: path,
     options={
-        "languages": Option("en,ko", _languages, f"wants some of {', '.join(SERVICES)}"),
-        "region": Option("11", region_code, "wants a two-digit lDongRegnCd (11 is Seoul) or all"),
-        "festival_days_back": Option("365", days, "wants whole days from 0 to 3660"),
+        "languages": Option("en,ko", _languages, f"expected some of {', '.join(SERVICES)}"),
+        "region": Option(
+            "11", region_code, "expected a two-digit lDongRegnCd (11 is Seoul) or all"
+        ),
+        "festival_days_back": Option("365", days, "expected whole days from 0 to 3660"),
     },
     tables=(
         Table(
@@ -221,8 +223,8 @@ SOURCE = Source(
                 text("district", "lDongSignguCd"),
                 text("district_name", "lDongSignguNm"),
             ),
-            unused=frozenset({"rnum"}),
-            calls=_districts,
+            ignored_fields=frozenset({"rnum"}),
+            requests=_districts,
             read=read,
         ),
         Table(
@@ -237,15 +239,15 @@ SOURCE = Source(
                 text("class_code", "lclsSystm1Cd"),
                 text("class_name", "lclsSystm1Nm"),
             ),
-            unused=frozenset({"rnum"}),
-            calls=_categories,
+            ignored_fields=frozenset({"rnum"}),
+            requests=_categories,
             read=read,
         ),
         Table(
             name="places",
             primary_key=CONTENT_KEY,
             columns=PLACE_COLUMNS,
-            calls=_places,
+            requests=_places,
             read=read,
             version="modified_at",
         ),
@@ -259,14 +261,14 @@ SOURCE = Source(
                 optional(text("progress_type", "progresstype")),  # Korean service only
                 optional(text("festival_type", "festivaltype")),
             ),
-            calls=_festivals,
+            requests=_festivals,
             read=read,
         ),
         Table(
             name="stays",
             primary_key=CONTENT_KEY,
             columns=PLACE_COLUMNS,
-            calls=_stays,
+            requests=_stays,
             read=read,
         ),
         Table(
@@ -280,10 +282,10 @@ SOURCE = Source(
                 text("homepage_url", "homepage"),
                 text("phone", "tel"),
                 text("phone_name", "telname"),
-                moment("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
+                timestamp("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
             ),
-            unused=LIST_FIELDS,
-            calls=_place_details,
+            ignored_fields=LIST_FIELDS,
+            requests=_place_details,
             read=_read_details,
             details_of="places",
             answers_past=True,
@@ -297,10 +299,10 @@ SOURCE = Source(
                 text("content_type_id", "contenttypeid"),
                 text("title", "title"),
                 optional(text("old_content_id", "oldContentid")),  # foreign services only
-                moment("removed_at", "modifiedtime", "%Y%m%d%H%M%S"),
+                timestamp("removed_at", "modifiedtime", "%Y%m%d%H%M%S"),
             ),
-            unused=LIST_FIELDS | {"showflag"},
-            calls=_removed_places,
+            ignored_fields=LIST_FIELDS | {"showflag"},
+            requests=_removed_places,
             read=read,
         ),
     ),

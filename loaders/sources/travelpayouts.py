@@ -16,22 +16,22 @@ import orjson
 import pyarrow as pa
 from requests import PreparedRequest, Response
 
-from loaders.source import (
-    AnswerError,
-    Ask,
-    Call,
+from loaders.sources.source import (
+    ApiError,
+    ApiFault,
+    ApiRequest,
     Column,
-    Fault,
+    ExtractRequest,
     FullPagePaginator,
     Option,
     Row,
     Source,
     Table,
+    integer,
     number,
     optional,
     text,
     text_columns,
-    whole,
 )
 
 PAGE_SIZE = 1000
@@ -45,31 +45,31 @@ ONE_WAY = "one-way"
 ORIGINS = "TYO,OSA,FUK,SPK,TPE,HKG,SHA,BJS,BKK,SIN,HAN,SGN,DAD,MNL,KUL,LAX,NYC,LON,PAR,SYD"
 
 
-def sign(request: PreparedRequest, key: str) -> None:
+def authenticate(request: PreparedRequest, key: str) -> None:
     request.headers["X-Access-Token"] = key
 
 
-def judge(response: Response) -> None:
+def check_response(response: Response) -> None:
     """Accepts `success: true`; every other answer is a named fault."""
     status = response.status_code
     if status == 429:
         wait = 0 if "Retry-After" in response.headers else _left_of_minute(response)
-        raise AnswerError(Fault.BUSY, "HTTP 429", response, wait=wait)
+        raise ApiError(ApiFault.BUSY, "HTTP 429", response, wait=wait)
     if status in (401, 403):
-        raise AnswerError(Fault.BAD_KEY, f"HTTP {status}", response)
+        raise ApiError(ApiFault.BAD_KEY, f"HTTP {status}", response)
     if status >= 500 or status == 408:
-        raise AnswerError(Fault.DOWN, f"HTTP {status}", response)
+        raise ApiError(ApiFault.DOWN, f"HTTP {status}", response)
     try:
         answer = orjson.loads(response.content)
         is_data, said = answer["success"] is True, str(answer.get("error") or "no reason")
     except (ValueError, KeyError, TypeError, AttributeError):
         if status != 200:
-            raise AnswerError(Fault.BAD_REQUEST, f"HTTP {status}", response) from None
-        raise AnswerError(Fault.UNREADABLE, "none of this service's answers", response) from None
+            raise ApiError(ApiFault.BAD_REQUEST, f"HTTP {status}", response) from None
+        raise ApiError(ApiFault.UNREADABLE, "none of this service's answers", response) from None
     if not is_data and re.search("token|unauthori[sz]ed", said, re.IGNORECASE):
-        raise AnswerError(Fault.BAD_KEY, said, response)
+        raise ApiError(ApiFault.BAD_KEY, said, response)
     if not is_data or status != 200:
-        raise AnswerError(Fault.BAD_REQUEST, f"HTTP {status} {said}", response)
+        raise ApiError(ApiFault.BAD_REQUEST, f"HTTP {status} {said}", response)
 
 
 def _left_of_minute(response: Response) -> int:
@@ -115,16 +115,16 @@ def months(first: date, count: int) -> Iterator[str]:
         yield f"{first.year + month // 12}-{month % 12 + 1:02d}"
 
 
-def _fares(ask: Ask) -> Iterator[Call]:
+def _fares(request: ExtractRequest) -> Iterator[ApiRequest]:
     """Round trips, which is what travellers compare; a one-way fare among them is kept as one.
 
     The currencies of a month are asked one after the other, so that they tell of one moment.
     """
-    for origin in ask.options["origins"]:
-        for destination in ask.options["destinations"]:
-            for month in months(ask.on, ask.options["months_ahead"]):
+    for origin in request.options["origins"]:
+        for destination in request.options["destinations"]:
+            for month in months(request.logical_date, request.options["months_ahead"]):
                 for currency in CURRENCIES:
-                    yield Call(
+                    yield ApiRequest(
                         path="aviasales/v3/prices_for_dates",
                         params={
                             "origin": origin,
@@ -155,20 +155,20 @@ def _months_ahead(value: str) -> int:
 
 
 LOCAL = "%Y-%m-%dT%H:%M:%S"
-CODES = "wants IATA codes of cities or airports, each once, such as TYO,OSA"
+CODES = "expected IATA codes of cities or airports, each once, such as TYO,OSA"
 
 SOURCE = Source(
     name="travelpayouts",
     base_url="https://api.travelpayouts.com",
     extension="json",
-    daily_allowance=5000,  # the API sets none: this bounds what a long list of origins may ask
-    sign=sign,
-    judge=judge,
+    daily_allowance=5000,  # the API sets none: this bounds what a long list of origins may request
+    authenticate=authenticate,
+    check_response=check_response,
     operation=lambda path: path,
     options={
         "origins": Option(ORIGINS, _codes, CODES),
         "destinations": Option("SEL", _codes, CODES),
-        "months_ahead": Option("6", _months_ahead, "wants a number of months from 1 to 12"),
+        "months_ahead": Option("6", _months_ahead, "expected a number of months from 1 to 12"),
     },
     tables=(
         Table(
@@ -195,15 +195,15 @@ SOURCE = Source(
                 Column("returns_at", "returns_at", pa.timestamp("us"), LOCAL),
                 text("returns_offset", "returns_offset"),
                 number("price", "price"),
-                whole("transfers", "transfers"),
-                whole("return_transfers", "return_transfers"),
-                whole("duration", "duration"),
-                optional(whole("duration_to", "duration_to")),
-                optional(whole("duration_back", "duration_back")),
+                integer("transfers", "transfers"),
+                integer("return_transfers", "return_transfers"),
+                integer("duration", "duration"),
+                optional(integer("duration_to", "duration_to")),
+                optional(integer("duration_back", "duration_back")),
                 optional(text("seller", "gate")),  # since 2025
                 optional(text("link", "link")),
             ),
-            calls=_fares,
+            requests=_fares,
             read=read,
         ),
     ),

@@ -7,8 +7,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loaders.lake import Lake
-from loaders.stage import stage_folder
+from loaders.lake.lake import Lake
+from loaders.pipeline.stage import stage_folder
 from loaders.web_logs import NAME, rows
 from loaders.web_logs.logs import Logs
 

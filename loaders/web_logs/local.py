@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 
-from loaders.lake import open_lake
+from loaders.lake.lake import open_lake
 from loaders.web_logs import files
 from loaders.web_logs.files import Unit
 from loaders.web_logs.logs import Logs

@@ -11,11 +11,12 @@ import orjson
 from rich.table import Table as Printed
 
 from loaders import settings
-from loaders.lake import Lake
-from loaders.load import LoadError
-from loaders.run import Outcome, one_writer
+from loaders.lake.lake import Lake
+from loaders.pipeline.load import LoadError
+from loaders.pipeline.locks import warehouse_lock
+from loaders.pipeline.results import TableResult
+from loaders.pipeline.stage import stage_folder
 from loaders.settings import SettingError
-from loaders.stage import stage_folder
 from loaders.web_logs import NAME, files, local, warehouse
 from loaders.web_logs.files import Unit
 from loaders.web_logs.logs import VERSION, Logs
@@ -33,24 +34,26 @@ def logs_of_settings(scale: str | None = None) -> Logs:
         try:
             of_full_size = _share(scale, 100)
         except ValueError:
-            raise SettingError("--scale", scale, "wants a number above 0, 1 for all") from None
+            raise SettingError("--scale", scale, "expected a number above 0, 1 for all") from None
     else:
-        wants = "wants a number above 0 and at most 100, 1 for 400 million clicks"
-        of_full_size = settings.read(f"{name}.scale", 0.001, lambda it: _share(it, 100), wants)
+        expected = "expected a number above 0 and at most 100, 1 for 400 million clicks"
+        of_full_size = settings.read(f"{name}.scale", 0.001, lambda it: _share(it, 100), expected)
     logs = Logs(
-        seed=settings.read(f"{name}.seed", 1, settings.whole_number, "wants a whole number"),
+        seed=settings.read(
+            f"{name}.seed", 1, settings.non_negative_integer, "expected a whole number"
+        ),
         scale=of_full_size,
         first_date=settings.read(
-            f"{name}.first_date", date(2026, 8, 15), date.fromisoformat, "wants a date"
+            f"{name}.first_date", date(2026, 8, 15), date.fromisoformat, "expected a date"
         ),
-        days=settings.read(f"{name}.days", 100, _days, "wants a number of days from 1 to 3660"),
+        days=settings.read(f"{name}.days", 100, _days, "expected a number of days from 1 to 3660"),
         heavy_users=settings.read(
-            f"{name}.heavy_users", 30, settings.whole_number, "wants a number of users"
+            f"{name}.heavy_users", 30, settings.non_negative_integer, "expected a number of users"
         ),
         heavy_share=settings.read(
-            f"{name}.heavy_share", 0.8, _part_of_all, "wants a share from 0 to 1"
+            f"{name}.heavy_share", 0.8, _part_of_all, "expected a share from 0 to 1"
         ),
-        zipf=settings.read(f"{name}.zipf", 1.0, _exponent, "wants an exponent from 0 to 5"),
+        zipf=settings.read(f"{name}.zipf", 1.0, _exponent, "expected an exponent from 0 to 5"),
     )
     _check(logs)
     return logs
@@ -61,14 +64,16 @@ def _check(logs: Logs) -> None:
     if logs.heavy_share and not logs.heavy_users:
         share = settings.environment_name(f"sources.{NAME}.heavy_share")
         raise SettingError(
-            heavy_users, "0", f"wants at least 1 where {share} is {logs.heavy_share}, or that at 0"
+            heavy_users,
+            "0",
+            f"expected at least 1 where {share} is {logs.heavy_share}, or that at 0",
         )
     before = logs.signed_up_before(logs.first_date)
     if logs.heavy_users >= before:
         raise SettingError(
             heavy_users,
             str(logs.heavy_users),
-            f"wants fewer than the {before:,} users that a scale of {logs.scale:g} begins with",
+            f"expected fewer than the {before:,} users that a scale of {logs.scale:g} begins with",
         )
 
 
@@ -79,7 +84,9 @@ def wanted_dates(logs: Logs, named: list[date] | None, today: date) -> list[date
         return [it for it in logs.dates(today) if it >= since]
     if named and named[0] < logs.first_date:
         setting = settings.environment_name(f"sources.{NAME}.first_date")
-        raise SettingError("--date", str(named[0]), f"wants {logs.first_date} ({setting}) or later")
+        raise SettingError(
+            "--date", str(named[0]), f"expected {logs.first_date} ({setting}) or later"
+        )
     return named
 
 
@@ -91,7 +98,7 @@ def check(lake: Lake, logs: Logs) -> None:
             raise SettingError(
                 settings.environment_name(f"sources.{NAME}.{name}"),
                 value,
-                f"wants {there.get(name)}, as the logs in the lake are made; or dlt pipeline"
+                f"expected {there.get(name)}, as the logs in the lake are made; or dlt pipeline"
                 f" {NAME} run --refresh, which removes these and makes them anew",
             )
 
@@ -120,7 +127,7 @@ def run(
     lake: Lake,
     dates: list[date],
     phases: tuple[str, ...],
-    outcomes: dict[str, Outcome],
+    outcomes: dict[str, TableResult],
     refresh: bool,
     report: Report,
 ) -> None:
@@ -149,7 +156,7 @@ def run(
     if "load" in phases:
         for table, outcome in outcomes.items():
             try:
-                with one_writer(), outcome.step("load", None) as step:
+                with warehouse_lock(), outcome.step("load", None) as step:
                     dates_there = staged_dates(lake, logs, table)
                     step.rows = warehouse.load_table(lake, logs, table, dates_there)
                     outcome.loaded = step.rows
@@ -173,7 +180,7 @@ def _dates_of(logs: Logs, table: str, dates: list[date]) -> Iterator[date]:
 
 
 def _make(
-    logs: Logs, lake: Lake, units: list[Unit], outcomes: dict[str, Outcome], report: Report
+    logs: Logs, lake: Lake, units: list[Unit], outcomes: dict[str, TableResult], report: Report
 ) -> None:
     rows = {unit: _rows(logs, unit) for unit in units}
     of, done = sum(sum(it.values()) for it in rows.values()), 0
@@ -190,15 +197,15 @@ def _engine() -> Callable[[Logs, str, list[Unit]], Generator[Unit]]:
     """What makes units and puts them into the lake. Raises SettingError."""
     setting = f"sources.{NAME}.engine"
     name = settings.read(
-        setting, "local", settings.one_of("local", "spark"), "wants local or spark"
+        setting, "local", settings.one_of("local", "spark"), "expected local or spark"
     )
     if name == "local":
         return local.made
     try:
         import pyspark  # noqa: F401
     except ImportError:
-        wants = "wants PySpark: pip install 'hello-korea[spark]'"
-        raise SettingError(settings.environment_name(setting), name, wants) from None
+        expected = "expected PySpark: pip install 'hello-korea[spark]'"
+        raise SettingError(settings.environment_name(setting), name, expected) from None
     from loaders.web_logs import spark
 
     return spark.made

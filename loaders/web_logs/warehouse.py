@@ -15,9 +15,11 @@ import psycopg2
 import pyarrow as pa
 from dlt.common.exceptions import DltException
 
-from loaders import load, redshift, settings
-from loaders.lake import FolderLake, Lake
-from loaders.load import LoadError
+from loaders import redshift, settings
+from loaders.lake.folder import FolderLake
+from loaders.lake.lake import Lake
+from loaders.pipeline import load
+from loaders.pipeline.load import LoadError
 from loaders.web_logs import NAME, files, rows
 from loaders.web_logs.logs import Logs
 

@@ -18,7 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loaders import commands, embedded_postgres, settings
+from loaders import settings
+from loaders.cli import commands
+from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -59,7 +61,7 @@ def load() -> None:
         for source, url in api.base_urls().items():
             os.environ[f"SOURCES__{source.upper()}__BASE_URL"] = url
             os.environ[f"SOURCES__{source.upper()}__SERVICE_KEY"] = "sample"
-        code, message = commands.run(None, None, None, None, False, False)
+        code, message = commands.run(None, commands.RunArguments())
     assert code == 0, message
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 import requests
 
-from loaders import commands, settings
+from loaders import settings
+from loaders.cli import commands
 from loaders.sample_api import SampleApi
 from loaders.sources.kopis import windows
 from loaders.sources.tour import SERVICES
@@ -27,7 +28,7 @@ def main() -> None:
             os.environ[f"SOURCES__{source.upper()}__BASE_URL"] = url
             os.environ[f"SOURCES__{source.upper()}__SERVICE_KEY"] = "sample"
         for source in ("tour", "kopis"):
-            code, message = commands.run(source, None, None, None, False, False)
+            code, message = commands.run(source, commands.RunArguments())
             assert code == 0, message
         made = api.calls.copy()
         least = least_calls(api, Path(home), list(made))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from loaders import commands, settings
+from loaders import settings
+from loaders.cli import commands
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
@@ -46,7 +47,7 @@ def first_run() -> tuple[dict[str, dict[str, Span]], float]:
             os.environ[f"SOURCES__{source.upper()}__BASE_URL"] = url
             os.environ[f"SOURCES__{source.upper()}__SERVICE_KEY"] = "sample"
         began = time.monotonic()
-        code, message = commands.run(None, None, None, None, False, False)
+        code, message = commands.run(None, commands.RunArguments())
         assert code == 0, message
         outcomes = orjson.loads((Path(home) / commands.LAST_RUN).read_bytes())
     # The usage logs are made when all that is asked for is in.

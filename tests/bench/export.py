@@ -17,12 +17,12 @@ from typing import Any
 
 import psycopg2
 from dbt.cli.main import dbtRunner
-from small_project import SmallProject
+from support.small_project import SmallProject
 
-from loaders import embedded_postgres, warehouse
-from loaders import export as export_module
-from loaders.export import export
-from loaders.marts import mart
+from loaders.export import embedded_postgres, warehouse
+from loaders.export import export as export_module
+from loaders.export.export import export
+from loaders.export.marts import mart
 
 ROUNDS = 3
 EVENTS_ID = "model.shop.rds_events"

@@ -16,14 +16,15 @@ from time import perf_counter
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from redshift import RedshiftServer
-from s3_server import S3Server
+from support.redshift import RedshiftServer
+from support.s3_server import S3Server
 
-from loaders import load, settings
-from loaders.lake import open_lake
-from loaders.source import Source, Table
+from loaders import settings
+from loaders.lake.lake import open_lake
+from loaders.pipeline import load
+from loaders.pipeline.stage import schema, stage_folder
 from loaders.sources import SOURCES
-from loaders.stage import schema, stage_folder
+from loaders.sources.source import Source, Table
 
 ROWS = (1_000_000, 4_000_000)
 BATCH = 100_000

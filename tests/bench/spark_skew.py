@@ -18,7 +18,7 @@ from time import perf_counter
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sql
 
-from loaders import commands
+from loaders.cli import commands
 
 DATES = "2026-08-15..2026-11-22"
 PARTITIONS = 200
@@ -108,7 +108,7 @@ def main(scale: float) -> None:
 def made(folder: Path, scale: float) -> None:
     os.environ |= {"HELLO_KOREA_HOME": str(folder), "SOURCES__WEB_LOGS__SCALE": str(scale)}
     for table in ("clicks", "users"):
-        done = commands.run("web_logs", DATES, "stage", table, False, False, None)
+        done = commands.run("web_logs", commands.RunArguments(DATES, "stage", table))
         assert done == (0, ""), done
 
 

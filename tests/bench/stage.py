@@ -16,10 +16,11 @@ import dlt
 import orjson
 import pyarrow.dataset as pads
 
-from loaders import raw
-from loaders.lake import FolderLake, Lake
+from loaders.lake import raw
+from loaders.lake.folder import FolderLake
+from loaders.lake.lake import Lake
+from loaders.pipeline.stage import stage_extraction
 from loaders.sources import SOURCES
-from loaders.stage import stage_extraction
 
 ROWS, PAGE_SIZE, RUNS = 100_000, 1_000, 5
 ON = date(2026, 11, 22)
@@ -82,7 +83,7 @@ def place(number: int) -> dict[str, str]:
 def ours(lake: Lake) -> float:
     started = time.perf_counter()
     _, staged = stage_extraction(
-        lake, "tour", SOURCES["tour"].table("places"), ON, FOLDER, "reject"
+        lake, "tour", SOURCES["tour"].table("places"), ON, FOLDER, "reject", {}
     )
     seconds = time.perf_counter() - started
     assert len(staged.rows) == ROWS

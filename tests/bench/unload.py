@@ -12,13 +12,13 @@ from pathlib import Path
 from time import perf_counter
 
 from load import GROWTH, ROWS, peak_mb
-from redshift import DATABASE, PASSWORD, USER, RedshiftServer
-from s3_server import S3Server
+from support.redshift import DATABASE, PASSWORD, USER, RedshiftServer
+from support.s3_server import S3Server
 
-from loaders import embedded_postgres
-from loaders import export as export_module
-from loaders.export import Report
-from loaders.marts import Column, Mart
+from loaders.export import embedded_postgres
+from loaders.export import export as export_module
+from loaders.export.export import Report
+from loaders.export.marts import Column, Mart
 
 TYPES = {
     "event_id": "bigint",

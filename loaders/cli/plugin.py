@@ -1,0 +1,133 @@
+"""The plug-in that adds `dlt pipeline … run` to dlt's command line, found by entry point.
+
+dlt imports this module at every start. So it imports the commands only when one runs.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from dlt.common.configuration import plugins
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+from dlt.common.configuration.specs import RuntimeConfiguration
+from dlt.common.runtime.run_context import RunContext
+
+
+class _HomeContext(RunContext):
+    """Makes dlt read the settings of the checkout, and keep its state in the project's home.
+
+    So dlt's commands work in any folder, and find the pipelines of this project.
+    """
+
+    @property
+    def data_dir(self) -> str:
+        from loaders.settings import home
+
+        return str(home() / "dlt")
+
+    def initialize_runtime(self, runtime_config: RuntimeConfiguration = None) -> None:  # type: ignore[assignment]
+        """Exit with one line if one of dlt's own settings is wrong. dlt reads them at its start."""
+        try:
+            super().initialize_runtime(runtime_config)
+        except ConfigValueCannotBeCoercedException as error:
+            name = f"RUNTIME__{error.field_name.upper()}"
+            expected = getattr(error.hint, "__name__", str(error.hint))
+            print(f"{name} is {error.field_value!r}: expected {expected}", file=sys.stderr)
+            sys.exit(2)
+
+
+@plugins.hookimpl(specname="plug_run_context")
+def plug_run_context(run_dir: str | None, runtime_kwargs: dict[str, Any] | None) -> RunContext:
+    from loaders.settings import PROJECT
+
+    return _HomeContext(str(PROJECT))
+
+
+@plugins.hookimpl(specname="plug_cli")
+@plugins.only_host("dlt")
+def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+    return RunCommand
+
+
+class RunCommand(plugins.SupportsCliCommand):
+    """`dlt pipeline [NAME] run`."""
+
+    command = "run"
+    parent = "pipeline"
+    help_string = "Run one pipeline of Hello Korea, or all of them"
+    description = (
+        "Extract, stage and load. A response that is kept is never requested again."
+        " `dlt pipeline rds run` repeats the export of the last dbt build."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--date", help="a KST date, or a range such as 2026-11-01..2026-11-22")
+        parser.add_argument(
+            "--only", choices=("extract", "stage", "load"), help="run only this phase"
+        )
+        parser.add_argument("--table", help="only this table")
+        parser.add_argument(
+            "--refresh", action="store_true", help="extract again, and keep both extractions"
+        )
+        parser.add_argument(
+            "--plan", action="store_true", help="print the calls of a run, without making them"
+        )
+        parser.add_argument(
+            "--scale", help="size of web_logs; 1 is 400 million clicks (SOURCES__WEB_LOGS__SCALE)"
+        )
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders.cli import commands
+
+        arguments = commands.RunArguments(
+            args.date, args.only, args.table, args.refresh, args.plan, args.scale
+        )
+        try:
+            code, message = commands.run(args.pipeline_name, arguments)
+        except KeyboardInterrupt:
+            code = 130
+            message = "interrupted: all responses are kept, and the next run continues from there"
+        _exit(code, message)
+
+
+class RejectedCommand(plugins.SupportsCliCommand):
+    """`dlt pipeline [NAME] rejected`."""
+
+    command = "rejected"
+    parent = "pipeline"
+    help_string = "List the rows that a pipeline of Hello Korea rejected, and why"
+    description = (
+        "Each row has its date, the reason and its raw file. After a fix of the reader,"
+        " `dlt pipeline <name> run --date <date>` stages it again from raw, without a call."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--date", help="a KST date, or a range such as 2026-11-01..2026-11-22")
+        parser.add_argument("--table", help="only this table")
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders.cli import commands
+
+        _exit(*commands.rejected(args.pipeline_name, args.date, args.table))
+
+
+class RejectedPlugin:
+    """A second plug-in, because dlt takes one command from each."""
+
+    @staticmethod
+    @plugins.hookimpl(specname="plug_cli")
+    @plugins.only_host("dlt")
+    def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+        return RejectedCommand
+
+
+def _exit(code: int, message: str) -> None:
+    if code:
+        print(message, file=sys.stderr)
+        sys.exit(code)
+
+
+os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")

@@ -1,0 +1,103 @@
+"""Print what the last run, build and export did, and where to look:
+`python -m loaders.cli.summary`.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from loaders import settings
+from loaders.cli.commands import LAST_RUN
+from loaders.cli.display import console, print_plain, remarks, results_table
+from loaders.errors import one_line
+from loaders.export.marts import last_build
+from loaders.pipeline.context import needs_sample
+from loaders.pipeline.results import TableResult
+from loaders.sources import SOURCES
+
+
+def main() -> None:
+    output = console()
+    home, artifacts = settings.home(), settings.dbt_artifacts()
+    results = [TableResult(**result) for result in _read(home / LAST_RUN, [])]
+    if results:
+        output.rule("pipelines")
+        output.print(results_table(results))
+        print_plain(output, remarks(results))
+    output.rule("dbt build")
+    for line in build_lines(_read(last_build(artifacts) / "run_results.json", {})):
+        output.print(line, highlight=False)
+    output.rule("export")
+    print_plain(output, export_lines(_read(artifacts / "export.json", {})))
+    output.rule("where to look")
+    print_plain(output, places(home, artifacts))
+
+
+def _read(file: Path, default: Any) -> Any:
+    return json.loads(file.read_bytes()) if file.is_file() else default
+
+
+def build_lines(run_results: dict[str, Any]) -> list[str]:
+    """Return the number of nodes by kind and status, then a line for each failure and warning."""
+    results = run_results.get("results", [])
+    kinds = {
+        "seed": "seeds",
+        "model": "models",
+        "snapshot": "snapshots",
+        "test": "tests",
+        "unit_test": "unit tests",
+    }
+    statuses: dict[str, Counter[str]] = {}
+    for result in results:
+        kind = kinds.get(result["unique_id"].split(".")[0])
+        if kind:
+            statuses.setdefault(kind, Counter())[result["status"]] += 1
+    counts = [
+        f"{kind}: " + ", ".join(f"{count} {status}" for status, count in sorted(counter.items()))
+        for kind, counter in statuses.items()
+    ]
+    problems = [
+        f"{result['status']}: {result['unique_id']}: {one_line(str(result['message']))}"
+        for result in results
+        if result["status"] in ("error", "fail", "warn", "runtime error")
+    ]
+    return counts + problems or ["there is no build yet"]
+
+
+def export_lines(report: dict[str, Any]) -> list[str]:
+    """Return a line for each exported table and for each table that was kept out."""
+    lines = [
+        f"{change['table']}: {change['rows']:,} rows, {change['inserted']:,} inserted,"
+        f" {change['changed']:,} changed, {change['deleted']:,} deleted"
+        for change in report.get("tables", [])
+    ]
+    lines += [
+        f"{table} was kept out: {reason}" for table, reason in report.get("kept_out", {}).items()
+    ]
+    if report.get("error"):
+        lines.append(f"FAILED: {report['error']}")
+    return lines or ["nothing was exported"]
+
+
+def places(home: Path, artifacts: Path) -> list[str]:
+    """Return the lines that say where the data is and what to type next."""
+    database = (
+        "RDS__URL" if settings.rds_url() else "python -m loaders.export.embedded_postgres psql"
+    )
+    sampled = [source.name for source in SOURCES.values() if needs_sample(source)]
+    return [
+        *([f"MADE-UP DATA         of {', '.join(sampled)}: no key is set"] if sampled else []),
+        "first               . .venv/bin/activate",
+        f"website's database  {database}",
+        f"warehouse           {home / 'warehouse.duckdb'} (staging_*, star, frequent, serving)",
+        f"lake                {settings.lake_url()}",
+        f"docs site           {artifacts / 'docs' / 'static_index.html'}",
+        "to type next        dlt pipeline run --plan",
+        "                    dbt show --select events_by_district_and_month --limit 20",
+        "real data           a key in .dlt/secrets.toml, another HELLO_KOREA_HOME, then make run",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The export of proven marts to the website's database."""

@@ -1,0 +1,245 @@
+"""The website's database: where it is, the lock of its exporters, its reader role and its log."""
+
+import re
+from contextlib import closing
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import parse_dsn
+from psycopg2.sql import SQL, Identifier
+
+from loaders import settings
+from loaders.export import embedded_postgres
+from loaders.export.marts import ExportError
+
+READER = "hello_korea_web"
+APPLICATION = "hello-korea export"
+LOCK = 20_261_122
+"""The export's advisory lock: any number that no other program of this database uses."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an export did to one table, in rows."""
+
+    table: str
+    rows: int
+    """In the mart."""
+    inserted: int
+    changed: int
+    unchanged: int
+    started_at: str
+    """ISO, with its zone."""
+    duration_seconds: float
+    deleted: int = 0
+    kept: int = 0
+    """Gone from the mart, and kept while a table that stayed out refers to them."""
+
+    def __str__(self) -> str:
+        kept = f", {self.kept:,} kept for tables that stayed out" if self.kept else ""
+        return (
+            f"{self.table}: {self.rows:,} rows, {self.inserted:,} inserted, "
+            f"{self.changed:,} changed, {self.deleted:,} deleted{kept}"
+        )
+
+
+def database_url(target: str) -> str:
+    """`RDS__URL`, or, for the target `local` alone, the embedded PostgreSQL, started.
+
+    Raises SettingError where it is needed and missing, or would send data without proof of whom
+    it is sent to.
+    """
+    url = settings.rds_url()
+    if url is None:
+        if target == "local":
+            return embedded_postgres.start()
+        raise settings.SettingError(
+            "RDS__URL",
+            None,
+            f"expected the website's database, or RDS__TARGETS without {target}",
+        )
+    try:
+        parts = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        raise settings.SettingError(
+            "RDS__URL", "(not shown)", "expected postgresql://user:password@host:5432/name"
+        ) from None
+    if "@" in (parts.get("host") or ""):
+        raise settings.SettingError(
+            "RDS__URL", "(not shown)", "expected an @ in the password written as %40"
+        )
+    if not re.fullmatch(r"\d{0,5}(,\d{0,5})*", parts.get("port") or ""):
+        raise settings.SettingError(
+            "RDS__URL", f"of port {parts['port']}", "expected a port number"
+        )
+    hosts = f"{parts.get('host', '')},{parts.get('hostaddr', '')}".split(",")
+    if not all(map(_is_local, hosts)) and parts.get("sslmode") != "verify-full":
+        raise settings.SettingError(
+            "RDS__URL",
+            f"postgresql://…@{parts.get('host') or parts['hostaddr']}/{parts.get('dbname', '')}",
+            "expected ?sslmode=verify-full for a host that is not this machine",
+        )
+    return url
+
+
+def _is_local(host: str) -> bool:
+    return host in ("", "localhost", "::1") or host.startswith(("/", "127."))
+
+
+def connect(url: str) -> Connection:
+    """Raises ExportError."""
+    try:
+        return psycopg2.connect(
+            url,
+            application_name=APPLICATION,
+            connect_timeout=30,
+            # A network that is gone is noticed within two minutes, not after hours.
+            keepalives_idle=60,
+            keepalives_interval=10,
+            keepalives_count=6,
+            tcp_user_timeout=120_000,
+        )
+    except psycopg2.OperationalError as error:
+        said = " ".join(str(error).split())
+        remedy = "the server's own name as its host, and sslrootcert=<file of its authorities>"
+        raise ExportError(
+            f"nothing was exported: {said}; expected in RDS__URL "
+            + (remedy if "certificate" in said else "a database that lets its user in")
+        ) from None
+
+
+def commit(connection: Connection) -> None:
+    """Raises ExportError where the database did not say whether it did."""
+    try:
+        connection.commit()
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise ExportError(
+            "the connection to the database was lost while the export was committed: it is there"
+            f" wholly or not at all ({' '.join(str(error).split())}); `dlt pipeline rds run` makes"
+            " sure of it"
+        ) from None
+
+
+def lock(cursor: Cursor) -> None:
+    """Waits for its turn among the exporters, then holds it until the transaction ends.
+
+    Settings, in seconds: `rds.lock_timeout` for this and every other lock, `rds.statement_timeout`.
+    """
+    cursor.execute(
+        "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
+        "set_config('maintenance_work_mem', '256MB', true), "
+        # The lock of an exporter whose machine is gone is free again after two minutes.
+        "set_config('tcp_keepalives_idle', '60', true), "
+        "set_config('tcp_keepalives_interval', '10', true), "
+        "set_config('tcp_keepalives_count', '6', true)",
+        [
+            f"{_seconds('rds.lock_timeout', 300)}s",
+            f"{_seconds('rds.statement_timeout', 1800)}s",
+        ],
+    )
+    cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _seconds(name: str, default: int) -> int:
+    return settings.read(
+        name, default, settings.non_negative_integer, "expected whole seconds, such as 300"
+    )
+
+
+def lock_holders(url: str, tables: list[str]) -> str:
+    """Who holds the export's lock, or else any lock on these tables: `psql (pid 12), …`."""
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select distinct
+                coalesce(nullif(application_name, ''), usename::text),
+                pid,
+                locktype = 'advisory'
+            from pg_locks join pg_stat_activity using (pid)
+            where granted and pid <> pg_backend_pid()
+                and (
+                    (locktype = 'advisory' and classid = 0 and objid = %s and objsubid = 1)
+                    or relation = any (
+                        select oid from pg_class
+                        where relname = any (%s) and relnamespace = 'public'::regnamespace
+                    )
+                )
+            order by pid
+            """,
+            [LOCK, tables],
+        )
+        found = cursor.fetchall()
+    holders = [each for each in found if each[2]] or found
+    return ", ".join(f"{name} (pid {pid})" for name, pid, _ in holders) or "one that is gone now"
+
+
+def prepare(cursor: Cursor) -> None:
+    """The log of exports and the website's role, which may select and nothing else."""
+    cursor.execute("select to_regclass('public.export_log')")
+    if cursor.fetchone() == (None,):
+        cursor.execute(
+            """
+            create table public.export_log (
+                run_id text not null,
+                table_name text not null,
+                rows bigint not null,
+                inserted bigint not null,
+                changed bigint not null,
+                deleted bigint not null,
+                unchanged bigint not null,
+                started_at timestamptz not null,
+                duration_seconds double precision not null,
+                primary key (run_id, table_name, started_at)
+            );
+            comment on table public.export_log is
+                'What each export did to each table; run_id is the invocation of dbt build.';
+            """
+        )
+    _prepare_reader(cursor, Identifier(READER))
+
+
+def _prepare_reader(cursor: Cursor, role: Identifier) -> None:
+    cursor.execute("select from pg_roles where rolname = %s", [READER])
+    if cursor.rowcount == 0:
+        # It has no password until the database's owner gives it one.
+        cursor.execute(SQL("create role {} login").format(role))
+        cursor.execute(SQL("alter role {} set default_transaction_read_only = on").format(role))
+    if not _may(cursor, "usage"):
+        cursor.execute(SQL("grant usage on schema public to {}").format(role))
+    if _may(cursor, "create"):
+        cursor.execute("revoke create on schema public from public")
+        if _may(cursor, "create"):
+            raise ExportError(
+                f"{READER} may create in the schema public: "
+                f"as its owner, revoke create on schema public from public, {READER}"
+            )
+
+
+def _may(cursor: Cursor, privilege: str) -> bool:
+    cursor.execute("select has_schema_privilege(%s, 'public', %s)", [READER, privilege])
+    return cursor.fetchone() == (True,)
+
+
+def log(cursor: Cursor, run_id: str, change: Change) -> None:
+    cursor.execute(
+        """
+        insert into public.export_log (
+            run_id, table_name, rows, inserted, changed, deleted, unchanged,
+            started_at, duration_seconds
+        )
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        [
+            run_id,
+            change.table,
+            change.rows,
+            change.inserted,
+            change.changed,
+            change.deleted,
+            change.unchanged,
+            change.started_at,
+            change.duration_seconds,
+        ],
+    )

@@ -1,0 +1,1 @@
+"""One source in a run: extract, stage, load, and the history of runs."""

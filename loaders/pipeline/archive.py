@@ -1,0 +1,213 @@
+"""The archive: an HTTP transport that responds from raw, and calls the API for what is missing.
+
+All paging goes through it. An interrupted extraction therefore resumes at its next missing page,
+and a rerun of a complete one makes no call.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
+
+import pyarrow as pa
+import requests
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+
+from loaders.lake import raw
+from loaders.lake.raw import Page
+from loaders.pipeline.context import SourceContext
+from loaders.settings import KST
+from loaders.sources.source import ApiError, ApiFault, ApiRequest
+
+CHUNK = 64 * 1024
+MEGABYTE = 1024**2
+
+
+class Archive(HTTPAdapter):
+    """The responses of one extraction: those kept in `folder`, then the API's.
+
+    Only the archive sees the API's key. It adds the key to a request just before sending, and
+    removes it from every error message.
+    """
+
+    def __init__(
+        self,
+        context: SourceContext,
+        folder: str,
+        read: Callable[[bytes], pa.Table],
+        accept: Callable[[Response], pa.Table],
+    ) -> None:
+        """`read` parses a kept body; `accept` checks and parses a response, or raises ApiError."""
+        super().__init__()
+        self._lake = context.lake
+        self._source = context.source
+        self._base_path = urlsplit(context.api.base_url).path
+        self._key = context.api.key
+        self._budget = context.budget
+        self._stopping = context.stopping
+        self._limits = context.limits
+        self._folder = folder
+        self._kept_keys = set(self._lake.keys(folder))
+        self._read = read
+        self._accept = accept
+        self._current = ApiRequest("")
+        self._previous_rows: pa.Table | None = None
+        self.pages: list[Page] = []
+        """Every page so far, in order."""
+        self.rows: list[pa.Table] = []
+        """The parsed rows of each page."""
+        self.calls = 0
+        self.bytes = 0
+        """Size of the responses that were fetched."""
+
+    def begin(self, request: ApiRequest) -> None:
+        """Set the API request that the following HTTP requests belong to."""
+        self._current = request
+        self._previous_rows = None
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Return the response to a request without a key. Raise ApiError, AllowanceSpentError."""
+        file = self._file(request)
+        page = self._find_kept(file, request)
+        if page:
+            response = _response(request, raw.read_page(self._lake, page))
+            rows = self._read(response.content)
+        else:
+            response, rows = self._fetch(request, *args, **kwargs)
+            self.bytes += len(response.content)
+            self._lake.write_once(file, response.content)
+            self._kept_keys.add(file)
+            page = self._describe(file, request, response.content, datetime.now(KST))
+        self.pages.append(page)
+        self.rows.append(rows)
+        return response
+
+    def _find_kept(self, file: str, request: PreparedRequest) -> Page | None:
+        """Return the page in raw. If a kill lost its metadata, write it again."""
+        if file not in self._kept_keys:
+            return None
+        page = raw.find_page(self._lake, file)
+        if page:
+            return page
+        answered_at = datetime.fromtimestamp(self._lake.modified_at(file), KST)
+        return self._describe(file, request, self._lake.read(file), answered_at)
+
+    def _describe(
+        self, file: str, request: PreparedRequest, body: bytes, answered_at: datetime
+    ) -> Page:
+        sent = dict(parse_qsl(urlsplit(request.url or "").query))
+        row = {**self._current.row, **{name: sent[name] for name in self._current.echo}}
+        metadata = {"method": request.method, "url": request.url}
+        return raw.describe(self._lake, file, body, row, self._current.key, metadata, answered_at)
+
+    def _fetch(
+        self, request: PreparedRequest, *args: Any, **kwargs: Any
+    ) -> tuple[Response, pa.Table]:
+        """Call the API, within its allowance, and check the response."""
+        if self._stopping.is_set():
+            raise ApiError(ApiFault.BAD_REQUEST, "not requested: the run was stopped")
+        operation = self._source.operation(self._path(request))
+        self._budget.spend(operation)
+        self.calls += 1
+        response = self._receive(request, *args, **kwargs)
+        response.request, response.url = request, request.url or ""
+        try:
+            self._refuse_key(response)
+            rows = self._accept(response)
+            self._refuse_repeated_page(rows)
+        except ApiError as error:
+            if error.fault is ApiFault.QUOTA_SPENT:
+                self._budget.close(operation)
+            raise ApiError(error.fault, self._without_key(error.message), response) from None
+        return response, rows
+
+    def _receive(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send the request with its key and receive the whole body. Raise ApiError."""
+        signed = request.copy()
+        self._source.authenticate(signed, self._key)
+        host = urlsplit(request.url or "").netloc
+        try:
+            began = time.monotonic()
+            response = super().send(signed, *args, **{**kwargs, "stream": True})
+            # Read the body here, where its errors are mapped.
+            response._content = self._body(response, began)
+        except ApiError:
+            raise
+        except (requests.Timeout, ReadTimeoutError):
+            raise ApiError(ApiFault.DOWN, f"no response in time from {host}") from None
+        except DecodeError:
+            raise ApiError(ApiFault.UNREADABLE, "its compression is broken") from None
+        except (requests.ConnectionError, HTTPError):
+            raise ApiError(ApiFault.DOWN, f"the connection to {host} failed or broke off") from None
+        except requests.RequestException as error:  # its message may contain the key
+            raise ApiError(ApiFault.BAD_REQUEST, type(error).__name__) from None
+        return response
+
+    def _body(self, response: Response, began: float) -> bytes:
+        """Return the decompressed body, within the limits on size and time.
+
+        It is read in chunks, because a small response may decompress to any size, and with
+        `read1`, because a read of a full chunk blocks for as long as the API trickles bytes.
+        """
+        body = bytearray()
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > self._limits.megabytes * MEGABYTE:
+                response.close()
+                message = f"more than {self._limits.megabytes} MB: see ANSWERS__MAX_MEGABYTES"
+                raise ApiError(ApiFault.TOO_LARGE, message)
+            if time.monotonic() - began > self._limits.seconds:
+                response.close()
+                message = f"incomplete after {self._limits.seconds:g} s: see ANSWERS__MAX_SECONDS"
+                raise ApiError(ApiFault.DOWN, message)
+        return bytes(body)
+
+    def _refuse_repeated_page(self, rows: pa.Table) -> None:
+        """Raise ApiError for a page equal to the one before, since paging would never end."""
+        if len(rows) and self._previous_rows is not None and rows.equals(self._previous_rows):
+            raise ApiError(ApiFault.UNREADABLE, "the rows of the previous page, repeated")
+        self._previous_rows = rows
+
+    def _refuse_key(self, response: Response) -> None:
+        """Raise ApiError for a response that contains the key, since raw holds no secret."""
+        if any(form.encode() in response.content for form in self._key_forms()):
+            raise ApiError(ApiFault.UNREADABLE, "it contains the key", response)
+
+    def _without_key(self, text: str) -> str:
+        for form in self._key_forms():
+            text = text.replace(form, "***")
+        return text
+
+    def _key_forms(self) -> set[str]:
+        """Return the key in each of its encodings. A key of up to 7 characters is not a secret."""
+        return {self._key, quote(self._key), quote_plus(self._key)} if len(self._key) > 7 else set()
+
+    def _file(self, request: PreparedRequest) -> str:
+        """Return the raw file of a request: its path, and a digest of path and parameters.
+
+        The host and the base path do not count, so that raw does not depend on them.
+        """
+        path = self._path(request)
+        digest = hashlib.sha256(f"{path}?{_sorted_query(request)}".encode()).hexdigest()[:12]
+        return f"{self._folder}/{path.replace('/', '.')}.{digest}.{self._source.extension}"
+
+    def _path(self, request: PreparedRequest) -> str:
+        return urlsplit(request.url or "").path.removeprefix(self._base_path).strip("/")
+
+
+def _sorted_query(request: PreparedRequest) -> str:
+    """Query parameters, sorted."""
+    query = urlsplit(request.url or "").query
+    return urlencode(sorted(parse_qsl(query, keep_blank_values=True)))
+
+
+def _response(request: PreparedRequest, body: bytes) -> Response:
+    response = Response()
+    response.status_code = 200
+    response.request, response.url = request, request.url or ""
+    response._content = body
+    return response

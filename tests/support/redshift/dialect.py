@@ -1,0 +1,284 @@
+"""Redshift's SQL as PostgreSQL takes it: what stands only in Redshift's DDL is taken out and kept
+as a comment that the database records, functions of its own get their schema, and what Redshift
+refuses is refused."""
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from support.redshift.refusals import TYPES, RefusedError, refuse
+from support.redshift.tokens import Token, closing, items_of, statements_of, tokens_of, words_at
+
+OWN_FUNCTIONS = {
+    *("convert_timezone", "dateadd", "datediff", "getdate", "json_array_length"),
+    *("json_extract_array_element_text", "json_extract_path_text", "last_day", "len", "nvl"),
+    *("pg_get_late_binding_view_cols", "regexp_replace", "regexp_substr"),
+}
+"""Those of catalog.sql."""
+WITHOUT_LENGTH = {
+    "varchar": "varchar(256)",
+    "nvarchar": "varchar(256)",
+    "text": "varchar(256)",
+    "numeric": "numeric(18, 0)",
+    "decimal": "numeric(18, 0)",
+}
+"""What a column is whose type has no length."""
+
+
+@dataclass
+class Edits:
+    """Changes of a text, made at once."""
+
+    made: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def cut(self, tokens: list[Token]) -> None:
+        if tokens:
+            self.made.append((tokens[0].start, tokens[-1].end, ""))
+
+    def put(self, token: Token, text: str) -> None:
+        self.made.append((token.start, token.end, text))
+
+    def insert(self, at: int, text: str) -> None:
+        self.made.append((at, at, text))
+
+    def apply(self, sql: str, statement: list[Token]) -> str:
+        """The statement with its changes."""
+        pieces = []
+        at = statement[0].start
+        for start, end, text in sorted(self.made):
+            pieces += [sql[at:start], text]
+            at = end
+        return "".join(pieces) + sql[at : statement[-1].end]
+
+
+@lru_cache(1000)
+def translate(sql: str) -> str:
+    """PostgreSQL's form of one or more statements. Raises RefusedError."""
+    tables: list[dict[str, Any]] = []
+    statements = [_statement(sql, tokens, tables) for tokens in statements_of(tokens_of(sql))]
+    kept = f"\n/*redshift:{json.dumps(tables)}*/" if tables else ""
+    return ";\n".join(statements) + kept
+
+
+def _statement(sql: str, tokens: list[Token], tables: list[dict[str, Any]]) -> str:
+    edits = Edits()
+    if words_at(tokens, 0, "create") and (table := _create_table(tokens, edits)):
+        tables.append(table)
+    refuse(edits.apply(sql, tokens), tokens)
+    _views(tokens, edits)
+    _grants(tokens, edits)
+    _types(tokens, edits)
+    _functions(tokens, edits)
+    return edits.apply(sql, tokens)
+
+
+def _create_table(statement: list[Token], edits: Edits) -> dict[str, Any] | None:
+    """What the DDL of a table says of it beyond PostgreSQL's; None of other statements."""
+    at = 1
+    while at < len(statement) and statement[at].word in ("temp", "temporary", "local"):
+        at += 1
+    if not words_at(statement, at, "table"):
+        return None
+    at += 3 if words_at(statement, at + 1, "if", "not", "exists") else 0
+    at += 1
+    while words_at(statement, at + 1, "."):
+        at += 2
+    kept: dict[str, Any] = {
+        "table": statement[at].name,
+        "encodings": {},
+        "foreign_keys": [],
+        "unique_keys": [],
+    }
+    at += 1
+    if words_at(statement, at, "("):
+        end = closing(statement, at)
+        _columns(statement[at + 1 : end], kept, edits)
+        at = end + 1
+    while at < len(statement) and statement[at].word != "as":
+        at = _table_attribute(statement, at, kept, edits)
+    return kept
+
+
+def _table_attribute(statement: list[Token], at: int, kept: dict[str, Any], edits: Edits) -> int:
+    """Takes out one attribute; where the next one begins."""
+    end = at + 1
+    match statement[at].word:
+        case "diststyle":
+            end = at + 2
+            kept["dist_style"] = statement[at + 1].word
+        case "distkey":
+            end = at + 4
+            kept |= {"dist_key": statement[at + 2].name, "dist_style": "key"}
+        case "compound" | "interleaved" | "sortkey":
+            kept["sort_style"] = statement[at].word
+            at_key = at if statement[at].word == "sortkey" else at + 1
+            if words_at(statement, at_key + 1, "auto"):
+                end = at_key + 2
+            else:
+                end = closing(statement, at_key + 1) + 1
+                kept["sort_key"] = _names(statement[at_key + 2 : end - 1])
+        case "backup" | "encode":
+            end = at + 2
+        case _:
+            return end
+    edits.cut(statement[at:end])
+    return end
+
+
+def _columns(tokens: list[Token], kept: dict[str, Any], edits: Edits) -> None:
+    """Keys are taken out, since Redshift does not enforce them; it knows them, so they are kept."""
+    items = list(items_of(tokens))
+    written = []
+    for item in items:
+        start = 2 if words_at(item, 0, "constraint") else 0
+        if words_at(item, start, "primary", "key"):
+            kept["primary_key"] = _names(item[start + 3 : -1])
+        elif words_at(item, start, "unique"):
+            kept["unique_keys"].append(_names(item[start + 2 : -1]))
+        elif words_at(item, start, "foreign", "key"):
+            end = closing(item, start + 2)
+            own = _names(item[start + 3 : end])
+            kept["foreign_keys"].append({"columns": own, **_references(item[end + 2 :])})
+        else:
+            written.append(item)
+            _column(item, kept, edits)
+            continue
+        edits.cut(item)
+    # The commas between what is left.
+    commas = [token for token, depth in _with_depth(tokens) if token.word == "," and depth == 0]
+    for item, comma in zip(items[1:], commas, strict=True):
+        if item not in written or item is written[0]:
+            edits.cut([comma])
+
+
+def _column(item: list[Token], kept: dict[str, Any], edits: Edits) -> None:
+    name = item[0].name
+    if len(item) > 1 and item[1].word not in TYPES:
+        raise RefusedError(f'type "{item[1].text}" does not exist')
+    at = 1
+    while at < len(item):
+        end = at
+        match item[at].word:
+            case "encode":
+                kept["encodings"][name] = item[at + 1].word
+                end = at + 2
+            case "distkey":
+                kept |= {"dist_key": name, "dist_style": "key"}
+                end = at + 1
+            case "sortkey":
+                kept["sort_key"] = [name]
+                end = at + 1
+            case "primary":
+                kept["primary_key"] = [name]
+                end = at + 2
+            case "unique":
+                kept["unique_keys"].append([name])
+                end = at + 1
+            case "references":
+                end = at + 2
+                while words_at(item, end, "."):
+                    end += 2
+                end = closing(item, end) + 1 if words_at(item, end, "(") else end
+                kept["foreign_keys"].append({"columns": [name], **_references(item[at + 1 : end])})
+            case "identity":
+                edits.insert(item[at].start, "generated always as ")
+                edits.cut(item[at + 1 : closing(item, at + 1) + 1])
+        edits.cut(item[at:end])
+        at = max(end, at + 1)
+    if len(item) > 1 and item[1].word in WITHOUT_LENGTH and not words_at(item, 2, "("):
+        edits.put(item[1], WITHOUT_LENGTH[item[1].word])
+
+
+def _references(tokens: list[Token]) -> dict[str, Any]:
+    """`"database"."schema"."table" (a, b)`."""
+    opening = next(i for i, token in enumerate(tokens) if token.word == "(")
+    parent = [token.name for token in tokens[:opening] if token.word != "."]
+    return {
+        "parent": ".".join(f'"{name}"' for name in parent[-2:]),
+        "parent_columns": _names(tokens[opening + 1 : closing(tokens, opening)]),
+    }
+
+
+def _names(tokens: list[Token]) -> list[str]:
+    return [item[0].name for item in items_of(tokens)]
+
+
+def _with_depth(tokens: list[Token]) -> list[tuple[Token, int]]:
+    depth = 0
+    found = []
+    for token in tokens:
+        depth -= token.word == ")"
+        found.append((token, depth))
+        depth += token.word == "("
+    return found
+
+
+def _views(statement: list[Token], edits: Edits) -> None:
+    if words_at(statement, len(statement) - 4, "with", "no", "schema", "binding"):
+        edits.cut(statement[-4:])
+
+
+def _grants(statement: list[Token], edits: Edits) -> None:
+    """Roles stand under PostgreSQL's names for them. Who may assume an IAM role is not kept."""
+    words = [token.word for token in statement]
+    if "assumerole" in words[:3]:
+        edits.cut(statement)
+        edits.insert(statement[0].start, "select 1 where false")
+        return
+    if words[0] in ("grant", "revoke", "alter"):
+        for index, word in enumerate(words[:-1]):
+            if word == "role" and words[index - 1] in ("to", "from", "grant", "revoke"):
+                edits.cut([statement[index]])
+    for index, word in enumerate(words[:-1]):
+        if word == "password" and words[index + 1] == "disable":
+            edits.put(statement[index + 1], "null")
+
+
+def _types(statement: list[Token], edits: Edits) -> None:
+    for index, token in enumerate(statement):
+        cast_to = index > 0 and statement[index - 1].word in ("as", "::")
+        bare = token.word in ("numeric", "decimal") and not words_at(statement, index + 1, "(")
+        if cast_to and bare:
+            edits.put(token, "numeric(18, 0)")
+        if token.word in ("varchar", "nvarchar") and words_at(
+            statement, index + 1, "(", "max", ")"
+        ):
+            edits.put(statement[index + 2], "65535")
+    added = next(
+        (i for i in range(len(statement)) if words_at(statement, i, "add", "column")), None
+    )
+    if words_at(statement, 0, "alter", "table") and added is not None:
+        item = statement[added + 2 :]
+        if len(item) > 1 and item[1].word in WITHOUT_LENGTH and not words_at(item, 2, "("):
+            edits.put(item[1], WITHOUT_LENGTH[item[1].word])
+
+
+def _functions(statement: list[Token], edits: Edits) -> None:
+    for index, token in enumerate(statement[:-1]):
+        if not words_at(statement, index + 1, "(") or token.kind != "word":
+            continue
+        if words_at(statement, index - 1, ".") and index:
+            continue
+        if token.word in OWN_FUNCTIONS:
+            edits.insert(token.start, "redshift.")
+        if token.word in ("dateadd", "datediff", "date_part"):
+            part = statement[index + 2]
+            if part.kind == "word":
+                edits.put(part, f"'{part.word}'")
+        if token.word == "listagg":
+            _listagg(statement, index, edits)
+
+
+def _listagg(statement: list[Token], at: int, edits: Edits) -> None:
+    """`listagg(a, ', ') within group (order by b)` as `string_agg(a, ', ' order by b)`."""
+    end = closing(statement, at + 1)
+    arguments = list(items_of(statement[at + 2 : end]))
+    edits.put(statement[at], "string_agg")
+    separator = "" if len(arguments) > 1 else ", ''"
+    order = ""
+    if words_at(statement, end + 1, "within", "group", "("):
+        last = closing(statement, end + 3)
+        order = " order by " + " ".join(token.text for token in statement[end + 6 : last])
+        edits.cut(statement[end + 1 : last + 1])
+    edits.insert(statement[end].start, separator + order)

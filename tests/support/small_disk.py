@@ -1,0 +1,53 @@
+"""A disk that fills up: a few megabytes of memory, mounted where only its own commands see it."""
+
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+
+class SmallDisk:
+    """Mounted on a folder, and gone with the context. A test skips where none may be mounted."""
+
+    def __init__(self, folder: Path, megabytes: int) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        # It holds the namespace that the mount is in.
+        self.holder = subprocess.Popen(
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "echo; exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self.holder.stdout
+        self.holder.stdout.readline()
+        mounted = self.run(f"mount -t tmpfs -o size={megabytes}m none {folder}")
+        if mounted.returncode:
+            self.__exit__(None, None, None)
+            pytest.skip(f"expected to mount a file system: {mounted.stderr.strip()}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.holder.communicate(timeout=60)
+
+    def grow(self, megabytes: int) -> None:
+        assert self.run(f"mount -o remount,size={megabytes}m {self.folder}").returncode == 0
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Runs a line of shell where the disk is seen."""
+        inside = ["--target", str(self.holder.pid), "--user", "--mount", "--preserve-credentials"]
+        return subprocess.run(
+            ["nsenter", *inside, f"--wd={Path.cwd()}", "sh", "-c", command],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
