@@ -200,7 +200,7 @@ def test_rows_of_one_key_that_differ_are_told_with_field_and_raw_file(
     api.fail("*", body=rates(usd, euro, usd | {"tts": "1,500"}, euro))
     assert run("exim") == (0, "")
     (note,) = outcomes(home)["exim.exchange_rates"]["notes"]
-    assert "rows of one key differ in 'tts', the last counts: see raw/exim/" in note
+    assert "rows of one key differ in 'tts', the last is kept: see raw/exim/" in note
     rows = "select currency, selling_rate from staging_exim.exchange_rates order by 1"
     assert query(home, rows) == [("EUR", 1408.0), ("USD", 1500.0)]
 

@@ -206,7 +206,9 @@ def test_ctrl_c_ends_the_calls_and_says_what_is_kept(api: SampleApi, home: Path)
     assert calls < 10
     assert process.returncode == 130
     # Before it dlt may say that a load ended early.
-    assert said.endswith("interrupted: what came is kept, and the next run goes on from it\n")
+    assert said.endswith(
+        "interrupted: all responses are kept, and the next run continues from there\n"
+    )
     api.clear_faults()
     kept = raw_files("kopis/performance_details")
     assert run("kopis") == (0, "")

@@ -255,9 +255,13 @@ def test_every_object_is_encrypted_as_set(
     ("name", "value", "says"),
     [
         ("LAKE__URL", "s3://", "LAKE__URL is 's3://': expected s3://bucket/prefix"),
-        ("LAKE__URL", "s3://no-such-bucket/x", "there is no bucket no-such-bucket: make it"),
+        ("LAKE__URL", "s3://no-such-bucket/x", "there is no bucket no-such-bucket: create it"),
         ("LAKE__URL", "s3://key:planted@bucket", "LAKE__URL is '(not shown)': expected s3://"),
-        ("AWS_ACCESS_KEY_ID", "somebody", "AWS_ACCESS_KEY_ID is 'somebody': {} does not know it"),
+        (
+            "AWS_ACCESS_KEY_ID",
+            "somebody",
+            "AWS_ACCESS_KEY_ID is 'somebody': {} does not know this access key",
+        ),
         (
             "AWS_ACCESS_KEY_ID",
             "reader",
@@ -277,9 +281,13 @@ def test_every_object_is_encrypted_as_set(
             "nowhere",
             "AWS_ENDPOINT_URL_S3 is 'nowhere': expected https://host",
         ),
-        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "'http://127.0.0.1:1': no S3 server answers"),
+        (
+            "AWS_ENDPOINT_URL_S3",
+            "http://127.0.0.1:1",
+            "'http://127.0.0.1:1': no S3 server responds",
+        ),
         ("LAKE__ENCRYPTION", "rot13", "LAKE__ENCRYPTION is 'rot13': expected AES256 or aws:kms"),
-        ("LAKE__KMS_KEY_ID", "alias/x", "'alias/x': expected LAKE__ENCRYPTION=aws:kms beside it"),
+        ("LAKE__KMS_KEY_ID", "alias/x", "'alias/x': expected LAKE__ENCRYPTION=aws:kms with it"),
         ("LAKE__CREDENTIALS__AWS_ACCESS_KEY_ID", "me", "expected the secret of the access key me"),
         (
             "LAKE__CREDENTIALS__PROFILE_NAME",
@@ -289,7 +297,7 @@ def test_every_object_is_encrypted_as_set(
         (
             "LAKE__CREDENTIALS__ENDPOINT_URL",
             "http://localhost:1",
-            "LAKE__CREDENTIALS__ENDPOINT_URL is 'http://localhost:1': no S3 server answers there",
+            "LAKE__CREDENTIALS__ENDPOINT_URL is 'http://localhost:1': no S3 server responds there",
         ),
     ],
 )

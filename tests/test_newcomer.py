@@ -19,8 +19,8 @@ SERVED = {
 
 def test_1_the_pipelines_run_on_the_sample_api_and_say_so(built: Newcomer) -> None:
     said = built.said["dlt pipeline run"]
-    assert "SOURCES__TOUR__SERVICE_KEY is not set, so the sample API answers" in said
-    assert "SOURCES__KOPIS__SERVICE_KEY is not set, so the sample API answers" in said
+    assert "SOURCES__TOUR__SERVICE_KEY is not set, so the sample API responds" in said
+    assert "SOURCES__KOPIS__SERVICE_KEY is not set, so the sample API responds" in said
 
 
 def test_2_the_build_proves_every_model_and_exports(built: Newcomer) -> None:

@@ -114,8 +114,6 @@ def test_a_home_that_can_only_be_read_is_named(
     with SmallDisk(home, megabytes=5) as disk:
         disk.run(f"mount -o remount,ro {home}")
         done = disk.run(EXIM)
-    said = (
-        f"HELLO_KOREA_HOME is '{home}': expected a folder that can be written (it can only be read)"
-    )
+    said = f"HELLO_KOREA_HOME is '{home}': expected a writable folder (it is read-only)"
     assert (done.returncode, done.stderr) == (2, f"{said}\n")
     assert not api.calls

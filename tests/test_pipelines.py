@@ -173,7 +173,7 @@ def test_an_answer_whose_description_was_lost_is_not_asked_for_again(
         ("legacy_quota", 1, "the API's allowance for the day is spent: code 22"),
         ("retired", 1, "the service is gone: code 12"),
         ("not_found", 1, "the service is gone: API not found"),
-        ("rate_limit", 5, "the API is asked too fast"),
+        ("rate_limit", 5, "the API is called too fast"),
         ("forwarding", 5, "the API is down: Error forwarding request"),
         ("receiving", 5, "the API is down: Error receiving response"),
         ("unexpected", 5, "the API is down: Unexpected error"),
@@ -212,8 +212,8 @@ def test_a_refused_parameter_is_named(
         (500, "oops", 5, "the API is down: HTTP 500"),
         (400, "", 5, "the API is down: HTTP 400"),
         (404, '{"success":false,"code":404}', 1, "the service is gone"),
-        (200, "<html>maintenance</html>", 5, "the answer can't be read"),
-        (200, '{"a": 1}', 5, "the answer can't be read"),
+        (200, "<html>maintenance</html>", 5, "the response can't be read"),
+        (200, '{"a": 1}', 5, "the response can't be read"),
         (200, "<dbs><db><returncode>02</returncode></db></dbs>", 1, "the key is refused: code 02"),
         (200, "<dbs><db><returncode>03</returncode></db></dbs>", 5, "the API is down: code 03"),
         (200, "<dbs><db><returncode>05</returncode></db></dbs>", 1, "the request is refused"),
@@ -313,7 +313,7 @@ def test_details_beyond_the_allowance_are_left_to_the_next_days(
     assert api.calls["pblprfr/{id}"] == 30
     outcome = outcomes(home)["kopis.performance_details"]
     assert outcome["loaded"] == 30
-    assert outcome["left"] == 0
+    assert outcome["calls_left"] == 0
     assert re.search(
         r"\d+ of \d+ details are left to the next days: .*SOURCES__KOPIS__DAILY_ALLOWANCE",
         outcome["notes"][0],

@@ -25,7 +25,7 @@ def tour_page(rows: object) -> bytes:
 
 def staged(table: Table, *pages: bytes, contract: str = "reject", **same: str) -> Staged:
     named = [
-        (f"raw/page-{number}", same, partial(bytes, page)) for number, page in enumerate(pages)
+        (f"raw/page-{number}", same, partial(table.read, page)) for number, page in enumerate(pages)
     ]
     return stage(table, named, ON, contract)
 

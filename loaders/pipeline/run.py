@@ -155,9 +155,9 @@ def _add_staged(result: TableResult, step: StepResult, staged: stage.Staged) -> 
         first = min(staged.conflicting_fields.values())
         result.notes.append(f"rows of one key differ in {fields}, the last is kept: see {first}")
     if staged.rejected:
+        table_date = f"{result.source}/{result.table}/dt={step.logical_date}"
         first = f"first {staged.rejected[0]['reason']}, in {staged.rejected[0]['raw_file']}"
-        folder = f"rejected/{result.source}/{result.table}/dt={step.logical_date}/"
-        result.notes.append(f"rejected, see {folder}: {first}")
+        result.notes.append(f"rejected, see rejected/{table_date}/: {first}")
 
 
 def load_table(context: SourceContext, table: Table, result: TableResult) -> None:
