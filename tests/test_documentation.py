@@ -7,6 +7,7 @@ import pytest
 from support.newcomer import Newcomer
 from support.project import PROJECT
 
+from loaders.redshift import CREDENTIALS
 from loaders.sources import SOURCES
 
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -31,6 +32,7 @@ def settings_in_code() -> set[str]:
         code,
         re.MULTILINE,
     )
+    names += [f"{CREDENTIALS}.{name}" for name in re.findall(r'_required\("(\w+)"', code)]
     starred = {re.sub(r"{[^}]+}", "*", name) for name in names}
     dotted = {name for name in starred if re.fullmatch(r"[a-z_.*]*[a-z][a-z_.*]*", name)}
     return {re.escape(name).replace(r"\*", r"[\w<>.]+") for name in dotted}
