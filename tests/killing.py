@@ -21,7 +21,7 @@ from conftest import PROJECT, TODAY
 
 from loaders.raw import META
 from loaders.sample_api import SampleApi
-from loaders.sample_api.service import Answer
+from loaders.sample_api.service import ApiResponse
 
 SOURCES = ["kopis", "incheon", "travelpayouts"]
 COMMANDS = {
@@ -44,9 +44,9 @@ class Api(SampleApi):
         super().__post_init__()
         self.asked: list[str] = []
 
-    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[Answer, Any]:
+    def respond(self, target: str, headers: Mapping[str, str]) -> tuple[ApiResponse, Any]:
         self.asked.append(question(target))
-        return super().answer(target, headers)
+        return super().respond(target, headers)
 
 
 def question(url: str) -> str:
