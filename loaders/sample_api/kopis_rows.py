@@ -271,7 +271,7 @@ class Performance:
     registered_on: date
     state: str
     updated_at: str
-    """`YYYY-MM-DD HH:MM:SS`, sometimes with a fraction."""
+    """`YYYY-MM-DD HH:MM:SS`, with microseconds for an automatic change."""
 
 
 def _performances(slot: int, venues: list[Venue], today: date) -> Iterator[Performance]:

@@ -145,11 +145,8 @@ def _programs(spaces: list[Row], today: date) -> Iterator[Row]:
         newest = ((today - EPOCH).days + 45) // period
         for cycle in range(newest, newest - LISTED_RUNS, -1):
             starts_on = EPOCH + timedelta(days=cycle * period + pick(30, slot, "start"))
-            yield _program(slot, cycle, program, space, (starts_on, _last_day(starts_on, days)))
-
-
-def _last_day(starts_on: date, days: int) -> date:
-    return starts_on + timedelta(days=days - 1)
+            run = (starts_on, starts_on + timedelta(days=days - 1))
+            yield _program(slot, cycle, program, space, run)
 
 
 def _program(slot: int, cycle: int, program: FactRow, space: Row, run: tuple[date, date]) -> Row:
