@@ -14,7 +14,7 @@ from support.project import TODAY, point_at
 
 from loaders.cli import commands
 from loaders.sample_api import SampleApi
-from loaders.sample_api.service import Answer
+from loaders.sample_api.service import ApiResponse
 from loaders.sources import SOURCES
 
 
@@ -157,8 +157,8 @@ class ChangedApi(SampleApi):
 
     change: Callable[[bytes], bytes]
 
-    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[Answer, Any]:
-        answer, fault = super().answer(target, headers)
+    def respond(self, target: str, headers: Mapping[str, str]) -> tuple[ApiResponse, Any]:
+        answer, fault = super().respond(target, headers)
         return dataclasses.replace(answer, body=self.change(answer.body)), fault
 
 
