@@ -124,7 +124,8 @@ def layer(model: dict[str, Any]) -> str:
 
 
 def marts(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [model for model in models if layer(model) in ("star", "frequent", "serving")]
+    layers = ("intermediate", "star", "frequent", "serving")
+    return [model for model in models if layer(model) in layers]
 
 
 def data_tests(manifest: dict[str, Any], model: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -158,7 +159,8 @@ def test_only_staging_reads_sources_and_each_layer_only_the_ones_below(
 ) -> None:
     below = {
         "staging": {"staging"},
-        "star": {"staging", "star"},
+        "intermediate": {"staging", "intermediate", "star"},
+        "star": {"staging", "intermediate", "star"},
         "frequent": {"star", "frequent"},
         "serving": {"star", "serving"},  # the parents of its foreign keys
     }
@@ -307,6 +309,7 @@ def test_a_target_of_ones_own_builds_beside_the_warehouse(empty: Warehouse) -> N
     assert {name for (name,) in schemas if not name.startswith("staging_")} == {
         "checks_seeds",
         "checks_staging",
+        "checks_intermediate",
         "checks_star",
         "checks_frequent",
         "checks_serving",
@@ -496,7 +499,7 @@ def test_recorded_korean_records_lie_in_the_district_of_their_code(recorded: Rec
     coded = {it["contentid"]: it["lDongRegnCd"] + it["lDongSignguCd"] for it in items}
     found = recorded.warehouse.query(
         "select record_id, district_id, district_source"
-        " from checks_star.bridge_record_district where source = 'tour_ko'"
+        " from checks_intermediate.int_records_assigned_to_districts where source = 'tour_ko'"
     )
     assert {record: district for record, district, _ in found} == coded
     assert {source for *_, source in found} == {"code"}

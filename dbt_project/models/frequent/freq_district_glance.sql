@@ -25,7 +25,7 @@ events as (
 ),
 
 withdrawn as (
-    select * from {{ ref('int_event__withdrawn') }}
+    select * from {{ ref('int_events_withdrawn') }}
 ),
 
 weather as (

@@ -13,7 +13,7 @@ events as (
 ),
 
 withdrawn as (
-    select * from {{ ref('int_event__withdrawn') }}
+    select * from {{ ref('int_events_withdrawn') }}
 ),
 
 days as (

@@ -8,7 +8,7 @@ events as (
 ),
 
 withdrawn as (
-    select * from {{ ref('int_event__withdrawn') }}
+    select * from {{ ref('int_events_withdrawn') }}
 ),
 
 genres as (

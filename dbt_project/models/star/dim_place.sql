@@ -4,7 +4,7 @@
 with
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 places as (

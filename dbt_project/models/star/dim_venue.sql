@@ -12,7 +12,7 @@ kopis_venue_details as (
 ),
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 spaces as (
@@ -20,7 +20,7 @@ spaces as (
 ),
 
 space_venues as (
-    select * from {{ ref('bridge_seoul_space') }}
+    select * from {{ ref('int_seoul_spaces_matched') }}
 ),
 
 city_events as (
@@ -28,11 +28,11 @@ city_events as (
 ),
 
 city_event_venues as (
-    select * from {{ ref('bridge_seoul_event_venue') }}
+    select * from {{ ref('int_seoul_events_assigned_to_venues') }}
 ),
 
 record_districts as (
-    select * from {{ ref('bridge_record_district') }}
+    select * from {{ ref('int_records_assigned_to_districts') }}
 ),
 
 districts as (

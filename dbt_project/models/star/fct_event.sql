@@ -5,11 +5,11 @@
 with
 
 records as (
-    select * from {{ ref('int_event__records') }}
+    select * from {{ ref('int_event_records_unioned') }}
 ),
 
-bridge as (
-    select * from {{ ref('bridge_event_record') }}
+matches as (
+    select * from {{ ref('int_event_records_matched') }}
 ),
 
 days as (
@@ -19,27 +19,27 @@ days as (
 ranked as (
     select
         records.*,
-        bridge.event_id as kept_event_id,
+        matches.event_id as kept_event_id,
         nullif(records.genre_id, 'unknown') as known_genre_id,
         records.venue_id <> 'unknown' as has_venue,
         records.price_text is not null or records.max_price_krw is not null as has_price,
         records.image_url is not null as has_image,
         row_number() over (
-            partition by bridge.event_id
+            partition by matches.event_id
             order by
-                case when bridge.record_id = bridge.event_id then 0 else 1 end,
+                case when matches.record_id = matches.event_id then 0 else 1 end,
                 case records.source when 'kopis' then 1 when 'tour' then 2 else 3 end,
                 records.event_id
         ) as record_rank
     from records
-    inner join bridge on records.event_id = bridge.record_id
+    inner join matches on records.event_id = matches.record_id
 ),
 
 others as (
     select
         event_id,
         {{ text_list('record_id') }} as also_in
-    from bridge
+    from matches
     where record_id <> event_id
     group by event_id
 ),

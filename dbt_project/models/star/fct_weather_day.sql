@@ -13,7 +13,7 @@ days as (
 ),
 
 short_days as (
-    select * from {{ ref('int_weather__short_days') }}
+    select * from {{ ref('int_short_forecasts_aggregated_to_days') }}
 ),
 
 mid_forecasts as (

@@ -3,8 +3,8 @@
 
 with
 
-bridge as (
-    select * from {{ ref('bridge_tour_record') }}
+matches as (
+    select * from {{ ref('int_tour_records_matched') }}
 ),
 
 records as (
@@ -16,55 +16,55 @@ details as (
 ),
 
 record_districts as (
-    select * from {{ ref('bridge_record_district') }}
+    select * from {{ ref('int_records_assigned_to_districts') }}
 ),
 
 categories as (
     select * from {{ ref('dim_category') }}
 ),
 
-bridged as (
+matched as (
     select
         records.*,
-        bridge.place_id,
-        bridge.kind,
-        bridge.subject,
-        bridge.title_en,
-        bridge.title_ko,
-        bridge.title_ja,
-        bridge.title_zh,
-        bridge.is_leading,
+        matches.place_id,
+        matches.kind,
+        matches.subject,
+        matches.title_en,
+        matches.title_ko,
+        matches.title_ja,
+        matches.title_zh,
+        matches.is_leading,
         details.overview,
         details.homepage_url,
         details.phone as detail_phone
-    from bridge
+    from matches
     inner join records
         on
-            bridge.language_code = records.language_code
-            and bridge.content_id = records.content_id
+            matches.language_code = records.language_code
+            and matches.content_id = records.content_id
     left join details
         on
-            bridge.language_code = details.language_code
-            and bridge.content_id = details.content_id
+            matches.language_code = details.language_code
+            and matches.content_id = details.content_id
 ),
 
 english as (
-    select * from bridged
+    select * from matched
     where language_code = 'en'
 ),
 
 korean as (
-    select * from bridged
+    select * from matched
     where language_code = 'ko'
 ),
 
 japanese as (
-    select * from bridged
+    select * from matched
     where language_code = 'ja'
 ),
 
 chinese as (
-    select * from bridged
+    select * from matched
     where language_code = 'zh'
 ),
 
@@ -75,35 +75,35 @@ all_records as (
         max(case when is_listed then 1 else 0 end) = 1 as is_listed,
         max(removed_on) as last_removed_on,
         max(case when category_code = 'EX050800' then 1 else 0 end) = 1 as is_clinic
-    from bridged
+    from matched
     group by place_id
 ),
 
 -- Of twins the Korean record leads: it has the codes that the others often lack.
 leaders as (
     select
-        bridged.place_id,
-        bridged.kind,
-        bridged.subject,
-        bridged.group_code,
-        bridged.created_at,
-        bridged.modified_at,
-        bridged.loaded_on,
+        matched.place_id,
+        matched.kind,
+        matched.subject,
+        matched.group_code,
+        matched.created_at,
+        matched.modified_at,
+        matched.loaded_on,
         record_districts.district_id,
         record_districts.district_source,
         -- The narrowest level of the classification that the list of categories knows.
         coalesce(
             narrow.category_id, middle.category_id, wide.category_id, 'unknown'
         ) as category_id
-    from bridged
+    from matched
     left join record_districts
         on
-            'tour_' || bridged.language_code = record_districts.source
-            and bridged.content_id = record_districts.record_id
-    left join categories as narrow on bridged.category_code = narrow.category_id
-    left join categories as middle on bridged.group_code = middle.category_id
-    left join categories as wide on bridged.class_code = wide.category_id
-    where bridged.is_leading
+            'tour_' || matched.language_code = record_districts.source
+            and matched.content_id = record_districts.record_id
+    left join categories as narrow on matched.category_code = narrow.category_id
+    left join categories as middle on matched.group_code = middle.category_id
+    left join categories as wide on matched.class_code = wide.category_id
+    where matched.is_leading
 ),
 
 -- An image goes with its own copyright.
@@ -117,7 +117,7 @@ ranked_images as (
             partition by place_id
             order by case language_code when 'ko' then 1 when 'en' then 2 else 3 end, language_code
         ) as image_rank
-    from bridged
+    from matched
     where image_url is not null
 ),
 

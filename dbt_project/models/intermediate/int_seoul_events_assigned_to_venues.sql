@@ -20,11 +20,11 @@ kopis_venue_details as (
 ),
 
 space_venues as (
-    select * from {{ ref('bridge_seoul_space') }}
+    select * from {{ ref('int_seoul_spaces_matched') }}
 ),
 
 record_districts as (
-    select * from {{ ref('bridge_record_district') }}
+    select * from {{ ref('int_records_assigned_to_districts') }}
 ),
 
 positions as (

@@ -1,4 +1,4 @@
-{#- Dist: joined to its bridge on the key, which spreads evenly.
+{#- Dist: joined to its matches on the key, which spreads evenly.
     Sort: the columns by which two sources are compared. -#}
 {{ config(dist='event_id', sort=['title_key', 'starts_on']) }}
 
@@ -17,11 +17,11 @@ festivals as (
 ),
 
 tour_records as (
-    select * from {{ ref('bridge_tour_record') }}
+    select * from {{ ref('int_tour_records_matched') }}
 ),
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 venues as (
@@ -37,11 +37,11 @@ cultural_events as (
 ),
 
 cultural_event_venues as (
-    select * from {{ ref('bridge_seoul_event_venue') }}
+    select * from {{ ref('int_seoul_events_assigned_to_venues') }}
 ),
 
 record_districts as (
-    select * from {{ ref('bridge_record_district') }}
+    select * from {{ ref('int_records_assigned_to_districts') }}
 ),
 
 -- The list has every performance, and is newer than the details, which are fetched only when they

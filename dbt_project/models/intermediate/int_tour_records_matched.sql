@@ -122,7 +122,7 @@ twins as (
         and foreign_rank = 1
 ),
 
-bridged as (
+matched as (
     select
         named.language_code,
         named.content_id,
@@ -158,4 +158,4 @@ bridged as (
             and named.content_id = twins.content_id
 )
 
-select * from bridged
+select * from matched

@@ -4,7 +4,7 @@
 with
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 licences as (
@@ -110,7 +110,7 @@ links as (
 
 {{ leader_ctes() }},
 
-bridged as (
+matched as (
     select
         keyed.source,
         keyed.record_id,
@@ -124,4 +124,4 @@ bridged as (
     left join leaders on keyed.member = leaders.member
 )
 
-select * from bridged
+select * from matched

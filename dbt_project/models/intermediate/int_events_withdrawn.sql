@@ -4,15 +4,15 @@
 with
 
 records as (
-    select * from {{ ref('int_event__records') }}
+    select * from {{ ref('int_event_records_unioned') }}
 ),
 
-bridge as (
-    select * from {{ ref('bridge_event_record') }}
+matches as (
+    select * from {{ ref('int_event_records_matched') }}
 ),
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 newest_lists as (
@@ -51,10 +51,10 @@ out_records as (
 
 -- An event that another source still tells of is still on.
 withdrawn as (
-    select bridge.event_id
-    from bridge
-    left join out_records on bridge.record_id = out_records.record_id
-    group by bridge.event_id
+    select matches.event_id
+    from matches
+    left join out_records on matches.record_id = out_records.record_id
+    group by matches.event_id
     having count(*) = count(out_records.record_id)
 )
 

@@ -4,7 +4,7 @@
 with
 
 records as (
-    select * from {{ ref('int_event__records') }}
+    select * from {{ ref('int_event_records_unioned') }}
 ),
 
 -- The source to believe first has the lowest precedence.
@@ -93,7 +93,7 @@ links as (
 
 {{ leader_ctes() }},
 
-bridged as (
+matched as (
     select
         records.event_id as record_id,
         records.source,
@@ -103,4 +103,4 @@ bridged as (
     left join leaders on candidates.member = leaders.member
 )
 
-select * from bridged
+select * from matched

@@ -16,7 +16,7 @@ kopis_venue_details as (
 ),
 
 record_districts as (
-    select * from {{ ref('bridge_record_district') }}
+    select * from {{ ref('int_records_assigned_to_districts') }}
 ),
 
 placed_spaces as (
@@ -94,7 +94,7 @@ ranked_pairs as (
         )
 ),
 
-bridged as (
+matched as (
     select
         spaces.space_no,
         case
@@ -108,4 +108,4 @@ bridged as (
             and ranked_pairs.venue_rank = 1
 )
 
-select * from bridged
+select * from matched
