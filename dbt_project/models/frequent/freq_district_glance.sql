@@ -24,10 +24,6 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
-withdrawn as (
-    select * from {{ ref('int_events_withdrawn') }}
-),
-
 weather as (
     select * from {{ ref('fct_weather_day') }}
 ),
@@ -76,7 +72,7 @@ upcoming_events as (
     where
         events.starts_on <= newest_load.loaded_on + {{ var('upcoming_days') }}
         and coalesce(events.ends_on, events.starts_on) >= newest_load.loaded_on
-        and events.event_id not in (select withdrawn.event_id from withdrawn)
+        and events.is_listed
 ),
 
 event_counts as (

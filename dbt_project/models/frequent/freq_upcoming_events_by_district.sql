@@ -12,10 +12,6 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
-withdrawn as (
-    select * from {{ ref('int_events_withdrawn') }}
-),
-
 days as (
     select * from {{ ref('dim_date') }}
 ),
@@ -50,7 +46,7 @@ counted as (
     from event_days
     inner join upcoming_days on event_days.date_id = upcoming_days.date_id
     inner join events on event_days.event_id = events.event_id
-    where events.event_id not in (select withdrawn.event_id from withdrawn)
+    where events.is_listed
     group by event_days.district_id, event_days.date_id, upcoming_days.date_day
 )
 

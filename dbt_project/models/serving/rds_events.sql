@@ -7,10 +7,6 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
-withdrawn as (
-    select * from {{ ref('int_events_withdrawn') }}
-),
-
 genres as (
     select * from {{ ref('dim_genre') }}
 ),
@@ -30,7 +26,7 @@ wanted as (
             events.ends_on is null
             or events.ends_on >= newest_load.loaded_on - {{ var('events_ended_within_days') }}
         )
-        and events.event_id not in (select withdrawn.event_id from withdrawn)
+        and events.is_listed
 ),
 
 served as (

@@ -12,6 +12,10 @@ matches as (
     select * from {{ ref('int_event_records_matched') }}
 ),
 
+withdrawn as (
+    select * from {{ ref('int_events_withdrawn') }}
+),
+
 days as (
     select * from {{ ref('dim_date') }}
 ),
@@ -137,8 +141,10 @@ keyed as (
         merged.copyright_type,
         merged.longitude,
         merged.latitude,
+        withdrawn.event_id is null as is_listed,
         merged.loaded_on
     from merged
+    left join withdrawn on merged.event_id = withdrawn.event_id
     left join days as first_days on merged.starts_on = first_days.date_day
     left join days as last_days on merged.ends_on = last_days.date_day
 )
