@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from checks import NO_TESTS, dbt
+from conftest import PROJECT
 from lxml import etree
 
 from loaders import history, stage
@@ -240,6 +241,34 @@ def test_everything_is_described_in_one_sentence(manifest: dict[str, Any]) -> No
         if not described["description"].endswith(".")
     }
     excepted("description", without)
+
+
+def test_each_node_is_described_and_tested_in_the_file_of_its_own_name(
+    manifest: dict[str, Any],
+) -> None:
+    nodes = manifest["nodes"]
+    analyses = [node for node in nodes.values() if node["resource_type"] == "analysis"]
+    own = {
+        node["unique_id"]: Path(node["original_file_path"]).with_name(f"{node['name']}.yml")
+        for node in [*keyed(manifest), *analyses]
+    }
+    for unique_id, path in own.items():
+        patched = nodes[unique_id]["patch_path"] or ""
+        assert patched.removeprefix("hello_korea://") == str(path), unique_id
+    for test in nodes.values():
+        if test.get("attached_node") in own:
+            assert Path(test["original_file_path"]) == own[test["attached_node"]], test["name"]
+    for test in manifest["unit_tests"].values():
+        assert Path(test["original_file_path"]) == own[f"model.hello_korea.{test['model']}"]
+    written = {
+        path.relative_to(PROJECT)
+        for folder in ("dbt_project", "seeds", "analyses")
+        for path in (PROJECT / folder).rglob("*.yml")
+    }
+    others = {path.name for path in written - set(own.values())}
+    sources = {f"_{schema.removeprefix('staging_')}__sources.yml" for schema in SOURCES}
+    sources |= {"_web_logs__sources.yml", "_runs__sources.yml"}
+    assert others == {*sources, "exposures.yml"}
 
 
 def test_every_column_of_a_table_is_described(empty: Warehouse, manifest: dict[str, Any]) -> None:
