@@ -27,5 +27,5 @@
         cast(map_level as integer) as map_level,
         cast(created_at as timestamp) as created_at,
         cast(modified_at as timestamp) as modified_at,
-        logical_date as loaded_on
+        logical_date
 {%- endmacro %}

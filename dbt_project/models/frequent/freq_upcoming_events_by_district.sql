@@ -18,7 +18,7 @@ days as (
 
 -- Counted from the newest load and not from the clock: the same rows give the same table.
 newest_load as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from events
 ),
 
@@ -29,8 +29,8 @@ upcoming_days as (
     from days
     cross join newest_load
     where
-        days.date_day between newest_load.loaded_on
-        and newest_load.loaded_on + {{ var('upcoming_days') }}
+        days.date_day between newest_load.logical_date
+        and newest_load.logical_date + {{ var('upcoming_days') }}
 ),
 
 counted as (

@@ -76,7 +76,7 @@ detailed_performances as (
         venues.longitude,
         venues.latitude,
         coalesce(venues.location_source = 'venue', false) as has_point,
-        performances.loaded_on
+        performances.logical_date
     from performances
     left join performance_details as details
         on performances.performance_id = details.performance_id
@@ -143,7 +143,7 @@ performance_events as (
         longitude,
         latitude,
         has_point,
-        loaded_on
+        logical_date
     from with_hall_name
 ),
 
@@ -203,7 +203,7 @@ festival_events as (
         places.longitude,
         places.latitude,
         places.longitude is not null as has_point,
-        places.loaded_on
+        places.logical_date
     from ranked_festivals
     inner join tour_places as places on ranked_festivals.place_id = places.place_id
     where ranked_festivals.record_rank = 1
@@ -253,7 +253,7 @@ city_events as (
         coalesce(cultural_events.longitude, venues.longitude) as longitude,
         coalesce(cultural_events.latitude, venues.latitude) as latitude,
         cultural_events.longitude is not null or venues.location_source = 'venue' as has_point,
-        cultural_events.loaded_on
+        cultural_events.logical_date
     from cultural_events
     inner join cultural_event_venues
         on cultural_events.event_code = cultural_event_venues.event_code
@@ -309,7 +309,7 @@ with_genre as (
         events.longitude,
         events.latitude,
         events.has_point,
-        events.loaded_on
+        events.logical_date
     from events
     left join genres
         on

@@ -18,7 +18,7 @@ tour_places as (
 newest_lists as (
     select
         source,
-        max(loaded_on) as loaded_on
+        max(logical_date) as logical_date
     from records
     where source in ('kopis', 'seoul')
     group by source
@@ -31,8 +31,8 @@ not_listed as (
     from records
     inner join newest_lists on records.source = newest_lists.source
     where
-        records.ends_on >= newest_lists.loaded_on
-        and records.loaded_on < newest_lists.loaded_on
+        records.ends_on >= newest_lists.logical_date
+        and records.logical_date < newest_lists.logical_date
 ),
 
 -- Festivals leave their list by age; TourAPI says by itself which it took out.

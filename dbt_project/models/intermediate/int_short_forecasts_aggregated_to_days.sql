@@ -51,7 +51,7 @@ daily as (
         max(case when category_code = 'PTY' and value_min in (1, 2) then 1 else 0 end) as has_rain,
         max(case when category_code = 'PTY' and value_min in (2, 3) then 1 else 0 end) as has_snow,
         max(case when category_code = 'PTY' and value_min = 4 then 1 else 0 end) as has_shower,
-        max(loaded_on) as loaded_on
+        max(logical_date) as logical_date
     from newest
     group by grid_x, grid_y, forecast_on
 ),
@@ -82,7 +82,7 @@ named as (
             when sky >= 2 then 'mostly_cloudy'
             else 'clear'
         end as weather_kind,
-        loaded_on
+        logical_date
     from daily
 )
 

@@ -88,7 +88,7 @@ leaders as (
         matched.group_code,
         matched.created_at,
         matched.modified_at,
-        matched.loaded_on,
+        matched.logical_date,
         record_districts.district_id,
         record_districts.district_source,
         -- The narrowest level of the classification that the list of categories knows.
@@ -183,7 +183,7 @@ merged as (
         case when not all_records.is_listed then all_records.last_removed_on end as removed_on,
         leaders.created_at,
         leaders.modified_at,
-        leaders.loaded_on
+        leaders.logical_date
     from leaders
     inner join all_records on leaders.place_id = all_records.place_id
     left join english on leaders.place_id = english.place_id

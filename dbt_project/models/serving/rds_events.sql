@@ -13,7 +13,7 @@ genres as (
 
 -- Counted back from the newest load and not from the clock: the same rows give the same table.
 newest_load as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from events
 ),
 
@@ -24,7 +24,7 @@ wanted as (
     where
         (
             events.ends_on is null
-            or events.ends_on >= newest_load.loaded_on - {{ var('events_ended_within_days') }}
+            or events.ends_on >= newest_load.logical_date - {{ var('events_ended_within_days') }}
         )
         and events.is_listed
 ),

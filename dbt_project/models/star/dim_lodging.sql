@@ -91,7 +91,7 @@ lodgings as (
         coalesce(stays.is_listed, true) or licensed.lodging_id is not null as is_listed,
         stays.created_at,
         coalesce(stays.modified_at, licensed.modified_at) as modified_at,
-        coalesce(stays.loaded_on, licensed.loaded_on) as loaded_on
+        coalesce(stays.logical_date, licensed.logical_date) as logical_date
     from stays
     full outer join licensed on stays.lodging_id = licensed.lodging_id
 )

@@ -41,7 +41,7 @@ places as (
         removed_on,
         created_at,
         modified_at,
-        loaded_on
+        logical_date
     from tour_places
     where subject = 'place'
 )

@@ -87,7 +87,7 @@ merged as (
         {{ filled('copyright_type', when='has_image') }},
         {{ filled('longitude', when='has_point') }},
         {{ filled('latitude', when='has_point') }},
-        kept.loaded_on
+        kept.logical_date
     from ranked as kept
     left join ranked as second
         on
@@ -142,7 +142,7 @@ keyed as (
         merged.longitude,
         merged.latitude,
         withdrawn.event_id is null as is_listed,
-        merged.loaded_on
+        merged.logical_date
     from merged
     left join withdrawn on merged.event_id = withdrawn.event_id
     left join days as first_days on merged.starts_on = first_days.date_day

@@ -22,7 +22,7 @@ renamed as (
         ranked.airport_name as name_ko,
         ranked.country_name as country_ko,
         ranked.logical_date = newest.logical_date as is_served,
-        ranked.logical_date as loaded_on
+        ranked.logical_date
     from ranked
     cross join newest
     where ranked.version_rank = 1

@@ -25,7 +25,7 @@ renamed as (
         season,
         airline_name,
         airport_name,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

@@ -35,7 +35,7 @@ renamed as (
             when mean_cloud < 8.5 then 'mostly_cloudy'
             else 'overcast'
         end as weather_kind,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

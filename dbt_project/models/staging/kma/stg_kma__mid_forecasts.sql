@@ -32,7 +32,7 @@ renamed as (
             when weather like '%맑음%' then 'clear'
             else 'unknown'
         end as weather_kind,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

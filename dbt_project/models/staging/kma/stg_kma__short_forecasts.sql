@@ -22,7 +22,7 @@ renamed as (
         value_text,
         value_min,
         value_max,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

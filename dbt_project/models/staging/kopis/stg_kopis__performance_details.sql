@@ -56,7 +56,7 @@ renamed as (
         newest.starts_on,
         newest.ends_on,
         cast(newest.updated_at as timestamp) as updated_at,
-        newest.logical_date as loaded_on
+        newest.logical_date
     from newest
     left join price_ranges on newest.performance_id = price_ranges.performance_id
 )

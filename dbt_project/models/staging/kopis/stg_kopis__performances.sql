@@ -23,7 +23,7 @@ renamed as (
         is_open_run,
         starts_on,
         ends_on,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

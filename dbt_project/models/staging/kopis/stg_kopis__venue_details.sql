@@ -37,7 +37,7 @@ renamed as (
         has_ramp,
         has_accessible_lift,
         has_parking,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

@@ -20,7 +20,7 @@ renamed as (
         district_name,
         cast(hall_count as integer) as hall_count,
         cast(opened_year as integer) as opened_year,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

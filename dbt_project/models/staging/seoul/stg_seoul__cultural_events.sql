@@ -50,7 +50,7 @@ renamed as (
         case
             when {{ in_korea('newest.longitude', 'newest.latitude') }} then newest.latitude
         end as latitude,
-        newest.logical_date as loaded_on
+        newest.logical_date
     from newest
     left join price_ranges on newest.event_code = price_ranges.event_code
 )

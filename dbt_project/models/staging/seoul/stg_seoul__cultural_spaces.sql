@@ -31,7 +31,7 @@ renamed as (
         subway,
         case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
         case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

@@ -39,7 +39,7 @@ renamed as (
         case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
         case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
         cast(modified_at as timestamp) as modified_at,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

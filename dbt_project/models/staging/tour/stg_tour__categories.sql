@@ -20,7 +20,7 @@ renamed as (
         category_name,
         group_name,
         class_name,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

@@ -17,7 +17,7 @@ renamed as (
         district as district_code,
         region_name,
         district_name,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

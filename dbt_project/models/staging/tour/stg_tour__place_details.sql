@@ -21,7 +21,7 @@ renamed as (
         phone,
         phone_name,
         cast(modified_at as timestamp) as modified_at,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )

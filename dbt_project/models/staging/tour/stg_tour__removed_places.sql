@@ -19,7 +19,7 @@ renamed as (
         title,
         old_content_id,
         cast(removed_at as timestamp) as removed_at,
-        logical_date as loaded_on
+        logical_date
     from ranked
     where version_rank = 1
 )
