@@ -37,6 +37,7 @@ EXCEPTIONS = {
     "key": {f"stg_web_logs__{table}": "proven once, in the star" for table in LOGS},
     "description": {},
 }
+UNIQUE = ("unique", "unique_combination_of_columns", "unique_integer")
 LOADED = ("logical_date", "raw_file", "stage_file", "_dlt_load_id")
 
 
@@ -191,9 +192,9 @@ def test_every_model_snapshot_and_seed_has_a_test_of_its_key(manifest: dict[str,
         columns: dict[str, set[str]] = {"unique": set(), "not_null": set()}
         for test in tests:
             columns.get(test["test_metadata"]["name"], set()).add(test["column_name"])
-        composite = [it for it in tests if it["test_metadata"]["name"] == "unique_key"]
-        of_numbers = any(it["test_metadata"]["name"] == "unique_number" for it in tests)
-        if not (composite or of_numbers or columns["unique"] & columns["not_null"]):
+        names = {test["test_metadata"]["name"] for test in tests}
+        proven = names & {"unique_combination_of_columns", "unique_integer"}
+        if not (proven or columns["unique"] & columns["not_null"]):
             without.add(node["name"])
     excepted("key", without)
 
@@ -205,9 +206,9 @@ def test_every_mart_has_an_enforced_contract_with_the_key_that_its_tests_prove(
         assert model["config"]["contract"]["enforced"], model["name"]
         [(key, _)] = constraints(model, "primary_key")
         proven = {
-            tuple(it["test_metadata"]["kwargs"].get("columns", [it["column_name"]]))
+            tuple(it["test_metadata"]["kwargs"].get("combination_of_columns", [it["column_name"]]))
             for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in ("unique", "unique_key", "unique_number")
+            if it["test_metadata"]["name"] in UNIQUE
         }
         assert tuple(key) in proven, model["name"]
         required = {columns[0] for columns, _ in constraints(model, "not_null")}
@@ -222,7 +223,7 @@ def test_every_foreign_key_has_its_test(
         proven = {
             (it["column_name"], it["test_metadata"]["kwargs"]["to"])
             for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in ("relationships", "number_in")
+            if it["test_metadata"]["name"] in ("relationships", "relationships_integer")
         }
         for columns, constraint in constraints(model, "foreign_key"):
             parent = constraint["to"].split(".")[-1].strip('"')

@@ -1,9 +1,5 @@
-{#- What the test unique_number finds. -#}
-{% macro rows_without_a_number_of_their_own(model, column_name) -%}
-    {{ adapter.dispatch('rows_without_a_number_of_their_own', 'hello_korea')(model, column_name) }}
-{%- endmacro %}
-
-{% macro default__rows_without_a_number_of_their_own(model, column_name) %}
+{#- The SQL of the generic test unique_integer, for each engine. -#}
+{% macro default__test_unique_integer(model, column_name) %}
 select
     {{ column_name }},
     count(*) as row_count
@@ -13,7 +9,7 @@ having count(*) > 1 or {{ column_name }} is null
 {% endmacro %}
 
 {#- A bit for each number: 50 MB tell 400 million apart, where a hash of them would need gigabytes. -#}
-{% macro duckdb__rows_without_a_number_of_their_own(model, column_name) %}
+{% macro duckdb__test_unique_integer(model, column_name) %}
 
 with
 

@@ -1,9 +1,5 @@
-{#- What the test number_in finds. -#}
-{% macro numbers_not_in(model, column_name, to, field) -%}
-    {{ adapter.dispatch('numbers_not_in', 'hello_korea')(model, column_name, to, field) }}
-{%- endmacro %}
-
-{% macro default__numbers_not_in(model, column_name, to, field) %}
+{#- The SQL of the generic test relationships_integer, for each engine. -#}
+{% macro default__test_relationships_integer(model, column_name, to, field) %}
 select children.{{ column_name }}
 from {{ model }} as children
 left join {{ to }} as parents on children.{{ column_name }} = parents.{{ field }}
@@ -13,7 +9,7 @@ where
 {% endmacro %}
 
 {#- A bit for each number: with the children's beside the parents' there are no more than without. -#}
-{% macro duckdb__numbers_not_in(model, column_name, to, field) %}
+{% macro duckdb__test_relationships_integer(model, column_name, to, field) %}
 
 with
 
