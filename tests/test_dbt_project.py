@@ -272,6 +272,22 @@ def test_each_node_is_described_and_tested_in_the_file_of_its_own_name(
     assert others == {*sources, "exposures.yml"}
 
 
+def test_each_macro_is_described_with_its_arguments(manifest: dict[str, Any]) -> None:
+    for macro in manifest["macros"].values():
+        name = macro["name"]
+        of_an_engine = name.startswith(("default__", "duckdb__", "redshift__"))
+        if macro["package_name"] != "hello_korea" or of_an_engine:
+            continue
+        signature = re.search(r"{% (?:macro|test) \w+\((.*?)\)", macro["macro_sql"])
+        assert signature, name
+        arguments = [argument.split("=")[0].strip() for argument in signature[1].split(",")]
+        assert [argument["name"] for argument in macro["arguments"]] == list(
+            filter(None, arguments)
+        )
+        for described in (macro, *macro["arguments"]):
+            assert described["description"].endswith("."), name
+
+
 def test_every_column_of_a_table_is_described(empty: Warehouse, manifest: dict[str, Any]) -> None:
     for node in keyed(manifest):
         built = empty.query(

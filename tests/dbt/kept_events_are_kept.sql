@@ -1,5 +1,6 @@
 -- A record that others lead to must be kept itself, and be an event. One that is not means that a
--- chain of records is longer than the rounds of leader_ctes: raise them in int_event_records_matched.
+-- chain of records is longer than the rounds of connected_components_ctes: raise them in
+-- int_event_records_matched.
 with
 
 matches as (

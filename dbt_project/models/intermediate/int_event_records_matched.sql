@@ -40,7 +40,7 @@ pairs as (
         candidates.district_id = others.district_id as is_same_district,
         abs(candidates.starts_on - others.starts_on) as days_apart,
         {{
-            distance_m(
+            haversine_distance_m(
                 'candidates.longitude',
                 'candidates.latitude',
                 'others.longitude',
@@ -91,7 +91,7 @@ links as (
     where neighbour_rank = 1
 ),
 
-{{ leader_ctes() }},
+{{ connected_components_ctes() }},
 
 matched as (
     select

@@ -117,7 +117,7 @@ performance_events as (
         cast(null as varchar(1000)) as title_ja,
         cast(null as varchar(1000)) as title_zh,
         -- '감찰관 [서울 구로]' tells at its end where.
-        {{ title_key(without_matches('title', ' *[[][^]]*[]] *$')) }} as title_key,
+        {{ title_key(regexp_remove('title', ' *[[][^]]*[]] *$')) }} as title_key,
         genre as genre_value,
         venue_id,
         -- A hall with the name of its venue is the whole of it.

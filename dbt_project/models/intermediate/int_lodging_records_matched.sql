@@ -62,7 +62,12 @@ named_pairs as (
         keyed.member,
         others.member as neighbour,
         {{
-            distance_m('keyed.longitude', 'keyed.latitude', 'others.longitude', 'others.latitude')
+            haversine_distance_m(
+                'keyed.longitude',
+                'keyed.latitude',
+                'others.longitude',
+                'others.latitude',
+            )
         }} as distance_m
     from keyed
     inner join keyed as others
@@ -79,7 +84,7 @@ alone_at_address as (
         address_key,
         min(member) as member
     from keyed
-    where {{ nth_match('address_key', '[0-9]$') }} is not null
+    where {{ regexp_extract('address_key', '[0-9]$') }} is not null
     group by source, address_key
     having count(*) = 1
 ),
@@ -108,7 +113,7 @@ links as (
     from addressed_pairs
 ),
 
-{{ leader_ctes() }},
+{{ connected_components_ctes() }},
 
 matched as (
     select

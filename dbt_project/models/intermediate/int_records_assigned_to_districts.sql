@@ -193,7 +193,7 @@ distances as (
         located.record_id,
         districts.district_id,
         {{
-            distance_m(
+            haversine_distance_m(
                 'located.longitude', 'located.latitude', 'districts.longitude', 'districts.latitude'
             )
         }} as distance_m

@@ -74,7 +74,7 @@ keyed_names as (
         district_id,
         longitude,
         latitude,
-        {{ plain_name_key('name_ko') }} as name_key
+        {{ name_key_without_brackets('name_ko') }} as name_key
     from named
     where district_id <> 'outside'
 ),
@@ -188,7 +188,7 @@ candidates as (
         case when placed_events.district_id = found_names.district_id then 0 else 1 end as is_other,
         placed_events.district_id as event_district_id,
         {{
-            distance_m(
+            haversine_distance_m(
                 'placed_events.longitude',
                 'placed_events.latitude',
                 'found_names.longitude',

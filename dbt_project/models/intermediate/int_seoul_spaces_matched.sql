@@ -26,7 +26,7 @@ placed_spaces as (
         spaces.latitude,
         record_districts.district_id,
         {{ name_key('spaces.space_name') }} as name_key,
-        {{ plain_name_key('spaces.space_name') }} as plain_name_key
+        {{ name_key_without_brackets('spaces.space_name') }} as plain_name_key
     from spaces
     inner join record_districts
         on
@@ -41,7 +41,7 @@ placed_venues as (
         details.latitude,
         record_districts.district_id,
         {{ name_key('venues.venue_name') }} as name_key,
-        {{ plain_name_key('venues.venue_name') }} as plain_name_key
+        {{ name_key_without_brackets('venues.venue_name') }} as plain_name_key
     from kopis_venues as venues
     inner join record_districts
         on
@@ -58,7 +58,7 @@ pairs as (
         placed_venues.district_id as venue_district_id,
         placed_spaces.name_key = placed_venues.name_key as is_whole_name,
         {{
-            distance_m(
+            haversine_distance_m(
                 'placed_spaces.longitude',
                 'placed_spaces.latitude',
                 'placed_venues.longitude',

@@ -23,7 +23,7 @@ parted as (
             else 'place'
         end as subject,
         {{
-            nth_match(
+            regexp_extract(
                 "replace(replace(records.title, '（', '('), '）', ')')",
                 '[(]([^()]|[(][^()]*[)])*[)]$'
             )
@@ -38,7 +38,7 @@ named as (
         *,
         case
             when
-                left({{ nth_match('last_part', '[^ -~]+') }}, 1) between '가' and '힣'
+                left({{ regexp_extract('last_part', '[^ -~]+') }}, 1) between '가' and '힣'
                 then last_part
         end as korean_part
     from parted
@@ -80,7 +80,7 @@ pairs as (
         case when foreign_records.is_listed then 0 else 1 end as foreign_is_out,
         case when korean.is_listed then 0 else 1 end as korean_is_out,
         {{
-            distance_m(
+            haversine_distance_m(
                 'foreign_records.longitude',
                 'foreign_records.latitude',
                 'korean.longitude',

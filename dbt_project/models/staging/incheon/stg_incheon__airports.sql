@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['airport']) }} as version_rank
+        {{ recency_rank(['airport']) }} as recency_rank
     from source
 ),
 
@@ -25,7 +25,7 @@ renamed as (
         ranked.logical_date
     from ranked
     cross join newest
-    where ranked.version_rank = 1
+    where ranked.recency_rank = 1
 )
 
 select * from renamed

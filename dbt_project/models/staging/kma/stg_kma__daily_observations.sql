@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['station', 'date']) }} as version_rank
+        {{ recency_rank(['station', 'date']) }} as recency_rank
     from source
 ),
 
@@ -37,7 +37,7 @@ renamed as (
         end as weather_kind,
         logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

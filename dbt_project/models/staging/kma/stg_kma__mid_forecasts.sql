@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['region', 'issued_at', 'day', 'half']) }} as version_rank
+        {{ recency_rank(['region', 'issued_at', 'day', 'half']) }} as recency_rank
     from source
 ),
 
@@ -34,7 +34,7 @@ renamed as (
         end as weather_kind,
         logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

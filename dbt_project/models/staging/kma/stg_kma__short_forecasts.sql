@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['nx', 'ny', 'base_at', 'category', 'forecast_at']) }} as version_rank
+        {{ recency_rank(['nx', 'ny', 'base_at', 'category', 'forecast_at']) }} as recency_rank
     from source
 ),
 
@@ -24,7 +24,7 @@ renamed as (
         value_max,
         logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

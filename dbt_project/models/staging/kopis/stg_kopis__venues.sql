@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['venue_id']) }} as version_rank
+        {{ recency_rank(['venue_id']) }} as recency_rank
     from source
 ),
 
@@ -22,7 +22,7 @@ renamed as (
         cast(opened_year as integer) as opened_year,
         logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

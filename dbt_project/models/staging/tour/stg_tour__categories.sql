@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['"language"', 'category_code']) }} as version_rank
+        {{ recency_rank(['"language"', 'category_code']) }} as recency_rank
     from source
 ),
 
@@ -22,7 +22,7 @@ renamed as (
         class_name,
         logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -47,7 +47,7 @@ ranked as (
         row_number() over (
             partition by language_code, content_id
             order by logical_date desc, modified_at desc nulls last, table_rank desc
-        ) as version_rank
+        ) as recency_rank
     from unioned
 ),
 
@@ -55,7 +55,7 @@ newest as (
     select
         {{ columns | join(',\n        ') }}
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 ),
 
 -- What was told last counts: a record that is listed again after its removal is listed.

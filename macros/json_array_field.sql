@@ -1,9 +1,9 @@
 {#- One field of one object (counted from 0) in a JSON list that is kept as text, or null. -#}
-{% macro json_list_field(text, position, field) -%}
-    {{ return(adapter.dispatch('json_list_field')(text, position, field)) }}
+{% macro json_array_field(text, position, field) -%}
+    {{ return(adapter.dispatch('json_array_field')(text, position, field)) }}
 {%- endmacro %}
 
-{% macro default__json_list_field(text, position, field) -%}
+{% macro default__json_array_field(text, position, field) -%}
     nullif(
         json_extract_path_text(
             json_extract_array_element_text({{ text }}, {{ position }}, true), '{{ field }}', true
@@ -12,6 +12,6 @@
     )
 {%- endmacro %}
 
-{% macro duckdb__json_list_field(text, position, field) -%}
+{% macro duckdb__json_array_field(text, position, field) -%}
     json_extract_string({{ text }}, '$[{{ position }}].{{ field }}')
 {%- endmacro %}

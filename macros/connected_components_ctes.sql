@@ -1,7 +1,7 @@
 {#- The CTE `leaders` (member, leader) and those it is made of: whoever is linked, directly or by
     others between, has the same leader, the first of them all. The CTE `links` has each pair both
     ways (member, neighbour). Each round looks one link further; real groups are three wide. -#}
-{% macro leader_ctes(rounds=6) -%}
+{% macro connected_components_ctes(rounds=6) -%}
 round_0 as (
     select
         member,

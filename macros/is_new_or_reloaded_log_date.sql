@@ -2,7 +2,7 @@
     before. A staged table with few rows for each day tells of it: sessions, or users, of which there
     are days without sessions. Both sides are distinct before they are compared, or hundreds of
     millions of rows would be. -#}
-{% macro log_date_is_new(staged) -%}
+{% macro is_new_or_reloaded_log_date(staged) -%}
 {%- if is_incremental() -%}
     log_date in (
         select log_date

@@ -1,6 +1,6 @@
 {#- Of an incremental model by day seen: the rows of the days that it does not hold yet, or holds of
     an older load. -#}
-{% macro days_to_compute(rows) -%}
+{% macro select_new_or_reloaded_days(rows) -%}
     select *
     from {{ rows }}
     {% if is_incremental() %}
