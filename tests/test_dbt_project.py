@@ -161,7 +161,7 @@ def test_only_staging_reads_sources_and_each_layer_only_the_ones_below(
 ) -> None:
     below = {
         "staging": {"staging"},
-        "intermediate": {"staging", "intermediate", "star"},
+        "intermediate": {"staging", "intermediate"},
         "star": {"staging", "intermediate", "star"},
         "frequent": {"star", "frequent"},
         "serving": {"star", "serving"},  # the parents of its foreign keys

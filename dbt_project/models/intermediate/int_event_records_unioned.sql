@@ -25,11 +25,11 @@ tour_places as (
 ),
 
 venues as (
-    select * from {{ ref('dim_venue') }}
+    select * from {{ ref('int_venues_unioned') }}
 ),
 
 genres as (
-    select * from {{ ref('dim_genre') }}
+    select * from {{ ref('genres') }}
 ),
 
 cultural_events as (

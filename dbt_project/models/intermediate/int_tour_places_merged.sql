@@ -20,7 +20,21 @@ record_districts as (
 ),
 
 categories as (
-    select * from {{ ref('dim_category') }}
+    select * from {{ ref('stg_tour__categories') }}
+),
+
+-- A row of the list names a category of each of the three levels.
+category_levels as (
+    select category_code as category_id from categories
+    union all
+    select group_code as category_id from categories
+    union all
+    select class_code as category_id from categories
+),
+
+known_categories as (
+    select distinct category_id
+    from category_levels
 ),
 
 matched as (
@@ -100,9 +114,9 @@ leaders as (
         on
             'tour_' || matched.language_code = record_districts.source
             and matched.content_id = record_districts.record_id
-    left join categories as narrow on matched.category_code = narrow.category_id
-    left join categories as middle on matched.group_code = middle.category_id
-    left join categories as wide on matched.class_code = wide.category_id
+    left join known_categories as narrow on matched.category_code = narrow.category_id
+    left join known_categories as middle on matched.group_code = middle.category_id
+    left join known_categories as wide on matched.class_code = wide.category_id
     where matched.is_leading
 ),
 
