@@ -216,7 +216,7 @@ def test_a_sight_is_one_place_in_all_four_languages(two_days: TwoDays) -> None:
     for language in ("ja", "zh"):
         ids = query(
             two_days.home,
-            f"select content_id_{language} from star.int_tour__places"
+            f"select content_id_{language} from intermediate.int_tour_places_merged"
             f" where content_id_{language} is not null",
         )
         listed = {content_id for _, content_id in listed_on(GONE_ON, language)}

@@ -54,6 +54,7 @@ alter default privileges for user hello_korea_loader in schema :sources
 create schema if not exists seeds authorization hello_korea_transformer;
 create schema if not exists staging authorization hello_korea_transformer;
 create schema if not exists snapshots authorization hello_korea_transformer;
+create schema if not exists intermediate authorization hello_korea_transformer;
 create schema if not exists star authorization hello_korea_transformer;
 create schema if not exists frequent authorization hello_korea_transformer;
 create schema if not exists serving authorization hello_korea_transformer;
@@ -74,7 +75,7 @@ alter default privileges for user hello_korea_transformer in schema :marts
     grant select on tables to group hello_korea_readers;
 
 -- Who works on the models: reads all of it, and builds in schemas of their own.
-\set built 'seeds, staging, star, frequent, serving, snapshots'
+\set built 'seeds, staging, intermediate, star, frequent, serving, snapshots'
 grant create on database :"DBNAME" to group hello_korea_developers;
 grant usage on schema :sources to group hello_korea_developers;
 grant select on all tables in schema :sources to group hello_korea_developers;
