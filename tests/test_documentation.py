@@ -32,6 +32,7 @@ def settings_in_code() -> set[str]:
         code,
         re.MULTILINE,
     )
+    names += [f"sources.web_logs.{name}" for name in re.findall(r'\b_read\(\s*"(\w+)"', code)]
     names += [f"{CREDENTIALS}.{name}" for name in re.findall(r'_required\("(\w+)"', code)]
     starred = {re.sub(r"{[^}]+}", "*", name) for name in names}
     dotted = {name for name in starred if re.fullmatch(r"[a-z_.*]*[a-z][a-z_.*]*", name)}

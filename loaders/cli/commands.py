@@ -59,14 +59,18 @@ def run(pipeline: str | None, arguments: RunArguments) -> tuple[int, str]:
                 names = [source.name for source in sources] + [web_logs.NAME] * bool(logs_tables)
                 for name in names:
                     locks.enter_context(pipeline_lock(name))
-            logs = _WebLogs(output, pipeline, arguments, options, logs_tables)
+            logs = (
+                _WebLogs(output, pipeline, arguments, options, logs_tables) if logs_tables else None
+            )
             try:
                 if sources and arguments.plan:
                     _plan_sources(output, sources, options)
                 elif sources:
                     _run_sources(output, sources, options, results)
-                if logs_tables:
-                    logs.plan() if arguments.plan else logs.run(results)
+                if logs and arguments.plan:
+                    logs.plan()
+                elif logs:
+                    logs.run(results)
             except KeyboardInterrupt:
                 with suppress(OSError):
                     history.write(open_lake(settings.lake_url()), results, began_at)
@@ -168,14 +172,12 @@ class _WebLogs:
         options: RunOptions,
         tables: tuple[str, ...],
     ) -> None:
-        """Read the settings, unless `tables` is empty. Raise SettingError."""
+        """Read the settings. Raise SettingError."""
         from loaders.web_logs import pipeline as logs_pipeline  # imports numpy
 
         self._output = output
         self._pipeline = logs_pipeline
         self._tables = tables
-        if not tables:
-            return
         self._config = logs_pipeline.read_config(arguments.scale)
         dates = list(options.dates) if arguments.date else None
         if pipeline is None and dates is not None:  # other sources may start earlier
