@@ -86,7 +86,7 @@ class Warehouse:
 def staged(table: Table, bodies: list[bytes]) -> tuple[pa.Table, list[Any]]:
     """Answers as the loader stages and loads them, and the rows that it rejects."""
     same = {"language": "ko", "is_changed": "N"}
-    pages = [("raw/recording", same, lambda body=body: body) for body in bodies]
+    pages = [("raw/recording", same, lambda body=body: table.read(body)) for body in bodies]
     result = stage.stage(table, pages, date(2025, 11, 21))
     rows = result.rows
     for name in LOADED[2:]:
