@@ -1,4 +1,4 @@
-"""The dbt project: what holds for every model, and what becomes of the recorded rows."""
+"""The dbt project: rules for every model, and the path of the recorded rows to the website."""
 
 import csv
 import json
@@ -25,16 +25,16 @@ from loaders.web_logs import TABLES as LOGS
 from loaders.web_logs.rows import SCHEMAS
 
 SOURCES = {f"staging_{name}": source for name, source in PIPELINES.items()}
-# What a rule does not hold for, and why. A test sees to it that each still needs its exception.
+# Exceptions to a rule, with the reason. The rule's test fails on an exception no longer needed.
 EXCEPTIONS = {
     "freshness": {
-        "staging_kopis.performance_details": "only what is new or changed is loaded",
-        "staging_kopis.venue_details": "only what is new or changed is loaded",
-        "staging_tour.place_details": "only what is new or changed is loaded",
-        **{f"staging_web_logs.{table}": "made for any day at any time" for table in LOGS},
-        "staging_runs.steps": "each run adds to it, whatever it is of",
+        "staging_kopis.performance_details": "only new or changed records are loaded",
+        "staging_kopis.venue_details": "only new or changed records are loaded",
+        "staging_tour.place_details": "only new or changed records are loaded",
+        **{f"staging_web_logs.{table}": "generated for any date at any time" for table in LOGS},
+        "staging_runs.steps": "any run adds rows to it, whichever source it loads",
     },
-    "key": {f"stg_web_logs__{table}": "proven once, in the star" for table in LOGS},
+    "key": {f"stg_web_logs__{table}": "tested once, in the star" for table in LOGS},
     "description": {},
 }
 UNIQUE = ("unique", "unique_combination_of_columns", "unique_integer")
@@ -43,7 +43,7 @@ LOADED = ("logical_date", "raw_file", "stage_file", "_dlt_load_id")
 
 @dataclass
 class Warehouse:
-    """A DuckDB with staging tables, and what dbt made of it."""
+    """A DuckDB file with staging tables, and the tables and artifacts that dbt builds from them."""
 
     home: Path
 
@@ -51,15 +51,15 @@ class Warehouse:
     def file(self) -> str:
         return str(self.home / "warehouse.duckdb")
 
-    def fill(self, answers: dict[str, list[bytes]]) -> dict[str, list[Any]]:
-        """All staging tables, with the rows of these answers. Returns the rejected rows."""
+    def fill(self, responses: dict[str, list[bytes]]) -> dict[str, list[Any]]:
+        """Create all staging tables and load these responses. Return the rejected rows by table."""
         rejected = {}
         with duckdb.connect(self.file) as warehouse:
             for schema, source in SOURCES.items():
                 warehouse.execute(f"create schema {schema}")
                 for table in source.tables:
                     name = f"{schema}.{table.name}"
-                    rows, rejected[name] = staged(table, answers.get(name, []))
+                    rows, rejected[name] = stage_and_load(table, responses.get(name, []))
                     warehouse.register("rows", rows)
                     warehouse.execute(f"create table {name} as select * from rows")
             warehouse.execute("create schema staging_web_logs")
@@ -83,10 +83,12 @@ class Warehouse:
         return loaded
 
 
-def staged(table: Table, bodies: list[bytes]) -> tuple[pa.Table, list[Any]]:
-    """Answers as the loader stages and loads them, and the rows that it rejects."""
-    same = {"language": "ko", "is_changed": "N"}
-    pages = [("raw/recording", same, lambda body=body: table.read(body)) for body in bodies]
+def stage_and_load(table: Table, bodies: list[bytes]) -> tuple[pa.Table, list[Any]]:
+    """Return the rows of the responses as the loader loads them, and the rows it rejects."""
+    request_values = {"language": "ko", "is_changed": "N"}
+    pages = [
+        ("raw/recording", request_values, lambda body=body: table.read(body)) for body in bodies
+    ]
     result = stage.stage(table, pages, date(2025, 11, 21))
     rows = result.rows
     for name in LOADED[2:]:
@@ -96,7 +98,7 @@ def staged(table: Table, bodies: list[bytes]) -> tuple[pa.Table, list[Any]]:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """A warehouse on its first day, with no row in any table."""
+    """A built warehouse whose staging tables have no rows."""
     warehouse = Warehouse(tmp_path_factory.mktemp("empty"))
     warehouse.fill({})
     built = warehouse.build()
@@ -111,13 +113,13 @@ def manifest(empty: Warehouse) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def models(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    found = [
+    models = [
         node
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model" and node["package_name"] == "hello_korea"
     ]
-    assert found
-    return found
+    assert models
+    return models
 
 
 def layer(model: dict[str, Any]) -> str:
@@ -130,24 +132,27 @@ def marts(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [model for model in models if layer(model) in layers]
 
 
-def data_tests(manifest: dict[str, Any], model: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The generic tests that stand with a model."""
+def data_tests(manifest: dict[str, Any], tested: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the generic tests attached to a model, snapshot or seed."""
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "test" and node.get("attached_node") == model["unique_id"]:
+        if node["resource_type"] == "test" and node.get("attached_node") == tested["unique_id"]:
             yield node
 
 
 def constraints(model: dict[str, Any], kind: str) -> list[tuple[list[str], dict[str, Any]]]:
-    """The constraints of one kind, each with its columns."""
-    columns = model["columns"].values()
-    found = [([column["name"]], it) for column in columns for it in column["constraints"]]
-    found += [(it["columns"], it) for it in model["constraints"]]
-    return [(columns, it) for columns, it in found if it["type"] == kind]
+    """Return the constraints of one type, each with its columns."""
+    every = [
+        ([column["name"]], constraint)
+        for column in model["columns"].values()
+        for constraint in column["constraints"]
+    ]
+    every += [(constraint["columns"], constraint) for constraint in model["constraints"]]
+    return [(columns, constraint) for columns, constraint in every if constraint["type"] == kind]
 
 
-def test_a_warehouse_without_a_row_builds_and_passes_every_test(empty: Warehouse) -> None:
-    results = Counter(it["status"] for it in empty.artifact("run_results.json")["results"])
-    assert set(results) == {"success", "pass", "no-op"}  # nothing is done for an exposure
+def test_an_empty_warehouse_builds_and_passes_every_test(empty: Warehouse) -> None:
+    results = Counter(result["status"] for result in empty.artifact("run_results.json")["results"])
+    assert set(results) == {"success", "pass", "no-op"}  # an exposure is a no-op
     assert empty.query("select district_id from checks_serving.rds_districts order by 1")[-2:] == [
         ("outside",),
         ("unknown",),
@@ -156,7 +161,7 @@ def test_a_warehouse_without_a_row_builds_and_passes_every_test(empty: Warehouse
     assert empty.query("select * from checks_serving.rds_events") == []
 
 
-def test_only_staging_reads_sources_and_each_layer_only_the_ones_below(
+def test_only_staging_reads_sources_and_each_layer_reads_only_lower_layers(
     models: list[dict[str, Any]],
 ) -> None:
     below = {
@@ -168,115 +173,123 @@ def test_only_staging_reads_sources_and_each_layer_only_the_ones_below(
     }
     layers = {model["unique_id"]: layer(model) for model in models}
     for model in models:
-        read = model["depends_on"]["nodes"]
-        assert layer(model) == "staging" or not any(it.startswith("source.") for it in read), model
-        assert {layers[it] for it in read if it in layers} <= below[layer(model)], model["name"]
+        parents = model["depends_on"]["nodes"]
+        sources = [parent for parent in parents if parent.startswith("source.")]
+        assert layer(model) == "staging" or not sources, model
+        parent_layers = {layers[parent] for parent in parents if parent in layers}
+        assert parent_layers <= below[layer(model)], model["name"]
 
 
-def keyed(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Everything that has rows and a key: models, snapshots and seeds."""
+def tables_with_keys(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return everything that has rows and a key: models, snapshots and seeds."""
     kinds = ("model", "snapshot", "seed")
-    nodes = manifest["nodes"].values()
-    return [it for it in nodes if it["resource_type"] in kinds]
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
 
 
-def excepted(rule: str, broken: set[str]) -> None:
-    """Fails where a rule is broken by others than its exceptions, or an exception keeps it."""
+def assert_only_exceptions(rule: str, broken: set[str]) -> None:
+    """Fail if anything but the exceptions breaks the rule, or if an exception keeps it."""
     assert broken == set(EXCEPTIONS[rule]), f"{rule}: {broken ^ set(EXCEPTIONS[rule])}"
 
 
-def test_every_model_snapshot_and_seed_has_a_test_of_its_key(manifest: dict[str, Any]) -> None:
+def test_every_model_snapshot_and_seed_has_a_key_test(manifest: dict[str, Any]) -> None:
     without = set()
-    for node in keyed(manifest):
+    for node in tables_with_keys(manifest):
         tests = list(data_tests(manifest, node))
         columns: dict[str, set[str]] = {"unique": set(), "not_null": set()}
         for test in tests:
             columns.get(test["test_metadata"]["name"], set()).add(test["column_name"])
         names = {test["test_metadata"]["name"] for test in tests}
-        proven = names & {"unique_combination_of_columns", "unique_integer"}
-        if not (proven or columns["unique"] & columns["not_null"]):
+        tested = names & {"unique_combination_of_columns", "unique_integer"}
+        if not (tested or columns["unique"] & columns["not_null"]):
             without.add(node["name"])
-    excepted("key", without)
+    assert_only_exceptions("key", without)
 
 
-def test_every_mart_has_an_enforced_contract_with_the_key_that_its_tests_prove(
+def test_every_mart_has_an_enforced_contract_whose_primary_key_is_tested(
     manifest: dict[str, Any], models: list[dict[str, Any]]
 ) -> None:
     for model in marts(models):
         assert model["config"]["contract"]["enforced"], model["name"]
         [(key, _)] = constraints(model, "primary_key")
-        proven = {
-            tuple(it["test_metadata"]["kwargs"].get("combination_of_columns", [it["column_name"]]))
-            for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in UNIQUE
+        tested = {
+            tuple(
+                test["test_metadata"]["kwargs"].get("combination_of_columns", [test["column_name"]])
+            )
+            for test in data_tests(manifest, model)
+            if test["test_metadata"]["name"] in UNIQUE
         }
-        assert tuple(key) in proven, model["name"]
+        assert tuple(key) in tested, model["name"]
         required = {columns[0] for columns, _ in constraints(model, "not_null")}
         assert set(key) <= required, model["name"]
 
 
-def test_every_foreign_key_has_its_test(
+def test_every_foreign_key_has_a_relationships_test(
     manifest: dict[str, Any], models: list[dict[str, Any]]
 ) -> None:
     keys = 0
     for model in marts(models):
-        proven = {
-            (it["column_name"], it["test_metadata"]["kwargs"]["to"])
-            for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in ("relationships", "relationships_integer")
+        tested = {
+            (test["column_name"], test["test_metadata"]["kwargs"]["to"])
+            for test in data_tests(manifest, model)
+            if test["test_metadata"]["name"] in ("relationships", "relationships_integer")
         }
         for columns, constraint in constraints(model, "foreign_key"):
             parent = constraint["to"].split(".")[-1].strip('"')
-            assert (columns[0], f"ref('{parent}')") in proven, (model["name"], columns)
+            assert (columns[0], f"ref('{parent}')") in tested, (model["name"], columns)
             keys += 1
     assert keys >= 20
 
 
-def test_everything_is_described_in_one_sentence(manifest: dict[str, Any]) -> None:
-    analyses = [it for it in manifest["nodes"].values() if it["resource_type"] == "analysis"]
+def test_every_node_and_column_has_a_description_that_ends_with_a_full_stop(
+    manifest: dict[str, Any],
+) -> None:
+    nodes = manifest["nodes"].values()
+    analyses = [node for node in nodes if node["resource_type"] == "analysis"]
     others = [*manifest["sources"].values(), *manifest["exposures"].values()]
     without = {
         f"{node['name']}.{described['name']}: {described['description']!r}"
-        for node in [*keyed(manifest), *analyses, *others]
+        for node in [*tables_with_keys(manifest), *analyses, *others]
         for described in [node, *node.get("columns", {}).values()]
         if not described["description"].endswith(".")
     }
-    excepted("description", without)
+    assert_only_exceptions("description", without)
 
 
-def test_each_node_is_described_and_tested_in_the_file_of_its_own_name(
+def test_every_node_is_described_and_tested_in_the_yaml_file_of_its_name(
     manifest: dict[str, Any],
 ) -> None:
     nodes = manifest["nodes"]
     analyses = [node for node in nodes.values() if node["resource_type"] == "analysis"]
-    own = {
+    yaml_files = {
         node["unique_id"]: Path(node["original_file_path"]).with_name(f"{node['name']}.yml")
-        for node in [*keyed(manifest), *analyses]
+        for node in [*tables_with_keys(manifest), *analyses]
     }
-    for unique_id, path in own.items():
+    for unique_id, path in yaml_files.items():
         patched = nodes[unique_id]["patch_path"] or ""
         assert patched.removeprefix("hello_korea://") == str(path), unique_id
     for test in nodes.values():
-        if test.get("attached_node") in own:
-            assert Path(test["original_file_path"]) == own[test["attached_node"]], test["name"]
+        if test.get("attached_node") in yaml_files:
+            expected = yaml_files[test["attached_node"]]
+            assert Path(test["original_file_path"]) == expected, test["name"]
     for test in manifest["unit_tests"].values():
-        assert Path(test["original_file_path"]) == own[f"model.hello_korea.{test['model']}"]
-    written = {
+        expected = yaml_files[f"model.hello_korea.{test['model']}"]
+        assert Path(test["original_file_path"]) == expected
+    present = {
         path.relative_to(PROJECT)
         for folder in ("dbt_project", "seeds", "analyses")
         for path in (PROJECT / folder).rglob("*.yml")
     }
-    others = {path.name for path in written - set(own.values())}
+    others = {path.name for path in present - set(yaml_files.values())}
     sources = {f"_{schema.removeprefix('staging_')}__sources.yml" for schema in SOURCES}
     sources |= {"_web_logs__sources.yml", "_runs__sources.yml"}
     assert others == {*sources, "exposures.yml"}
 
 
-def test_each_macro_is_described_with_its_arguments(manifest: dict[str, Any]) -> None:
+def test_every_macro_and_its_arguments_have_a_description(manifest: dict[str, Any]) -> None:
     for macro in manifest["macros"].values():
         name = macro["name"]
-        of_an_engine = name.startswith(("default__", "duckdb__", "redshift__"))
-        if macro["package_name"] != "hello_korea" or of_an_engine:
+        is_dispatched = name.startswith(("default__", "duckdb__", "redshift__"))
+        if macro["package_name"] != "hello_korea" or is_dispatched:
             continue
         signature = re.search(r"{% (?:macro|test) \w+\((.*?)\)", macro["macro_sql"])
         assert signature, name
@@ -288,8 +301,10 @@ def test_each_macro_is_described_with_its_arguments(manifest: dict[str, Any]) ->
             assert described["description"].endswith("."), name
 
 
-def test_every_column_of_a_table_is_described(empty: Warehouse, manifest: dict[str, Any]) -> None:
-    for node in keyed(manifest):
+def test_every_column_of_a_built_table_is_in_its_yaml_in_order(
+    empty: Warehouse, manifest: dict[str, Any]
+) -> None:
+    for node in tables_with_keys(manifest):
         built = empty.query(
             f"select column_name from information_schema.columns"
             f" where table_schema = '{node['schema']}' and table_name = '{node['alias']}'"
@@ -298,7 +313,7 @@ def test_every_column_of_a_table_is_described(empty: Warehouse, manifest: dict[s
         assert [name for (name,) in built] == list(node["columns"]), node["name"]
 
 
-def test_every_table_says_why_it_lies_and_is_sorted_as_it_is(models: list[dict[str, Any]]) -> None:
+def test_every_table_has_a_comment_on_its_dist_and_sort_keys(models: list[dict[str, Any]]) -> None:
     for model in models:
         if model["config"]["materialized"] == "view":
             continue
@@ -310,27 +325,32 @@ def test_every_table_says_why_it_lies_and_is_sorted_as_it_is(models: list[dict[s
         assert "Sort:" in comment[1], model["name"]
 
 
-def test_every_source_is_known_to_be_fresh_by_its_newest_load(manifest: dict[str, Any]) -> None:
+def test_every_source_has_freshness_limits_on_its_newest_load(manifest: dict[str, Any]) -> None:
     without = set()
     for source in manifest["sources"].values():
         limits = (source["freshness"] or {}).values()
-        if not any(it and it.get("count") for it in limits if isinstance(it, dict)):
+        if not any(limit.get("count") for limit in limits if isinstance(limit, dict)):
             without.add(f"{source['source_name']}.{source['name']}")
         else:
             assert source["loaded_at_query"] == "{{ newest_load() }}", source["name"]
-    excepted("freshness", without)
+    assert_only_exceptions("freshness", without)
 
 
-def test_the_website_reads_every_serving_table_and_bi_the_star_and_the_frequent_ones(
+def test_the_website_exposure_lists_all_serving_tables_and_bi_all_star_and_frequent_ones(
     manifest: dict[str, Any], models: list[dict[str, Any]]
 ) -> None:
-    readers = {it["name"]: set(it["depends_on"]["nodes"]) for it in manifest["exposures"].values()}
-    served = {it["unique_id"] for it in models if it["name"].startswith("rds_")}
-    asked = {it["unique_id"] for it in models if it["name"].startswith(("dim_", "fct_", "freq_"))}
-    assert readers == {"website": served, "bi": asked}
+    exposures = {
+        exposure["name"]: set(exposure["depends_on"]["nodes"])
+        for exposure in manifest["exposures"].values()
+    }
+
+    def ids_with(*prefixes: str) -> set[str]:
+        return {model["unique_id"] for model in models if model["name"].startswith(prefixes)}
+
+    assert exposures == {"website": ids_with("rds_"), "bi": ids_with("dim_", "fct_", "freq_")}
 
 
-def test_sources_are_described_as_the_loaders_write_them(manifest: dict[str, Any]) -> None:
+def test_sources_have_exactly_the_columns_that_the_loaders_write(manifest: dict[str, Any]) -> None:
     written = {
         f"{schema}.{table.name}": {*(column.name for column in table.columns), *LOADED}
         for schema, source in SOURCES.items()
@@ -338,19 +358,20 @@ def test_sources_are_described_as_the_loaders_write_them(manifest: dict[str, Any
     } | {f"staging_web_logs.{table}": set(SCHEMAS[table].names) for table in LOGS}
     written["staging_runs.steps"] = {*history.SCHEMA.names, "_dlt_load_id"}
     described = {
-        f"{it['schema']}.{it['name']}": set(it["columns"]) for it in manifest["sources"].values()
+        f"{source['schema']}.{source['name']}": set(source["columns"])
+        for source in manifest["sources"].values()
     }
     assert described == written
 
 
-def test_the_website_has_indexes_on_columns_that_are_there(models: list[dict[str, Any]]) -> None:
+def test_every_rds_index_is_on_existing_columns(models: list[dict[str, Any]]) -> None:
     for model in models:
         if layer(model) == "serving":
             indexed = [name for index in model["config"]["meta"]["rds_indexes"] for name in index]
             assert set(indexed) <= set(model["columns"]), model["name"]
 
 
-def test_a_target_of_ones_own_builds_beside_the_warehouse(empty: Warehouse) -> None:
+def test_another_target_builds_in_schemas_with_its_own_prefix(empty: Warehouse) -> None:
     schemas = empty.query("select distinct table_schema from information_schema.tables")
     assert {name for (name,) in schemas if not name.startswith("staging_")} == {
         "checks_seeds",
@@ -368,7 +389,7 @@ def test_duckdb_enforces_no_more_keys_than_redshift(empty: Warehouse) -> None:
     assert kinds == [("NOT NULL",)]
 
 
-def test_the_calendar_has_every_day_in_its_iso_week(empty: Warehouse) -> None:
+def test_the_calendar_has_every_date_with_its_iso_week(empty: Warehouse) -> None:
     days = empty.query(
         "select date_day, date_id, iso_year, iso_week, iso_weekday, day_of_year, weekday_name_en"
         " from checks_star.dim_date order by date_day"
@@ -380,15 +401,15 @@ def test_the_calendar_has_every_day_in_its_iso_week(empty: Warehouse) -> None:
         assert (date_id, *rest) == (int(f"{day:%Y%m%d}"), *week)
 
 
-# What becomes of the recorded rows. The numbers come from the recordings alone.
+# The path of the recorded rows. The expected numbers come from the recordings only.
 
 
 @dataclass
 class Recorded:
-    """The recorded answers as they stand in their files, and the warehouse built of them."""
+    """The recorded responses as in their files, and the warehouse built from them."""
 
     items: dict[str, list[dict[str, str]]]
-    """TourAPI's, by operation or content type."""
+    """Items of TourAPI by content type, or `festivals` and `stays`."""
     performances: list[etree._Element]
     details: list[etree._Element]
     venues: list[etree._Element]
@@ -410,10 +431,10 @@ def recorded(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Reco
     warehouse = Warehouse(tmp_path_factory.mktemp("recorded"))
     rejected = warehouse.fill(
         {
-            "staging_tour.places": [answer(items[kind]) for kind in ("12", "14", "32")]
-            + [answer(items["festivals"])],
-            "staging_tour.festivals": [answer(items["festivals"])],
-            "staging_tour.stays": [answer(items["stays"])],
+            "staging_tour.places": [tour_response(items[kind]) for kind in ("12", "14", "32")]
+            + [tour_response(items["festivals"])],
+            "staging_tour.festivals": [tour_response(items["festivals"])],
+            "staging_tour.stays": [tour_response(items["stays"])],
             "staging_kopis.performances": lists,
             "staging_kopis.performance_details": [details],
             "staging_kopis.venues": [venues],
@@ -422,7 +443,7 @@ def recorded(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Reco
             ],
         }
     )
-    # That every test of dbt passes on these rows is proved by test_recordings.
+    # test_recordings runs dbt's own tests on these rows.
     built = warehouse.build(*NO_TESTS)
     assert built.returncode == 0, built.stdout
     return Recorded(
@@ -440,14 +461,14 @@ def read_items(file: Path) -> list[dict[str, str]]:
     return items
 
 
-def answer(items: list[dict[str, str]]) -> bytes:
-    """Recorded items in the envelope in which the API sends them."""
+def tour_response(items: list[dict[str, str]]) -> bytes:
+    """Return recorded items in the envelope of the API's responses."""
     body = {"items": {"item": items}, "totalCount": len(items)}
     return json.dumps({"response": {"header": {"resultCode": "0000"}, "body": body}}).encode()
 
 
 def venue_details(file: Path) -> bytes:
-    """The recorded venue details, which are no longer in the API's own form, in that form."""
+    """Return the recorded venue details in the API's format, which the recording has lost."""
     root = etree.Element("dbs")
     for row in csv.DictReader(file.open(encoding="utf-8-sig")):
         db = etree.SubElement(root, "db")
@@ -456,7 +477,7 @@ def venue_details(file: Path) -> bytes:
     return etree.tostring(root)
 
 
-def test_every_recorded_place_but_clinics_and_every_stay_reaches_the_website(
+def test_every_recorded_place_except_clinics_and_every_stay_reaches_the_website(
     recorded: Recorded,
 ) -> None:
     query = recorded.warehouse.query
@@ -471,7 +492,8 @@ def test_every_recorded_place_but_clinics_and_every_stay_reaches_the_website(
 
 def test_every_recorded_festival_reaches_the_website_or_is_rejected(recorded: Recorded) -> None:
     assert len(recorded.items["festivals"]) == 201
-    dated = [it for it in recorded.items["festivals"] if it["eventstartdate"].isdigit()]
+    items = recorded.items["festivals"]
+    dated = [item for item in items if item["eventstartdate"].isdigit()]
     rejected = recorded.rejected["staging_tour.festivals"]
     [(arrived,)] = recorded.warehouse.query(
         "select count(*) from checks_serving.rds_events"
@@ -499,31 +521,31 @@ def test_every_recorded_performance_is_at_its_venue_and_hall(recorded: Recorded)
         " inner join checks_star.dim_venue as venues using (venue_id)"
         " where fct_event.source = 'kopis'"
     )
-    told = {f"kopis-{db.findtext('mt20id')}": db for db in recorded.details}
-    assert len(placed) == len(told) == 1278
+    details = {f"kopis-{db.findtext('mt20id')}": db for db in recorded.details}
+    assert len(placed) == len(details) == 1278
     for event, venue, name, hall in placed:
-        assert venue == f"kopis-{told[event].findtext('mt10id')}"
-        text = re.sub(r"\s", "", told[event].findtext("fcltynm") or "")
+        assert venue == f"kopis-{details[event].findtext('mt10id')}"
+        text = re.sub(r"\s", "", details[event].findtext("fcltynm") or "")
         assert text == re.sub(r"\s", "", f"{name}({hall or name})")
 
 
-def test_every_recorded_price_is_read(recorded: Recorded) -> None:
-    read = {
-        event: (least, most, free)
-        for event, least, most, free in recorded.warehouse.query(
+def test_every_recorded_price_is_parsed(recorded: Recorded) -> None:
+    parsed = {
+        event: (min_price, max_price, is_free)
+        for event, min_price, max_price, is_free in recorded.warehouse.query(
             "select event_id, min_price_krw, max_price_krw, is_free"
             " from checks_star.fct_event where source = 'kopis'"
         )
     }
     for db in recorded.details:
         text = db.findtext("pcseguidance") or ""
-        prices = [int(it.replace(",", "")) for it in re.findall(r"([\d,]+)원", text)]
+        prices = [int(price.replace(",", "")) for price in re.findall(r"([\d,]+)원", text)]
         prices += [0] if text.strip() == "전석무료" else []
         expected = (min(prices), max(prices), max(prices) == 0)
-        assert read[f"kopis-{db.findtext('mt20id')}"] == expected, text
+        assert parsed[f"kopis-{db.findtext('mt20id')}"] == expected, text
 
 
-def test_every_recorded_performance_has_each_of_its_days(recorded: Recorded) -> None:
+def test_every_recorded_performance_has_a_row_for_each_of_its_days(recorded: Recorded) -> None:
     def day(db: etree._Element, field: str) -> date:
         return datetime.strptime(db.findtext(field) or "", "%Y.%m.%d").date()
 
@@ -540,20 +562,23 @@ def test_every_recorded_performance_has_each_of_its_days(recorded: Recorded) -> 
     }
 
 
-def test_recorded_korean_records_lie_in_the_district_of_their_code(recorded: Recorded) -> None:
-    items = [it for kind in recorded.items.values() for it in kind]
-    coded = {it["contentid"]: it["lDongRegnCd"] + it["lDongSignguCd"] for it in items}
-    found = recorded.warehouse.query(
+def test_recorded_korean_records_are_in_the_district_of_their_code(recorded: Recorded) -> None:
+    districts_by_code = {
+        item["contentid"]: item["lDongRegnCd"] + item["lDongSignguCd"]
+        for items in recorded.items.values()
+        for item in items
+    }
+    assigned = recorded.warehouse.query(
         "select record_id, district_id, district_source"
         " from checks_intermediate.int_records_assigned_to_districts where source = 'tour_ko'"
     )
-    assert {record: district for record, district, _ in found} == coded
-    assert {source for *_, source in found} == {"code"}
+    assert {record: district for record, district, _ in assigned} == districts_by_code
+    assert {source for *_, source in assigned} == {"code"}
 
 
-def test_no_recorded_point_is_outside_korea(recorded: Recorded) -> None:
-    answered = [it for kind in ("12", "14", "stays") for it in recorded.items[kind]]
-    outside = [it for it in answered if float(it["mapy"]) < 33]
+def test_recorded_points_outside_korea_become_null(recorded: Recorded) -> None:
+    items = [item for kind in ("12", "14", "stays") for item in recorded.items[kind]]
+    outside = [item for item in items if float(item["mapy"]) < 33]
     assert outside
     [(unknown,)] = recorded.warehouse.query(
         "select (select count(*) from checks_star.dim_place where longitude is null)"
