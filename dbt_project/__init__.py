@@ -1,4 +1,4 @@
-"""The dbt plug-in: `dbt build` ends with the export to the website's database.
+"""The dbt plug-in that ends `dbt build` with the export to the website's database.
 
 dbt loads `plugins` from every installed module whose name begins with `dbt_`.
 """
@@ -17,35 +17,35 @@ from dbt_common.exceptions import DbtRuntimeError
 
 
 class ExportAfterBuild(dbtPlugin):
-    """Exports once `dbt build` has written its results; an interrupted build never gets there."""
+    """Export once `dbt build` has written its results, which an interrupted build never does."""
 
     def initialize(self) -> None:
-        self.ended = False
+        self.has_results = False
         self.target_dir: Path | None = None
         add_callback_to_manager(self.on_event)
 
     def on_event(self, event: Any) -> None:
         if event.info.name == "EndRunResult":
-            self.ended = True
-        elif event.info.name == "ArtifactWritten" and self.ended:
+            self.has_results = True
+        elif event.info.name == "ArtifactWritten" and self.has_results:
             self.target_dir = Path(event.data.artifact_path).parent
         elif event.info.name == "CommandCompleted" and self.target_dir:
             target_dir, self.target_dir = self.target_dir, None
             if get_flags().WHICH == "build":  # type: ignore[no-untyped-call]
-                export(target_dir)
+                export_or_fail(target_dir)
 
 
-def export(target_dir: Path) -> None:
-    """Ends dbt with a failure, and one line that says why, where the export fails."""
-    # Not at the top: they take a second, and every dbt command would wait for them.
-    from loaders.export.export import export, exports, is_of_exporting_target
-    from loaders.export.marts import ExportError, keep_proof
+def export_or_fail(target_dir: Path) -> None:
+    """Export, and end dbt with a failure and a one-line reason if the export fails."""
+    # Not imported at the top, where they would delay every dbt command by a second.
+    from loaders.export.export import export, is_export_target, should_export
+    from loaders.export.marts import ExportError, keep_artifacts
     from loaders.settings import SettingError
 
     try:
-        if is_of_exporting_target(target_dir):
-            keep_proof(target_dir)
-        if exports(target_dir):
+        if is_export_target(target_dir):
+            keep_artifacts(target_dir)
+        if should_export(target_dir):
             report = export(target_dir)
             for line in report.lines():
                 fire_event(Note(msg=line), level=EventLevel.INFO)

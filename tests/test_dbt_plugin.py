@@ -1,4 +1,4 @@
-"""`dbt build` with the plug-in as it is installed: it ends with the export."""
+"""`dbt build` with the installed plug-in ends with the export."""
 
 import json
 import os
@@ -39,13 +39,13 @@ def report(project: SmallProject) -> dict[str, Any]:
     return content
 
 
-def test_a_build_ends_with_the_export_and_tells_of_it(project: SmallProject) -> None:
-    done = project.dbt("build")
+def test_a_build_ends_with_the_export_and_prints_its_report(project: SmallProject) -> None:
+    build = project.dbt("build")
 
-    assert done.returncode == 0, done.stdout
-    assert "events: 100 rows, 100 inserted, 0 changed, 0 deleted" in done.stdout
+    assert build.returncode == 0, build.stdout
+    assert "events: 100 rows, 100 inserted, 0 changed, 0 deleted" in build.stdout
     assert tables(project) == ["districts", "events", "export_log", "rates", "venues"]
-    assert {each["table"]: each["rows"] for each in report(project)["tables"]} == {
+    assert {table["table"]: table["rows"] for table in report(project)["tables"]} == {
         "districts": 2,
         "rates": 10,
         "venues": 10,
@@ -57,38 +57,38 @@ def test_a_failing_test_keeps_its_mart_and_children_out_and_fails_the_build(
     project: SmallProject,
 ) -> None:
     project.warehouse("update raw.venues set venue_id = null where venue_id = 'v3'")
-    done = project.dbt("build")
+    build = project.dbt("build")
 
-    assert done.returncode == 1
+    assert build.returncode == 1
     assert tables(project) == ["districts", "export_log", "rates"]
     assert report(project)["kept_out"] == {
         "venues": "it was skipped: not_null_dim_venue_venue_id failed",
         "events": "it was skipped: not_null_dim_venue_venue_id failed",
     }
-    assert "kept out: venues, events, because it was skipped" in done.stdout
+    assert "kept out: venues, events, because it was skipped" in build.stdout
 
 
 def test_a_failed_export_fails_the_build_in_one_line(project: SmallProject) -> None:
-    done = project.dbt("build", RDS__URL="postgresql://db.example.com/web")
+    build = project.dbt("build", RDS__URL="postgresql://db.example.com/web")
 
-    assert done.returncode != 0
-    (said,) = [line for line in done.stdout.splitlines() if "Export failed" in line]
-    assert "RDS__URL" in said
-    assert "expected ?sslmode=verify-full" in said
-    assert "Traceback" not in done.stdout + done.stderr
-    assert report(project)["error"] in said
+    assert build.returncode != 0
+    (message,) = [line for line in build.stdout.splitlines() if "Export failed" in line]
+    assert "RDS__URL" in message
+    assert "expected ?sslmode=verify-full" in message
+    assert "Traceback" not in build.stdout + build.stderr
+    assert report(project)["error"] in message
 
 
-def test_a_table_that_is_held_back_fails_the_build_and_the_others_are_exported(
+def test_a_table_that_is_held_back_fails_the_build_although_the_others_are_exported(
     project: SmallProject,
 ) -> None:
     assert project.dbt("build").returncode == 0
     project.warehouse("delete from raw.events; update raw.districts set district_name = 'new'")
-    done = project.dbt("build")
+    build = project.dbt("build")
 
-    assert done.returncode == 2
-    (said,) = [line for line in done.stdout.splitlines() if "Export failed" in line]
-    assert "not exported: events: 100 of 100 rows would be deleted" in said
+    assert build.returncode == 2
+    (message,) = [line for line in build.stdout.splitlines() if "Export failed" in line]
+    assert "not exported: events: 100 of 100 rows would be deleted" in message
     assert project.rds("select count(*) from events") == [(100,)]
     assert project.rds("select distinct district_name from districts") == [("new",)]
 
@@ -111,29 +111,29 @@ def test_builds_in_one_process_export_each_time(
 
     monkeypatch.delenv("RDS__TARGETS")
     assert dbtRunner().invoke(build).success
-    assert [each["inserted"] for each in first["tables"]] == [2, 10, 10, 100]
-    assert [each["unchanged"] for each in report(project)["tables"]] == [2, 10, 10, 100]
+    assert [table["inserted"] for table in first["tables"]] == [2, 10, 10, 100]
+    assert [table["unchanged"] for table in report(project)["tables"]] == [2, 10, 10, 100]
     monkeypatch.setenv("RDS__URL", "postgresql://127.0.0.1:1/web")
     failed = dbtRunner().invoke(build)
     assert not failed.success
     assert "Connection refused" in str(failed.exception)
 
 
-def test_a_build_of_another_target_leaves_the_proof_and_the_website_as_they_were(
+def test_a_build_of_another_target_leaves_the_artifacts_to_export_and_the_website_unchanged(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.dbt("build").returncode == 0
-    proved = report(project)
+    first = report(project)
     project.warehouse("delete from raw.events where event_id < 50")
     assert project.dbt("build", "--target", "ci").returncode == 0
-    assert report(project) == proved
+    assert report(project) == first
 
     for name, value in {**project.environment, "DBT_TARGET_PATH": str(project.target_dir)}.items():
         monkeypatch.setenv(name, value)
     assert run("rds") == (0, "")
-    again = report(project)
-    assert (again["run_id"], again["target"]) == (proved["run_id"], "local")
-    assert {each["table"]: each["unchanged"] for each in again["tables"]}["events"] == 100
+    second = report(project)
+    assert (second["run_id"], second["target"]) == (first["run_id"], "local")
+    assert {table["table"]: table["unchanged"] for table in second["tables"]}["events"] == 100
 
 
 def test_an_interrupted_build_exports_nothing(project: SmallProject) -> None:
@@ -152,35 +152,37 @@ def test_an_interrupted_build_exports_nothing(project: SmallProject) -> None:
         wait_for(lambda: (project.folder / "logs" / "dbt.log").exists())
         log = project.folder / "logs" / "dbt.log"
         wait_for(lambda: "rds_events" in log.read_text() and "range(1000)" in log.read_text())
-        said = interrupted(build)
+        output = interrupt(build)
     finally:
         build.kill()
 
     assert build.returncode != 0
-    assert "export" not in said.lower()
+    assert "export" not in output.lower()
     assert tables(project) == []
 
 
-def interrupted(process: subprocess.Popen[str]) -> str:
-    """What it said until it ended. An interrupt just before a query starts misses that query, so
-    it is sent again, as a person would."""
+def interrupt(process: subprocess.Popen[str]) -> str:
+    """Interrupt a process and return its output.
+
+    dbt misses an interrupt just before a query starts, so it is repeated, as a person would.
+    """
     for _ in range(10):
         process.send_signal(signal.SIGINT)
         try:
-            said, _ = process.communicate(timeout=5)
+            output, _ = process.communicate(timeout=5)
         except subprocess.TimeoutExpired:
             continue
-        return said
-    raise AssertionError("it does not end")
+        return output
+    raise AssertionError("the process does not end")
 
 
-def wait_for(holds: Callable[[], bool]) -> None:
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_the_plug_in_costs_other_commands_nothing() -> None:
+def test_the_plug_in_does_not_slow_down_other_commands() -> None:
     code = "import sys, dbt.cli.main, dbt_project; sys.exit('loaders.export' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,4 +1,4 @@
-"""The export, from dbt's artifacts and a real DuckDB into a real PostgreSQL."""
+"""The export, from dbt's artifacts and a real DuckDB to a real PostgreSQL."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from support.small_project import SmallProject
 
 from loaders.export import embedded_postgres, rds
-from loaders.export.export import Report, export, exports
+from loaders.export.export import Report, export, should_export
 from loaders.export.marts import ExportError
 from loaders.settings import SettingError
 
@@ -36,28 +36,28 @@ def project(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> SmallProject:
-    copied = small_project.copy(tmp_path / "copied", database)
-    copied.empty_rds()
-    for name, value in copied.environment.items():
+    project = small_project.copy(tmp_path / "copy", database)
+    project.empty_rds()
+    for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
-    return copied
+    return project
 
 
 def run(project: SmallProject) -> Report:
     return export(project.target_dir)
 
 
-def counts(report: Report) -> dict[str, tuple[int, int, int]]:
-    """Table to rows inserted, changed, deleted, where there are any."""
+def changes(report: Report) -> dict[str, tuple[int, int, int]]:
+    """Return the numbers of rows inserted, changed and deleted in each table with any."""
     return {
-        each.table: (each.inserted, each.changed, each.deleted)
-        for each in report.tables
-        if each.inserted or each.changed or each.deleted
+        table.table: (table.inserted, table.changed, table.deleted)
+        for table in report.tables
+        if table.inserted or table.changed or table.deleted
     }
 
 
-def rows_as_written(project: SmallProject) -> list[tuple[Any, ...]]:
-    """Each row's place and the transactions that wrote and locked it."""
+def row_versions(project: SmallProject) -> list[tuple[Any, ...]]:
+    """Return each row's position and the transactions that wrote and locked it."""
     return [
         row
         for table in ORDER
@@ -65,21 +65,21 @@ def rows_as_written(project: SmallProject) -> list[tuple[Any, ...]]:
     ]
 
 
-def set_status(project: SmallProject, test: str, status: str | None) -> None:
-    """Makes the build's results say `status` of one node; None takes it out."""
-    results = project.run_results()
-    (found,) = [each for each in results["results"] if test in each["unique_id"]]
+def set_status(project: SmallProject, node: str, status: str | None) -> None:
+    """Set the status of one node in the build's results, or remove the node if it is None."""
+    run_results = project.run_results()
+    (result,) = [result for result in run_results["results"] if node in result["unique_id"]]
     if status is None:
-        results["results"].remove(found)
+        run_results["results"].remove(result)
     else:
-        found["status"] = status
-    project.write_artifact("run_results.json", results)
+        result["status"] = status
+    project.write_artifact("run_results.json", run_results)
 
 
-def test_the_first_export_makes_keys_indexes_comments_and_grants(project: SmallProject) -> None:
+def test_the_first_export_creates_keys_indexes_comments_and_grants(project: SmallProject) -> None:
     report = run(project)
 
-    assert [(each.table, each.rows, each.inserted) for each in report.tables] == [
+    assert [(table.table, table.rows, table.inserted) for table in report.tables] == [
         ("districts", 2, 2),
         ("rates", 10, 10),
         ("venues", 10, 10),
@@ -130,27 +130,27 @@ def test_the_first_export_makes_keys_indexes_comments_and_grants(project: SmallP
     ) == [(True,)]
 
 
-def test_a_second_export_writes_nothing_but_its_log(project: SmallProject) -> None:
+def test_a_second_export_writes_only_its_log(project: SmallProject) -> None:
     run(project)
-    before = rows_as_written(project)
+    before = row_versions(project)
     report = run(project)
 
-    assert counts(report) == {}
-    assert [each.unchanged for each in report.tables] == [2, 10, 10, 100]
-    assert rows_as_written(project) == before
+    assert changes(report) == {}
+    assert [table.unchanged for table in report.tables] == [2, 10, 10, 100]
+    assert row_versions(project) == before
 
 
 def test_an_empty_table_is_filled_with_its_keys_in_place(project: SmallProject) -> None:
     run(project)
     project.rds("truncate events")
 
-    assert counts(run(project)) == {"events": (100, 0, 0)}
+    assert changes(run(project)) == {"events": (100, 0, 0)}
     assert project.rds("select count(*) from pg_index where indrelid = 'events'::regclass") == [
         (3,)
     ]
 
 
-def test_the_log_tells_run_table_counts_and_duration(project: SmallProject) -> None:
+def test_the_log_has_the_run_the_table_its_counts_and_its_duration(project: SmallProject) -> None:
     report = run(project)
     project.warehouse(f"update {SERVING}.rds_rates set rate = 1 where rate_date = '2026-11-01'")
     run(project)
@@ -164,7 +164,7 @@ def test_the_log_tells_run_table_counts_and_duration(project: SmallProject) -> N
     assert logged == [(report.run_id, 10, 10, 0, 0, 0, True), (report.run_id, 10, 0, 1, 0, 9, True)]
 
 
-def test_only_new_changed_and_gone_rows_are_written(project: SmallProject) -> None:
+def test_only_new_changed_and_removed_rows_are_written(project: SmallProject) -> None:
     run(project)
     project.warehouse(
         f"""
@@ -176,13 +176,13 @@ def test_only_new_changed_and_gone_rows_are_written(project: SmallProject) -> No
     )
     report = run(project)
 
-    assert counts(report) == {"events": (1, 4, 10)}
+    assert changes(report) == {"events": (1, 4, 10)}
     assert project.rds("select count(*), count(title), max(event_id) from events") == [
         (91, 87, 1000)
     ]
 
 
-def test_a_table_that_lost_too_many_rows_stays_as_it_was_and_the_others_go(
+def test_a_table_that_lost_too_many_rows_is_held_back_and_the_others_are_exported(
     project: SmallProject,
 ) -> None:
     run(project)
@@ -202,11 +202,11 @@ def test_a_table_that_lost_too_many_rows_stays_as_it_was_and_the_others_go(
     assert "RDS__MAX_DELETE_SHARE=0.2" in report.failure
     assert "\n" not in report.failure
     assert project.rds(events) == before
-    assert counts(report) == {"districts": (0, 2, 0)}
+    assert changes(report) == {"districts": (0, 2, 0)}
     assert list(report.kept_out) == ["events"]
 
 
-def test_the_children_of_a_table_that_lost_too_many_rows_stay_too(project: SmallProject) -> None:
+def test_the_children_of_a_table_that_is_held_back_are_kept_out(project: SmallProject) -> None:
     project.warehouse(
         f"insert into {SERVING}.rds_venues select 'w' || i, 11, 'Hall' from range(30) as r (i)"
     )
@@ -221,11 +221,11 @@ def test_the_children_of_a_table_that_lost_too_many_rows_stay_too(project: Small
     report = run(project)
 
     assert list(report.held_back) == ["venues"]
-    assert report.kept_out["events"] == "its parent venues stays out"
+    assert report.kept_out["events"] == "its parent venues was kept out"
     assert project.rds("select * from events order by event_id") == before
 
 
-def test_a_mart_that_is_empty_takes_no_row_away_whatever_it_may_lose(
+def test_an_empty_mart_deletes_no_row_whatever_share_it_may_lose(
     project: SmallProject,
 ) -> None:
     run(project)
@@ -238,27 +238,27 @@ def test_a_mart_that_is_empty_takes_no_row_away_whatever_it_may_lose(
     assert project.rds("select count(*) from events") == [(100,)]
 
 
-def test_the_share_of_deletes_can_be_set(
+def test_the_maximum_share_of_deletes_can_be_set(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(project)
     project.warehouse(f"delete from {SERVING}.rds_events where event_id >= 79")
     monkeypatch.setenv("RDS__MAX_DELETE_SHARE", "0.25")
 
-    assert counts(run(project)) == {"events": (0, 0, 21)}
+    assert changes(run(project)) == {"events": (0, 0, 21)}
 
 
-def test_a_mart_whose_rows_come_and_go_may_lose_more(project: SmallProject) -> None:
+def test_a_mart_may_have_a_larger_maximum_share_of_deletes(project: SmallProject) -> None:
     run(project)
     project.warehouse(f"delete from {SERVING}.rds_events where event_id >= 40")
     manifest = project.manifest()
     manifest["nodes"]["model.shop.rds_events"]["config"]["meta"]["rds_max_delete_share"] = 0.6
     project.write_artifact("manifest.json", manifest)
 
-    assert counts(run(project)) == {"events": (0, 0, 60)}
+    assert changes(run(project)) == {"events": (0, 0, 60)}
 
 
-def test_new_rows_make_no_room_for_more_deletes(project: SmallProject) -> None:
+def test_new_rows_do_not_allow_more_deletes(project: SmallProject) -> None:
     run(project)
     project.warehouse(
         f"""
@@ -271,16 +271,16 @@ def test_new_rows_make_no_room_for_more_deletes(project: SmallProject) -> None:
     assert "100 of 100 rows" in run(project).held_back["events"]
 
 
-def test_a_small_table_may_lose_any_share_but_not_all(project: SmallProject) -> None:
+def test_a_small_table_may_lose_any_share_of_its_rows_but_not_all(project: SmallProject) -> None:
     run(project)
     project.warehouse(f"delete from {SERVING}.rds_rates where rate_date > '2026-11-01'")
-    assert counts(run(project)) == {"rates": (0, 0, 9)}
+    assert changes(run(project)) == {"rates": (0, 0, 9)}
     project.warehouse(f"delete from {SERVING}.rds_rates")
 
     assert "1 of 1 rows" in run(project).held_back["rates"]
 
 
-def test_children_and_their_parents_go_together(project: SmallProject) -> None:
+def test_children_and_their_parents_are_deleted_together(project: SmallProject) -> None:
     run(project)
     project.warehouse(
         f"""
@@ -289,10 +289,10 @@ def test_children_and_their_parents_go_together(project: SmallProject) -> None:
         """
     )
 
-    assert counts(run(project)) == {"events": (0, 0, 10), "venues": (0, 0, 1)}
+    assert changes(run(project)) == {"events": (0, 0, 10), "venues": (0, 0, 1)}
 
 
-def test_a_parent_row_stays_while_a_child_that_stays_out_refers_to_it(
+def test_a_parent_row_is_kept_while_a_child_that_was_kept_out_refers_to_it(
     project: SmallProject,
 ) -> None:
     run(project)
@@ -305,13 +305,13 @@ def test_a_parent_row_stays_while_a_child_that_stays_out_refers_to_it(
     set_status(project, "model.shop.rds_events", "error")
     report = run(project)
 
-    assert counts(report) == {}
-    assert {each.table: each.kept for each in report.tables}["venues"] == 1
+    assert changes(report) == {}
+    assert {table.table: table.kept for table in report.tables}["venues"] == 1
     set_status(project, "model.shop.rds_events", "success")
-    assert counts(run(project)) == {"events": (0, 0, 10), "venues": (0, 0, 1)}
+    assert changes(run(project)) == {"events": (0, 0, 10), "venues": (0, 0, 1)}
 
 
-def test_an_orphan_is_refused_by_the_database_in_one_line(project: SmallProject) -> None:
+def test_the_database_refuses_an_orphan_with_a_one_line_message(project: SmallProject) -> None:
     project.warehouse(
         f"""
         create or replace table {SERVING}.rds_events as
@@ -320,9 +320,11 @@ def test_an_orphan_is_refused_by_the_database_in_one_line(project: SmallProject)
         """
     )
 
-    with pytest.raises(ExportError, match=r"Key \(venue_id\)=\(nowhere\) is not present") as error:
+    with pytest.raises(
+        ExportError, match=r"Key \(venue_id\)=\(nowhere\) is not present"
+    ) as refusal:
         run(project)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(refusal.value)
     assert project.rds("select to_regclass('events')") == [(None,)]
 
 
@@ -330,10 +332,10 @@ def test_a_failing_test_keeps_its_mart_and_every_child_out(project: SmallProject
     set_status(project, "unique_rds_venues_venue_id", "fail")
     report = run(project)
 
-    assert [each.table for each in report.tables] == ["districts", "rates"]
+    assert [table.table for table in report.tables] == ["districts", "rates"]
     assert report.kept_out == {
         "venues": "its test unique_rds_venues_venue_id failed",
-        "events": "its parent venues stays out",
+        "events": "its parent venues was kept out",
     }
 
 
@@ -348,7 +350,7 @@ def test_a_failing_test_keeps_its_mart_and_every_child_out(project: SmallProject
         ("model.shop.rds_rates", None, "it was not built in this run"),
     ],
 )
-def test_a_mart_goes_only_with_its_build_and_all_its_tests_passed(
+def test_a_mart_is_exported_only_if_its_build_and_all_its_tests_passed(
     project: SmallProject, node: str, status: str | None, reason: str | None
 ) -> None:
     set_status(project, node, status)
@@ -359,7 +361,7 @@ def test_a_mart_goes_only_with_its_build_and_all_its_tests_passed(
 def test_orphans_keep_the_child_out_and_not_the_parent(project: SmallProject) -> None:
     set_status(project, "relationships_rds_venues", "fail")
 
-    assert [each.table for each in run(project).tables] == ["districts", "rates"]
+    assert [table.table for table in run(project).tables] == ["districts", "rates"]
 
 
 def test_a_cycle_of_foreign_keys_is_named(project: SmallProject) -> None:
@@ -373,28 +375,28 @@ def test_a_cycle_of_foreign_keys_is_named(project: SmallProject) -> None:
     ]
     project.write_artifact("manifest.json", manifest)
 
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(ExportError) as refusal:
         run(project)
-    assert "districts -> events -> venues -> districts" in str(refused.value)
+    assert "districts -> events -> venues -> districts" in str(refusal.value)
 
 
 def test_a_reader_never_sees_a_child_without_its_parent(project: SmallProject) -> None:
     run(project)
     done = threading.Event()
     orphans: list[set[str]] = []
-    states: set[int] = set()
+    numbers_of_venues: set[int] = set()
 
     def read() -> None:
         with closing(psycopg2.connect(project.url)) as connection, connection.cursor() as cursor:
             connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
             while not done.is_set():
                 cursor.execute("select venue_id from events")
-                used = {venue for (venue,) in cursor}
+                referenced = {venue for (venue,) in cursor}
                 cursor.execute("select venue_id from venues")
                 venues = {venue for (venue,) in cursor}
                 connection.rollback()
-                orphans.append(used - venues)
-                states.add(len(venues))
+                orphans.append(referenced - venues)
+                numbers_of_venues.add(len(venues))
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -417,7 +419,7 @@ def test_a_reader_never_sees_a_child_without_its_parent(project: SmallProject) -
     finally:
         done.set()
         reader.join()
-    assert states == {10, 11}
+    assert numbers_of_venues == {10, 11}
     assert not any(orphans)
 
 
@@ -457,7 +459,7 @@ def test_the_reader_role_can_only_select(project: SmallProject, statement: str) 
             cursor.execute(statement)
 
 
-ODD_TEXTS = [
+UNUSUAL_TEXTS = [
     "한국어 제목",
     'She said "hi", twice',
     "two\nlines\r\nand a\ttab",
@@ -472,20 +474,20 @@ ODD_TEXTS = [
 ]
 
 
-def test_odd_values_come_through_exactly(project: SmallProject) -> None:
+def test_unusual_values_are_exported_exactly(project: SmallProject) -> None:
     rows = [
         (
-            200 + place,
+            200 + position,
             "v1",
             text,
             date(1, 1, 1),
             date(9999, 12, 31),
             Decimal("-12345678901234567890123456789.123456789"),
-            [True, False, None][place % 3],
+            [True, False, None][position % 3],
             datetime(2026, 11, 22, 23, 59, 59, 999999),
-            [0.1 + 0.2, float("inf"), 5e-324, None][place % 4],
+            [0.1 + 0.2, float("inf"), 5e-324, None][position % 4],
         )
-        for place, text in enumerate(ODD_TEXTS)
+        for position, text in enumerate(UNUSUAL_TEXTS)
     ]
     with duckdb.connect(project.home / "warehouse.duckdb") as connection:
         connection.executemany(
@@ -493,17 +495,19 @@ def test_odd_values_come_through_exactly(project: SmallProject) -> None:
         )
     run(project)
     assert project.rds("select * from events where event_id >= 200 order by 1") == rows
-    assert counts(run(project)) == {}
+    assert changes(run(project)) == {}
 
 
-def test_a_nul_character_is_refused_with_table_column_and_key(project: SmallProject) -> None:
+def test_a_nul_character_is_refused_with_its_table_column_and_key(project: SmallProject) -> None:
     project.warehouse(f"update {SERVING}.rds_events set title = 'a' || chr(0) where event_id = 42")
 
     with pytest.raises(ExportError, match=r"events: column title has a NUL .* event_id '42'"):
         run(project)
 
 
-def test_a_value_that_does_not_fit_is_refused_in_one_line(project: SmallProject) -> None:
+def test_a_value_that_does_not_fit_is_refused_with_a_one_line_message(
+    project: SmallProject,
+) -> None:
     project.warehouse(f"update {SERVING}.rds_rates set currency = 'EURO' where rate = 1400")
 
     with pytest.raises(ExportError, match=r"too long .* COPY rates, line 10, column currency"):
@@ -516,9 +520,9 @@ def test_a_second_exporter_waits_for_the_first(project: SmallProject) -> None:
         reports: list[Report] = []
         second = threading.Thread(target=lambda: reports.append(run(project)))
         second.start()
-        waiting = "select pid from pg_locks where not granted and locktype = 'advisory'"
+        waiting_exporters = "select pid from pg_locks where not granted and locktype = 'advisory'"
         deadline = time.monotonic() + 20
-        while not project.rds(waiting) and time.monotonic() < deadline:
+        while not project.rds(waiting_exporters) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not reports
         first.rollback()
@@ -526,17 +530,17 @@ def test_a_second_exporter_waits_for_the_first(project: SmallProject) -> None:
     assert len(reports[0].tables) == 4
 
 
-def test_a_second_exporter_that_waited_too_long_says_for_whom(
+def test_a_second_exporter_that_waited_too_long_names_the_first(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RDS__LOCK_TIMEOUT", "1")
     with closing(rds.connect(project.url)) as first, first.cursor() as cursor:
         rds.lock(cursor)
-        with pytest.raises(ExportError) as refused:
+        with pytest.raises(ExportError) as refusal:
             run(project)
         pid = first.info.backend_pid
-    assert f"{rds.APPLICATION} (pid {pid})" in str(refused.value)
-    assert "RDS__LOCK_TIMEOUT" in str(refused.value)
+    assert f"{rds.APPLICATION} (pid {pid})" in str(refusal.value)
+    assert "RDS__LOCK_TIMEOUT" in str(refusal.value)
 
 
 def test_a_new_column_is_added_and_filled(project: SmallProject) -> None:
@@ -553,7 +557,7 @@ def test_a_new_column_is_added_and_filled(project: SmallProject) -> None:
         """
     )
 
-    assert counts(run(project)) == {"rates": (0, 10, 0)}
+    assert changes(run(project)) == {"rates": (0, 10, 0)}
     assert project.rds("select distinct unit from rates") == [(100,)]
     assert project.rds("select has_table_privilege(%s, 'rates', 'select')", rds.READER) == [(True,)]
 
@@ -568,7 +572,7 @@ def test_a_new_column_is_added_and_filled(project: SmallProject) -> None:
         ),
     ],
 )
-def test_what_the_website_may_rely_on_is_not_changed(
+def test_a_removed_or_changed_column_stops_the_export_with_the_statement_to_run(
     project: SmallProject, change: Callable[[dict[str, Any]], object], remedy: str
 ) -> None:
     run(project)
@@ -580,13 +584,13 @@ def test_what_the_website_may_rely_on_is_not_changed(
         run(project)
 
 
-def test_a_table_whose_mart_is_no_more_is_left_alone(project: SmallProject) -> None:
+def test_a_table_without_a_mart_is_left_unchanged(project: SmallProject) -> None:
     run(project)
     manifest = project.manifest()
     del manifest["nodes"]["model.shop.rds_rates"]
     project.write_artifact("manifest.json", manifest)
 
-    assert [each.table for each in run(project).tables] == ["districts", "venues", "events"]
+    assert [table.table for table in run(project).tables] == ["districts", "venues", "events"]
     assert project.rds("select count(*) from rates") == [(10,)]
 
 
@@ -605,7 +609,7 @@ def test_a_trial_build_on_no_rows_is_never_exported(project: SmallProject) -> No
     results["args"]["empty"] = True
     project.write_artifact("run_results.json", results)
 
-    assert not exports(project.target_dir)
+    assert not should_export(project.target_dir)
     with pytest.raises(ExportError, match="--empty"):
         run(project)
 
@@ -615,7 +619,7 @@ def test_a_target_that_does_not_export_is_refused(
 ) -> None:
     monkeypatch.setenv("RDS__TARGETS", "redshift, staging")
 
-    assert not exports(project.target_dir)
+    assert not should_export(project.target_dir)
     with pytest.raises(SettingError, match=r"RDS__TARGETS .* expected local among them"):
         run(project)
 
@@ -629,52 +633,55 @@ def test_a_target_that_does_not_export_is_refused(
         "postgresql://hello:secret@localhost/web?hostaddr=10.0.0.1",
     ],
 )
-def test_a_far_database_is_reached_only_with_verify_full(
+def test_a_remote_database_is_accepted_only_with_verify_full(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RDS__URL", url)
 
-    with pytest.raises(SettingError, match="sslmode=verify-full") as refused:
+    with pytest.raises(SettingError, match="sslmode=verify-full") as refusal:
         rds.database_url("redshift")
-    assert "secret" not in str(refused.value)
+    assert "secret" not in str(refusal.value)
 
 
-def test_a_far_database_with_verify_full_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_database_with_verify_full_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql://hello:secret@db.example.com/web?sslmode=verify-full"
     monkeypatch.setenv("RDS__URL", url)
 
     assert rds.database_url("redshift") == url
 
 
-def test_another_target_than_local_needs_a_database() -> None:
+def test_a_target_other_than_local_needs_a_database() -> None:
     with pytest.raises(SettingError, match="RDS__URL is not set"):
         rds.database_url("redshift")
 
 
 @pytest.fixture
 def embedded(home: Path) -> Iterator[Path]:
-    """The folder of an embedded server, which is stopped at the end."""
+    """Folder of an embedded server, which is stopped after the test."""
     yield home / "rds"
     embedded_postgres.stop()
 
 
-def test_the_embedded_server_outlives_its_starter_and_keeps_what_it_holds(embedded: Path) -> None:
-    code = "from loaders import embedded_postgres as e; print(e.start()); print(e.psql_command())"
-    started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    url, psql = started.stdout.splitlines()
+def test_the_embedded_server_outlives_its_starter_and_keeps_its_data(embedded: Path) -> None:
+    code = (
+        "from loaders.export import embedded_postgres as server;"
+        " print(server.start()); print(server.psql_command())"
+    )
+    starter = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    url, psql = starter.stdout.splitlines()
     statement = ["-tA", "-c", "create table kept (); select current_database()"]
-    asked = subprocess.run([*shlex.split(psql), *statement], capture_output=True, text=True)
-    assert asked.stdout.split() == ["CREATE", "TABLE", "hello_korea"]
+    output = subprocess.run([*shlex.split(psql), *statement], capture_output=True, text=True)
+    assert output.stdout.split() == ["CREATE", "TABLE", "hello_korea"]
 
     assert embedded_postgres.start() == url
     embedded_postgres.stop()
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(url)
-    with closing(psycopg2.connect(embedded_postgres.start())) as again:
-        again.cursor().execute("select from kept")
+    with closing(psycopg2.connect(embedded_postgres.start())) as connection:
+        connection.cursor().execute("select from kept")
 
 
-def test_the_embedded_server_starts_over_a_pid_that_is_another_programs(embedded: Path) -> None:
+def test_the_embedded_server_starts_although_its_pid_is_of_another_program(embedded: Path) -> None:
     url = embedded_postgres.start()
     pid_file = (embedded / "postmaster.pid").read_text()
     embedded_postgres.stop()

@@ -1,5 +1,7 @@
-"""The production path, end to end: S3, Redshift and RDS, by the clients and on the wires that
-production has, against what one machine makes of the same answers."""
+"""Production end to end: S3, Redshift and RDS, with production's clients and protocols.
+
+The result is compared with what one machine builds from the same responses.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,7 +32,7 @@ SETTINGS = {
 }
 
 
-def websites_database(home: Path) -> str:
+def start_database(home: Path) -> str:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_HOME", str(home))
         return embedded_postgres.start()
@@ -44,14 +46,14 @@ def stop_database(home: Path) -> None:
 
 @dataclass
 class Production:
-    """A checkout on AWS, as far as one machine can have it."""
+    """A checkout on AWS, as closely as one machine can imitate it."""
 
     newcomer: Newcomer
     redshift: RedshiftServer
     rds_url: str
 
-    def runs(self, today: date, *words: str) -> list[dict[str, Any]]:
-        """`dlt pipeline run` on that day's answers; the outcome of each table."""
+    def run_pipelines(self, today: date, *options: str) -> list[dict[str, Any]]:
+        """Run `dlt pipeline run` on that day's responses, and return the result of each table."""
         with SampleApi(today=today) as api:
             sources = {
                 f"SOURCES__{name.upper()}__{setting}": value
@@ -59,24 +61,28 @@ class Production:
                 for setting, value in (("BASE_URL", url), ("SERVICE_KEY", "sample"))
             }
             self.newcomer.succeeds(
-                *("dlt", "pipeline", "run", *words),
+                *("dlt", "pipeline", "run", *options),
                 **SETTINGS,
                 **sources,
                 HELLO_KOREA_TODAY=today.isoformat(),
             )
-        found: list[dict[str, Any]] = orjson.loads(
+        return self.last_results()
+
+    def last_results(self) -> list[dict[str, Any]]:
+        """Return the result of each table in the last run."""
+        results: list[dict[str, Any]] = orjson.loads(
             (self.newcomer.home / "last_run.json").read_bytes()
         )
-        return found
+        return results
 
 
 @pytest.fixture(scope="module")
 def production(
     profiles: Path, s3: S3Server, redshift: RedshiftServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Production]:
-    """Two days of all sources in Redshift, built on each, and exported after the second."""
+    """Two days of all sources in Redshift, built after each and exported after the second."""
     home, database = tmp_path_factory.mktemp("production"), tmp_path_factory.mktemp("rds")
-    url = websites_database(database)
+    url = start_database(database)
     newcomer = Newcomer(
         home,
         profiles,
@@ -87,11 +93,11 @@ def production(
         DBT_TARGET="redshift",
     )
     production = Production(newcomer, redshift, url)
-    production.runs(YESTERDAY)
+    production.run_pipelines(YESTERDAY)
     newcomer.succeeds(
         "dbt", "build", "--exclude-resource-type", "test", "unit_test", RDS__TARGETS="local"
     )
-    production.runs(TODAY)
+    production.run_pipelines(TODAY)
     newcomer.succeeds("dbt", "build")
     yield production
     stop_database(database)
@@ -101,7 +107,7 @@ def production(
 def one_machine(
     production: Production, profiles: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """DuckDB on the same answers, and the database of its website."""
+    """The website's database, as exported from DuckDB with the same responses."""
     home = tmp_path_factory.mktemp("one-machine")
     lake = {
         name: value
@@ -109,10 +115,10 @@ def one_machine(
         if name.startswith(("LAKE__", "AWS_"))
     }
     machine = Production(Newcomer(home, profiles, **lake), production.redshift, "")
-    outcomes = machine.runs(TODAY, "--date", f"{YESTERDAY}..{TODAY}")
-    assert {it["calls"] for it in outcomes} == {0}
+    results = machine.run_pipelines(TODAY, "--date", f"{YESTERDAY}..{TODAY}")
+    assert {result["calls"] for result in results} == {0}
     machine.newcomer.succeeds("dbt", "build")
-    yield websites_database(home)
+    yield start_database(home)
     stop_database(home)
 
 
@@ -122,7 +128,7 @@ def query(url: str, sql: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def served(url: str) -> list[str]:
+def exported_tables(url: str) -> list[str]:
     return [
         name
         for (name,) in query(
@@ -138,33 +144,30 @@ def rows_of(url: str, table: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_staged_row_is_in_redshift(production: Production) -> None:
-    outcomes = orjson.loads((production.newcomer.home / "last_run.json").read_bytes())
-    for it in outcomes:
-        found = production.redshift.query(
-            f"select count(*) from staging_{it['source']}.{it['table']}"
+    for result in production.last_results():
+        counts = production.redshift.query(
+            f"select count(*) from staging_{result['source']}.{result['table']}"
             f" where logical_date = '{TODAY}'"
         )
-        assert found == [(it["staged"],)], it["table"]
+        assert counts == [(result["staged"],)], result["table"]
 
 
-def test_what_was_copied_from_is_gone_and_nothing_is_left_to_load(
-    production: Production, s3: S3Server
-) -> None:
-    kept = s3.client().list_objects_v2(Bucket="production", Prefix="lake/load/")
-    assert "Contents" not in kept
-    beside = production.redshift.query(
+def test_no_copied_file_and_no_row_to_merge_is_left(production: Production, s3: S3Server) -> None:
+    objects = s3.client().list_objects_v2(Bucket="production", Prefix="lake/load/")
+    assert "Contents" not in objects
+    filled_staging_tables = production.redshift.query(
         "select relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace"
         " where nspname like 'staging\\_%\\_staging' and relkind = 'r'"
         " and redshift.row_count(pg_class.oid) > 0 and relname not like '\\_dlt%'"
     )
-    assert beside == []
+    assert filled_staging_tables == []
 
 
-def test_every_table_of_the_website_has_the_rows_that_one_machine_makes(
+def test_every_table_of_the_website_has_the_same_rows_as_from_one_machine(
     production: Production, one_machine: str
 ) -> None:
-    tables = served(production.rds_url)
-    assert tables == served(one_machine)
+    tables = exported_tables(production.rds_url)
+    assert tables == exported_tables(one_machine)
     assert len(tables) == 10
     for table in tables:
         rows = rows_of(production.rds_url, table)
@@ -172,41 +175,48 @@ def test_every_table_of_the_website_has_the_rows_that_one_machine_makes(
         assert rows, table
 
 
-def test_redshift_lost_at_any_point_of_an_export_leaves_the_website_as_it_was(
+def test_redshift_lost_at_any_point_of_an_export_leaves_the_website_unchanged(
     production: Production, monkeypatch: pytest.MonkeyPatch, s3: S3Server
 ) -> None:
     for name, value in production.newcomer.environment.items():
         monkeypatch.setenv(name, value)
-    target_dir = production.newcomer.home / "target"  # of the whole build: later tests build less
+    target_dir = production.newcomer.home / "target"  # of the full build: later tests build less
     rates = "update serving.rds_exchange_rates set krw_per_unit = krw_per_unit {} 1"
     cluster = f"postgresql://{production.redshift.host}:{production.redshift.port}/"
 
-    def exported(at: int) -> tuple[int, list[int]]:
+    def export_and_cut(at: int) -> tuple[int, list[int]]:
+        """Export, and cut the connection to Redshift after a number of bytes, if not negative.
+
+        Return the number of bytes from Redshift, and the numbers of changed rows.
+        """
         with WireCutter(cluster, "to_client", at) as wire, monkeypatch.context() as settings:
             settings.setenv("DESTINATION__REDSHIFT__CREDENTIALS__PORT", str(wire.port))
-            changed = [it.changed for it in export(target_dir).tables if it.changed]
+            tables = export(target_dir).tables
+            changed = [table.changed for table in tables if table.changed]
         return wire.passed["to_client"], changed
 
-    end, _ = exported(-1)
+    total, _ = export_and_cut(-1)
     production.redshift.query(rates.format("+"))
-    website = {table: rows_of(production.rds_url, table) for table in served(production.rds_url)}
+    website = {
+        table: rows_of(production.rds_url, table) for table in exported_tables(production.rds_url)
+    }
     for part in range(1, 10):
-        with pytest.raises(ExportError) as lost:
-            exported(end * part // 10)
-        assert "\n" not in str(lost.value)
-        assert "127.0.0.1" in str(lost.value)
+        with pytest.raises(ExportError) as failure:
+            export_and_cut(total * part // 10)
+        assert "\n" not in str(failure.value)
+        assert "127.0.0.1" in str(failure.value)
         for table, rows in website.items():
             assert rows_of(production.rds_url, table) == rows, (part, table)
-    _, changed = exported(-1)
+    _, changed = export_and_cut(-1)
     assert changed == [len(website["exchange_rates"])]
     production.redshift.query(rates.format("-"))
-    exported(-1)
+    export_and_cut(-1)
     assert "Contents" not in s3.client().list_objects_v2(Bucket="production", Prefix="lake/unload/")
 
 
-def test_each_table_is_distributed_and_sorted_as_its_file_says(production: Production) -> None:
+def test_each_table_is_distributed_and_sorted_as_configured(production: Production) -> None:
     nodes = production.newcomer.artifact("manifest.json")["nodes"].values()
-    kept = {
+    attributes_by_table = {
         (schema, table): attributes
         for schema, table, attributes in production.redshift.query(
             "select nspname, relname, attributes from redshift.attributes"
@@ -222,16 +232,17 @@ def test_each_table_is_distributed_and_sorted_as_its_file_says(production: Produ
     ]
     assert len(built) > 40
     for node in built:
-        config, attributes = node["config"], kept[node["schema"], node["alias"]]
+        config = node["config"]
+        attributes = attributes_by_table[node["schema"], node["alias"]]
         dist = config["dist"]
         style, key = (dist, None) if dist in ("all", "even") else ("key", dist)
         assert (attributes["dist_style"], attributes.get("dist_key")) == (style, key), node["name"]
         sort = config.get("sort") or []
-        wanted = [sort] if isinstance(sort, str) else sort
-        assert attributes.get("sort_key", []) == wanted, node["name"]
+        sort_key = [sort] if isinstance(sort, str) else sort
+        assert attributes.get("sort_key", []) == sort_key, node["name"]
 
 
-def test_the_docs_tell_of_each_table_in_redshift(production: Production) -> None:
+def test_the_docs_describe_each_table_in_redshift(production: Production) -> None:
     production.newcomer.succeeds("dbt", "docs", "generate")
     catalog = production.newcomer.artifact("catalog.json")
     assert not catalog["errors"]
@@ -250,46 +261,48 @@ def test_every_analysis_runs_on_redshift(production: Production) -> None:
         for file in analyses:
             cursor = connection.cursor()
             cursor.execute(file.read_text())
-            # What it tells of is what failed.
+            # Only this one may return no rows: it lists failures.
             assert cursor.fetchall() or file.stem == "what_failed_this_week", file.stem
 
 
 def test_the_age_of_each_source_is_known_on_redshift(production: Production) -> None:
-    # Old by now, and yet told: an error of the query would have no time.
+    # The command may fail, since the rows are old by now. After a failed query there is no time.
     production.newcomer.types("dbt", "source", "freshness")
-    told = production.newcomer.artifact("sources.json")["results"]
+    results = production.newcomer.artifact("sources.json")["results"]
     sources = production.newcomer.artifact("manifest.json")["sources"].values()
-    assert {it["unique_id"] for it in told} == {
-        it["unique_id"] for it in sources if it["freshness"]
+    assert {result["unique_id"] for result in results} == {
+        source["unique_id"] for source in sources if source["freshness"]
     }
-    assert all(it["max_loaded_at"].startswith(f"{TODAY}") for it in told)
+    assert all(result["max_loaded_at"].startswith(f"{TODAY}") for result in results)
 
 
-def test_a_full_refresh_gives_the_rows_that_the_days_gave(production: Production) -> None:
+def test_a_full_refresh_gives_the_same_rows_as_the_daily_builds(production: Production) -> None:
     tables = ("star.fct_fare", "frequent.freq_cheapest_fare")
-    of_all_days = [f"select t::text from {table} as t order by 1" for table in tables]
-    days = [production.redshift.query(sql) for sql in of_all_days]
-    assert all(days)
-    chosen = ("--select", "fct_fare", "freq_cheapest_fare")
-    production.newcomer.succeeds("dbt", "run", "--full-refresh", *chosen)
-    assert [production.redshift.query(sql) for sql in of_all_days] == days
+    queries = [f"select t::text from {table} as t order by 1" for table in tables]
+    rows = [production.redshift.query(sql) for sql in queries]
+    assert all(rows)
+    selection = ("--select", "fct_fare", "freq_cheapest_fare")
+    production.newcomer.succeeds("dbt", "run", "--full-refresh", *selection)
+    assert [production.redshift.query(sql) for sql in queries] == rows
 
 
-def test_a_second_run_calls_nothing_and_copies_nothing(production: Production) -> None:
+def test_a_second_run_requests_nothing_and_copies_nothing(production: Production) -> None:
     loads = "select count(*) from staging_{}._dlt_loads"
     sources = sorted(SOURCES)
     before = [production.redshift.query(loads.format(source)) for source in sources]
-    outcomes = production.runs(TODAY)
-    assert {it["calls"] for it in outcomes} == {0}
-    assert all(it["loaded"] == it["staged"] for it in outcomes if it["source"] in sources)
-    assert {it["staged"] for it in outcomes if it["source"] == "web_logs"} == {0}
+    results = production.run_pipelines(TODAY)
+    assert {result["calls"] for result in results} == {0}
+    assert all(
+        result["loaded"] == result["staged"] for result in results if result["source"] in sources
+    )
+    assert {result["staged"] for result in results if result["source"] == "web_logs"} == {0}
     assert [production.redshift.query(loads.format(source)) for source in sources] == before
 
 
-def test_histories_hold_one_open_version_of_each(production: Production) -> None:
-    ((versions, open_ones, places),) = production.redshift.query(
+def test_a_history_has_one_open_version_of_each_place(production: Production) -> None:
+    ((versions, open_versions, places),) = production.redshift.query(
         "select count(*), count(*) filter (where dbt_valid_to is null), count(distinct place_id)"
         " from snapshots.snap_place"
     )
-    assert places == open_ones
+    assert places == open_versions
     assert versions >= places > 0

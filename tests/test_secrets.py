@@ -1,5 +1,8 @@
-"""No secret is kept or shown: they are planted in every setting, all of it runs and fails, and then
-everything that was said or written is searched."""
+"""No secret is written or printed.
+
+Secrets are planted in every setting, every command runs and fails, and everything that it printed
+or wrote is searched for them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,35 +29,40 @@ SMALL_TABLES = {
     "incheon": "airports",
     "exim": "exchange_rates",
 }
-"""One of each source."""
+"""A table of each source."""
 CHECKED_BY = {"tour": "data_go_kr", "kma": "data_go_kr", "incheon": "data_go_kr"}
-"""The module of the sample API that checks a key, where it is not named like the source."""
+"""The module of the sample API that checks a source's key, unless it has the source's name."""
 KEYS = {
     source: f"planted+{CHECKED_BY.get(source, source)}/key==" if source != "seoul" else "plantedkey"
     for source in SMALL_TABLES
 }
-"""Seoul's stands in the path."""
+"""The key of each source. Seoul's is a part of the path."""
 RDS_PASSWORD, WRONG_PASSWORD = "planted-rds-password", "planted-wrong-password"
 
 
 @dataclass
 class Searched:
-    """Commands of one home, what they said, and the secrets that must not be in it."""
+    """The commands of one home, their output, and the secrets that must not appear."""
 
     newcomer: Newcomer
     secrets: set[str]
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+    """The standard output and standard error of each command."""
 
-    def types(self, *words: str, **environment: str) -> int:
-        done = self.newcomer.types(*words, **environment)
-        self.said += [f"stdout of {words}: {done.stdout}", f"stderr of {words}: {done.stderr}"]
-        return done.returncode
+    def run(self, *command: str, **environment: str) -> int:
+        """Run a command, keep its output, and return its exit code."""
+        process = self.newcomer.types(*command, **environment)
+        self.output += [
+            f"stdout of {command}: {process.stdout}",
+            f"stderr of {command}: {process.stderr}",
+        ]
+        return process.returncode
 
-    def found(self, *objects: bytes) -> list[str]:
-        """Where secrets stand: in what was said, in a file of the home, in an object."""
+    def leaks(self, *objects: bytes) -> list[str]:
+        """Return the outputs, files of the home and objects of the lake that contain a secret."""
         forms = {form for secret in self.secrets for form in (secret, quote(secret, safe=""))}
         files = [path for path in self.newcomer.home.rglob("*") if path.is_file()]
-        texts = [(text, text.encode()) for text in self.said]
+        texts = [(text, text.encode()) for text in self.output]
         texts += [(str(path), path.read_bytes()) for path in files]
         texts += [("an object of the lake", content) for content in objects]
         return [name for name, text in texts if any(form.encode() in text for form in forms)]
@@ -73,12 +81,14 @@ def settings_of_sources(api: SampleApi) -> dict[str, str]:
 def searched(
     s3: S3Server, profiles: Path, tmp_path: Path, rds: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Searched, RedshiftServer, SampleApi]]:
-    """Production with a planted secret in each setting. Redshift copies with the lake's own keys,
-    which then stand in its statements."""
+    """Production with a planted secret in each setting.
+
+    Redshift copies with the lake's own keys, which are then a part of its statements.
+    """
     bucket = s3.make_bucket("secrets")
     for source, key in KEYS.items():
         module = import_module(f"loaders.sample_api.{CHECKED_BY.get(source, source)}")
-        monkeypatch.setattr(module, "KEY", key)  # what it takes for valid
+        monkeypatch.setattr(module, "KEY", key)  # the key that it accepts
     with RedshiftServer(tmp_path / "redshift", s3) as redshift, SampleApi(today=TODAY) as api:
         redshift.query(f"alter role {USER} superuser")
         newcomer = Newcomer(
@@ -108,48 +118,48 @@ def test_each_source_has_a_planted_key() -> None:
     assert KEYS.keys() == SOURCES.keys()
 
 
-def test_no_secret_is_said_or_written_whatever_fails(
+def test_no_secret_is_printed_or_written_whatever_fails(
     searched: tuple[Searched, RedshiftServer, SampleApi], s3: S3Server, rds: str
 ) -> None:
-    it, redshift, api = searched
+    home, redshift, api = searched
     for source, table in SMALL_TABLES.items():
         only = [] if source == "exim" else ["--only", "extract"]
-        words = ("dlt", "pipeline", source, "run", "--table", table, *only)
-        assert it.types(*words) == 0, it.said[-2]
+        command = ("dlt", "pipeline", source, "run", "--table", table, *only)
+        assert home.run(*command) == 0, home.output[-2]
     selection = ["--select", "+rds_exchange_rates", "--indirect-selection", "cautious"]
-    assert it.types("dbt", "--debug", "build", *selection) == 0, it.said[-2]
-    assert it.types("dbt", "debug") == 0
-    for words in (("info",), ("trace",), ("failed-jobs",)):
-        it.types("dlt", "pipeline", "exim", *words)
+    assert home.run("dbt", "--debug", "build", *selection) == 0, home.output[-2]
+    assert home.run("dbt", "debug") == 0
+    for verb in ("info", "trace", "failed-jobs"):
+        home.run("dlt", "pipeline", "exim", verb)
 
     refresh = ("dlt", "pipeline", "exim", "run", "--refresh")
     api.fail("*", status=404, body=f"no such thing: {KEYS['kopis']} {quote(KEYS['kopis'])}")
-    assert it.types("dlt", "pipeline", "kopis", "run", "--refresh") == 1
+    assert home.run("dlt", "pipeline", "kopis", "run", "--refresh") == 1
     api.clear_faults()
-    assert it.types(*refresh, SOURCES__EXIM__BASE_URL="http://127.0.0.1:9") == 1
+    assert home.run(*refresh, SOURCES__EXIM__BASE_URL="http://127.0.0.1:9") == 1
     for name, value in {
         "DESTINATION__REDSHIFT__CREDENTIALS__PASSWORD": WRONG_PASSWORD,
         "DESTINATION__REDSHIFT__CREDENTIALS__PORT": "9",
         "AWS_SECRET_ACCESS_KEY": WRONG_PASSWORD,
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
     }.items():
-        assert it.types(*refresh, **{name: value}) in (1, 2), name
+        assert home.run(*refresh, **{name: value}) in (1, 2), name
         if name.endswith("PASSWORD"):
-            assert it.types("dbt", "debug", **{name: value}) != 0
+            assert home.run("dbt", "debug", **{name: value}) != 0
     for url in (
         f"postgresql://postgres:{RDS_PASSWORD}@127.0.0.1:9/hello_korea",
         redshift.admin_url.replace("postgres:@", f"{USER}:{WRONG_PASSWORD}@"),
     ):
-        assert it.types("dlt", "pipeline", "rds", "run", RDS__URL=url) in (1, 2)
-    assert it.types("dbt", "--debug", "build", "--select", "rds_exchange_rates", RDS__URL=url) == 2
+        assert home.run("dlt", "pipeline", "rds", "run", RDS__URL=url) in (1, 2)
+    assert home.run("dbt", "--debug", "build", "--select", "rds_exchange_rates", RDS__URL=url) == 2
     redshift.query("alter table staging_exim_staging.exchange_rates drop column currency")
-    assert it.types(*refresh) == 1
-    assert "not loaded" in it.said[-2] + it.said[-1]
-    it.types("dlt", "pipeline", "exim", "failed-jobs")
+    assert home.run(*refresh) == 1
+    assert "not loaded" in home.output[-2] + home.output[-1]
+    home.run("dlt", "pipeline", "exim", "failed-jobs")
 
     client = s3.client()
     pages = client.get_paginator("list_objects_v2").paginate(Bucket="secrets")
-    keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
     assert any("/rejected/" in key or "/raw/" in key for key in keys)
     objects = [client.get_object(Bucket="secrets", Key=key)["Body"].read() for key in keys]
-    assert it.found(*objects) == []
+    assert home.leaks(*objects) == []

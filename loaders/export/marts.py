@@ -1,6 +1,6 @@
-"""What dbt's artifacts say of the marts: their contracts, and which of them a build proved.
+"""Read the marts from dbt's artifacts: their contracts, and which of them to export.
 
-A mart is a model named `rds_<table>`; the website's database calls it `<table>`.
+A mart is a model named `rds_<table>`. In the website's database its name is `<table>`.
 """
 
 import json
@@ -13,16 +13,17 @@ from typing import Any
 
 PREFIX = "rds_"
 PROVED = "proved"
+"""Folder in dbt's target folder with copies of a build's artifacts."""
 
 Json = dict[str, Any]
 
 
 class ExportError(Exception):
-    """An export that can't go on. The message is one line: what, where, and what to do."""
+    """Raised when an export can't continue. The message is one line with the place and remedy."""
 
 
 class HeldBackError(ExportError):
-    """A table that lost more rows than it may: it stays as it was, and the others go."""
+    """Raised for a table that would lose too many rows. The others are exported without it."""
 
     def __init__(self, table: str, reason: str) -> None:
         super().__init__(f"{table}: {reason}")
@@ -48,12 +49,12 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Mart:
-    """A serving model and what its contract promises to the website."""
+    """A serving model and its contract with the website."""
 
     model_id: str
     table: str
     relation: str
-    """Where it lies in the warehouse, quoted."""
+    """Quoted name in the warehouse."""
     description: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
@@ -61,7 +62,8 @@ class Mart:
     indexes: tuple[tuple[str, ...], ...]
     """From the model's `meta.rds_indexes`, and one for each foreign key."""
     max_delete_share: float
-    """The model's `meta.rds_max_delete_share`: what it may lose whatever the setting says."""
+    """The model's `meta.rds_max_delete_share`: share of rows that an export may delete even if the
+    setting allows fewer."""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -73,97 +75,122 @@ class Mart:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What a build proved: the marts to export, parents first, and why the others stay out."""
+class Selection:
+    """The marts to export, and why the others are kept out."""
 
     marts: tuple[Mart, ...]
+    """Parents before children."""
     kept_out: dict[str, str]
+    """Table to reason."""
 
 
 def read_manifest(target_dir: Path) -> Json:
-    """dbt's `manifest.json`. Raises ExportError where it is missing or unreadable."""
+    """Return dbt's `manifest.json`. Raise ExportError if it is missing or unreadable."""
     return _read_json(target_dir / "manifest.json")
 
 
 def read_run_results(target_dir: Path) -> Json:
-    """dbt's `run_results.json`. Raises ExportError where it is missing, unreadable, or of another
-    command than `dbt build`, which alone both builds and tests."""
+    """Return dbt's `run_results.json`.
+
+    Raise ExportError if it is missing, unreadable, or of another command than `dbt build`, the only
+    one that both builds and tests.
+    """
     path = target_dir / "run_results.json"
     run_results = _read_json(path)
     if (command := run_results["args"]["which"]) != "build":
         raise ExportError(
-            f"{path} is of `dbt {command}`, which proves no mart: run `dbt build` first"
+            f"{path} is of `dbt {command}`, which does not build and test: run `dbt build` first"
         )
     return run_results
 
 
-def keep_proof(target_dir: Path) -> None:
-    """Keeps what a build proved, because other commands of dbt, and builds of targets that export
-    nothing, write over its artifacts."""
+def keep_artifacts(target_dir: Path) -> None:
+    """Copy the artifacts of a build, since other dbt commands, and builds of targets that export
+    nothing, overwrite them."""
     (target_dir / PROVED).mkdir(exist_ok=True)
     for name in ("manifest.json", "run_results.json"):
         shutil.copy(target_dir / name, target_dir / PROVED / name)
 
 
 def last_build(target_dir: Path) -> Path:
-    """The folder with the artifacts of the last build: dbt's own, unless a later command wrote
-    over them and a copy is there."""
+    """Return the folder with the artifacts of the last build.
+
+    That is dbt's own, unless a later command overwrote them and there is a copy.
+    """
     try:
         manifest, run_results = read_manifest(target_dir), read_run_results(target_dir)
         if manifest["metadata"]["invocation_id"] == run_results["metadata"]["invocation_id"]:
             return target_dir
     except ExportError:
         pass
-    kept = target_dir / PROVED
-    return kept if kept.is_dir() else target_dir
+    copies = target_dir / PROVED
+    return copies if copies.is_dir() else target_dir
 
 
 def _read_json(path: Path) -> Json:
     try:
         content: Json = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ExportError(f"{path} is not there: run `dbt build` first") from None
+        raise ExportError(f"{path} does not exist: run `dbt build` first") from None
     except ValueError as error:
-        raise ExportError(f"{path} is no JSON ({error}): run `dbt build` again") from None
+        raise ExportError(f"{path} is not JSON ({error}): run `dbt build` again") from None
     return content
 
 
-def prove(manifest: Json, run_results: Json) -> Proof:
-    """Which marts go: built in this run, every test of theirs passed, and every parent goes too.
+def select_marts(manifest: Json, run_results: Json) -> Selection:
+    """Select the marts that were built in this run, passed all their tests, and whose parents are
+    all selected too.
 
-    Raises ExportError where the build read only a part of the rows, and as `in_order` does.
+    Raise ExportError if the build read only a part of the rows, and like `sort_parents_first`.
     """
     if run_results["args"].get("empty") or run_results["args"].get("sample"):
         raise ExportError(
-            "the last `dbt build` read a part of the rows only (--empty or --sample), which is "
+            "the last `dbt build` read only a part of the rows (--empty or --sample), which is "
             "never exported: run `dbt build` first"
         )
-    marts = in_order([mart(node) for node in manifest["nodes"].values() if _is_mart(node)])
+    marts = sort_parents_first(
+        [parse_mart(node) for node in manifest["nodes"].values() if _is_mart(node)]
+    )
     statuses = {result["unique_id"]: result["status"] for result in run_results["results"]}
     tests = _tests_by_model(manifest)
-    unproven = {
-        each.table: reason
-        for each in marts
-        if (reason := _why_unproven(each.model_id, manifest, statuses, tests))
+    failures = {
+        mart.table: reason
+        for mart in marts
+        if (reason := _failure(mart.model_id, manifest, statuses, tests))
     }
-    return without(tuple(marts), unproven)
+    return keep_out(tuple(marts), failures)
 
 
-def in_order(marts: list[Mart]) -> list[Mart]:
-    """Parents before children, then by name. Raises ExportError naming a cycle or lost parent."""
-    by_table = {each.table: each for each in sorted(marts, key=lambda each: each.table)}
-    for each in marts:
-        if lost := each.parents - by_table.keys():
+def keep_out(marts: tuple[Mart, ...], reasons: dict[str, str]) -> Selection:
+    """Select all marts except those with a reason, by table, and the children of those.
+
+    The marts must be sorted parents first.
+    """
+    kept_out: dict[str, str] = {}
+    for mart in marts:
+        reason = reasons.get(mart.table) or _missing_parents(mart, kept_out)
+        if reason:
+            kept_out[mart.table] = reason
+    return Selection(tuple(mart for mart in marts if mart.table not in kept_out), kept_out)
+
+
+def sort_parents_first(marts: list[Mart]) -> list[Mart]:
+    """Sort parents before children, then by name. Raise ExportError for a cycle of foreign keys or
+    a parent that does not exist."""
+    by_table = {mart.table: mart for mart in sorted(marts, key=lambda mart: mart.table)}
+    for mart in marts:
+        if missing := mart.parents - by_table.keys():
             raise ExportError(
-                f"{PREFIX}{each.table} has a foreign key to {PREFIX}{min(lost)}, which is no model"
+                f"{PREFIX}{mart.table} has a foreign key to {PREFIX}{min(missing)}, "
+                "which is not a model"
             )
-    sorter = TopologicalSorter({each.table: each.parents for each in by_table.values()})
+    sorter = TopologicalSorter({mart.table: mart.parents for mart in by_table.values()})
     try:
         sorter.prepare()
     except CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
         raise ExportError(
-            f"the foreign keys go round: {cycle}; take one of them out of the contracts"
+            f"the foreign keys form a cycle: {cycle}; remove one of them from the contracts"
         ) from None
     order: list[Mart] = []
     while sorter.is_active():
@@ -173,8 +200,11 @@ def in_order(marts: list[Mart]) -> list[Mart]:
     return order
 
 
-def mart(node: Json) -> Mart:
-    """A Mart from its node in the manifest. Raises ExportError where the contract is too weak."""
+def parse_mart(node: Json) -> Mart:
+    """Return the mart of a node in the manifest.
+
+    Raise ExportError if the contract is not enforced, has no primary key, or is wrong.
+    """
     name = node["name"]
     constraints = [
         {**constraint, "columns": constraint.get("columns") or [column["name"]]}
@@ -195,7 +225,7 @@ def mart(node: Json) -> Mart:
     meta = node["config"].get("meta", {})
     indexes = [tuple(index) for index in meta.get("rds_indexes", [])]
     if unknown := {column for index in indexes for column in index} - node["columns"].keys():
-        raise ExportError(f"{name}: meta.rds_indexes names {min(unknown)}, which is no column")
+        raise ExportError(f"{name}: meta.rds_indexes names {min(unknown)}, which is not a column")
     return Mart(
         model_id=node["unique_id"],
         table=name.removeprefix(PREFIX),
@@ -233,8 +263,11 @@ def _columns_of(kind: str, constraints: list[Json]) -> tuple[str, ...]:
 
 
 def _foreign_key(model: str, constraint: Json) -> ForeignKey:
-    """dbt writes `to` (a relation, or `ref('…')` before it compiled) and `to_columns`, or else
-    the author's `expression`: `schema.table (column, …)`."""
+    """Return the foreign key of a constraint.
+
+    dbt writes `to` (a relation, or `ref('…')` if it is not compiled) and `to_columns`, or the
+    author's `expression`: `schema.table (column, …)`.
+    """
     to, to_columns = constraint.get("to"), constraint.get("to_columns") or []
     if not to:
         to, _, columns = (constraint.get("expression") or "").partition("(")
@@ -242,15 +275,18 @@ def _foreign_key(model: str, constraint: Json) -> ForeignKey:
     parent = re.search(rf"\b{PREFIX}(\w+)\W*$", to)
     if not parent or not to_columns:
         raise ExportError(
-            f"{model}: a foreign key on {', '.join(constraint['columns'])} names no mart and "
-            f"column: give it `to: ref('{PREFIX}…')` and `to_columns`"
+            f"{model}: the foreign key on {', '.join(constraint['columns'])} does not name a mart "
+            f"and a column: give it `to: ref('{PREFIX}…')` and `to_columns`"
         )
     return ForeignKey(tuple(constraint["columns"]), parent[1], tuple(to_columns))
 
 
 def _tests_by_model(manifest: Json) -> dict[str, list[Json]]:
-    """The tests of each model: a generic test is of the model it stands with, so that orphans
-    keep the child out and not its parent; any other is of every model that it reads."""
+    """Return the tests of each model, by its id.
+
+    A generic test belongs to the model that declares it, so that orphans keep out the child and not
+    its parent. Any other test belongs to every model that it reads.
+    """
     tests: dict[str, list[Json]] = {}
     for test in [*manifest["nodes"].values(), *manifest["unit_tests"].values()]:
         if test["resource_type"] not in ("test", "unit_test"):
@@ -261,9 +297,10 @@ def _tests_by_model(manifest: Json) -> dict[str, list[Json]]:
     return tests
 
 
-def _why_unproven(
+def _failure(
     model_id: str, manifest: Json, statuses: dict[str, str], tests: dict[str, list[Json]]
 ) -> str | None:
+    """Return why a model can't be exported, or None if it was built and passed all its tests."""
     status = statuses.get(model_id)
     if status is None:
         return "it was not built in this run"
@@ -273,7 +310,7 @@ def _why_unproven(
         return "its build failed"
     return (
         "; ".join(
-            f"its test {test['name']} {_outcome(statuses.get(test['unique_id']))}"
+            f"its test {test['name']} {_test_failure(statuses.get(test['unique_id']))}"
             for test in tests.get(model_id, [])
             if statuses.get(test["unique_id"]) not in ("pass", "warn")
         )
@@ -281,43 +318,34 @@ def _why_unproven(
     )
 
 
-def without(marts: tuple[Mart, ...], staying: dict[str, str]) -> Proof:
-    """The marts, parents first, that go where some stay out, each with its reason: a child stays
-    out with its parent."""
-    kept_out: dict[str, str] = {}
-    for each in marts:
-        reason = staying.get(each.table) or _why_parentless(each, kept_out)
-        if reason:
-            kept_out[each.table] = reason
-    return Proof(tuple(each for each in marts if each.table not in kept_out), kept_out)
+def _test_failure(status: str | None) -> str:
+    return {None: "did not run", "fail": "failed", "skipped": "was skipped"}.get(
+        status, "could not run"
+    )
 
 
-def _why_parentless(each: Mart, kept_out: dict[str, str]) -> str | None:
-    missing = sorted(each.parents & kept_out.keys())
-    return f"its parent {', '.join(missing)} stays out" if missing else None
+def _missing_parents(mart: Mart, kept_out: dict[str, str]) -> str | None:
+    missing = sorted(mart.parents & kept_out.keys())
+    return f"its parent {', '.join(missing)} was kept out" if missing else None
 
 
 def _root_causes(
     model_id: str, manifest: Json, statuses: dict[str, str], tests: dict[str, list[Json]]
 ) -> str:
-    """The failed nodes, and failed tests on nodes, that the model is built from."""
-    found: set[str] = set()
-    seen: set[str] = set()
-    ahead = [model_id]
-    while ahead:
-        node_id = ahead.pop()
-        if node_id in seen or node_id not in manifest["nodes"]:
+    """Return the names of the failed nodes upstream of a model, and of the failed tests on them."""
+    failed: set[str] = set()
+    visited: set[str] = set()
+    to_visit = [model_id]
+    while to_visit:
+        node_id = to_visit.pop()
+        if node_id in visited or node_id not in manifest["nodes"]:
             continue
-        seen.add(node_id)
+        visited.add(node_id)
         node = manifest["nodes"][node_id]
-        ahead += node["depends_on"].get("nodes", [])
-        for each in (node, *tests.get(node_id, [])):
-            if statuses.get(each["unique_id"]) in ("error", "fail", "runtime error"):
-                found.add(each["name"])
-    return f"{', '.join(sorted(found))} failed" if found else "the run ended before it"
-
-
-def _outcome(status: str | None) -> str:
-    return {None: "did not run", "fail": "failed", "skipped": "was skipped"}.get(
-        status, "could not run"
-    )
+        to_visit += node["depends_on"].get("nodes", [])
+        failed |= {
+            candidate["name"]
+            for candidate in (node, *tests.get(node_id, []))
+            if statuses.get(candidate["unique_id"]) in ("error", "fail", "runtime error")
+        }
+    return f"{', '.join(sorted(failed))} failed" if failed else "the run ended before it"

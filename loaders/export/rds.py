@@ -1,4 +1,4 @@
-"""The website's database: where it is, the lock of its exporters, its reader role and its log."""
+"""The website's database: its URL, the lock of its exporters, its reader role and its log."""
 
 import re
 from contextlib import closing
@@ -11,18 +11,19 @@ from psycopg2.extensions import parse_dsn
 from psycopg2.sql import SQL, Identifier
 
 from loaders import settings
+from loaders.errors import one_line
 from loaders.export import embedded_postgres
 from loaders.export.marts import ExportError
 
 READER = "hello_korea_web"
 APPLICATION = "hello-korea export"
 LOCK = 20_261_122
-"""The export's advisory lock: any number that no other program of this database uses."""
+"""Id of the export's advisory lock: any number that no other program of this database uses."""
 
 
 @dataclass(frozen=True)
-class Change:
-    """What an export did to one table, in rows."""
+class TableReport:
+    """Numbers of rows of one exported table."""
 
     table: str
     rows: int
@@ -31,14 +32,14 @@ class Change:
     changed: int
     unchanged: int
     started_at: str
-    """ISO, with its zone."""
+    """ISO 8601, with time zone."""
     duration_seconds: float
     deleted: int = 0
     kept: int = 0
-    """Gone from the mart, and kept while a table that stayed out refers to them."""
+    """No longer in the mart, but kept because a table that was kept out refers to them."""
 
     def __str__(self) -> str:
-        kept = f", {self.kept:,} kept for tables that stayed out" if self.kept else ""
+        kept = f", {self.kept:,} kept for tables that were kept out" if self.kept else ""
         return (
             f"{self.table}: {self.rows:,} rows, {self.inserted:,} inserted, "
             f"{self.changed:,} changed, {self.deleted:,} deleted{kept}"
@@ -46,20 +47,25 @@ class Change:
 
 
 def database_url(target: str) -> str:
-    """`RDS__URL`, or, for the target `local` alone, the embedded PostgreSQL, started.
+    """Return `RDS__URL`, or, for the target `local`, the embedded PostgreSQL's URL after a start.
 
-    Raises SettingError where it is needed and missing, or would send data without proof of whom
-    it is sent to.
+    Raise SettingError if the URL is needed and missing, is not valid, or is of another machine
+    whose certificate would not be verified.
     """
     url = settings.rds_url()
-    if url is None:
-        if target == "local":
-            return embedded_postgres.start()
-        raise settings.SettingError(
-            "RDS__URL",
-            None,
-            f"expected the website's database, or RDS__TARGETS without {target}",
-        )
+    if url is not None:
+        _check_url(url)
+        return url
+    if target == "local":
+        return embedded_postgres.start()
+    raise settings.SettingError(
+        "RDS__URL",
+        None,
+        f"expected the website's database, or RDS__TARGETS without {target}",
+    )
+
+
+def _check_url(url: str) -> None:
     try:
         parts = parse_dsn(url)
     except psycopg2.ProgrammingError:
@@ -81,7 +87,6 @@ def database_url(target: str) -> str:
             f"postgresql://…@{parts.get('host') or parts['hostaddr']}/{parts.get('dbname', '')}",
             "expected ?sslmode=verify-full for a host that is not this machine",
         )
-    return url
 
 
 def _is_local(host: str) -> bool:
@@ -89,48 +94,52 @@ def _is_local(host: str) -> bool:
 
 
 def connect(url: str) -> Connection:
-    """Raises ExportError."""
+    """Connect to the database. Raise ExportError."""
     try:
         return psycopg2.connect(
             url,
             application_name=APPLICATION,
             connect_timeout=30,
-            # A network that is gone is noticed within two minutes, not after hours.
+            # A lost network is noticed within two minutes, not after hours.
             keepalives_idle=60,
             keepalives_interval=10,
             keepalives_count=6,
             tcp_user_timeout=120_000,
         )
     except psycopg2.OperationalError as error:
-        said = " ".join(str(error).split())
-        remedy = "the server's own name as its host, and sslrootcert=<file of its authorities>"
+        message = one_line(error)
+        remedy = (
+            "the server's own name as its host, and sslrootcert=<file of its authorities>"
+            if "certificate" in message
+            else "a database that lets its user in"
+        )
         raise ExportError(
-            f"nothing was exported: {said}; expected in RDS__URL "
-            + (remedy if "certificate" in said else "a database that lets its user in")
+            f"nothing was exported: {message}; expected in RDS__URL {remedy}"
         ) from None
 
 
 def commit(connection: Connection) -> None:
-    """Raises ExportError where the database did not say whether it did."""
+    """Commit. Raise ExportError if the database did not report whether it committed."""
     try:
         connection.commit()
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise ExportError(
             "the connection to the database was lost while the export was committed: it is there"
-            f" wholly or not at all ({' '.join(str(error).split())}); `dlt pipeline rds run` makes"
-            " sure of it"
+            f" completely or not at all ({one_line(error)}); run `dlt pipeline rds run` to make"
+            " sure"
         ) from None
 
 
 def lock(cursor: Cursor) -> None:
-    """Waits for its turn among the exporters, then holds it until the transaction ends.
+    """Wait until no other export runs, and lock others out until the end of the transaction.
 
-    Settings, in seconds: `rds.lock_timeout` for this and every other lock, `rds.statement_timeout`.
+    Also set the timeouts of this and every other lock, and of statements, from the settings
+    `rds.lock_timeout` and `rds.statement_timeout`, in seconds.
     """
     cursor.execute(
         "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
         "set_config('maintenance_work_mem', '256MB', true), "
-        # The lock of an exporter whose machine is gone is free again after two minutes.
+        # An exporter whose machine is lost releases its lock within two minutes.
         "set_config('tcp_keepalives_idle', '60', true), "
         "set_config('tcp_keepalives_interval', '10', true), "
         "set_config('tcp_keepalives_count', '6', true)",
@@ -144,12 +153,15 @@ def lock(cursor: Cursor) -> None:
 
 def _seconds(name: str, default: int) -> int:
     return settings.read(
-        name, default, settings.non_negative_integer, "expected whole seconds, such as 300"
+        name, default, settings.non_negative_integer, "expected a number of seconds, such as 300"
     )
 
 
 def lock_holders(url: str, tables: list[str]) -> str:
-    """Who holds the export's lock, or else any lock on these tables: `psql (pid 12), …`."""
+    """Return the sessions that hold the export's lock, or else any lock on these tables.
+
+    The form is `psql (pid 12), …`.
+    """
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(
             """
@@ -170,13 +182,19 @@ def lock_holders(url: str, tables: list[str]) -> str:
             """,
             [LOCK, tables],
         )
-        found = cursor.fetchall()
-    holders = [each for each in found if each[2]] or found
-    return ", ".join(f"{name} (pid {pid})" for name, pid, _ in holders) or "one that is gone now"
+        sessions = cursor.fetchall()
+    exporters = [session for session in sessions if session[2]]
+    holders = exporters or sessions
+    return ", ".join(f"{name} (pid {pid})" for name, pid, _ in holders) or "a session that ended"
 
 
 def prepare(cursor: Cursor) -> None:
-    """The log of exports and the website's role, which may select and nothing else."""
+    """Create the log of exports, and the website's role, which may only select, if missing."""
+    _prepare_log(cursor)
+    _prepare_reader(cursor, Identifier(READER))
+
+
+def _prepare_log(cursor: Cursor) -> None:
     cursor.execute("select to_regclass('public.export_log')")
     if cursor.fetchone() == (None,):
         cursor.execute(
@@ -197,32 +215,32 @@ def prepare(cursor: Cursor) -> None:
                 'What each export did to each table; run_id is the invocation of dbt build.';
             """
         )
-    _prepare_reader(cursor, Identifier(READER))
 
 
 def _prepare_reader(cursor: Cursor, role: Identifier) -> None:
     cursor.execute("select from pg_roles where rolname = %s", [READER])
     if cursor.rowcount == 0:
-        # It has no password until the database's owner gives it one.
+        # Without a password, until the database's owner sets one.
         cursor.execute(SQL("create role {} login").format(role))
         cursor.execute(SQL("alter role {} set default_transaction_read_only = on").format(role))
-    if not _may(cursor, "usage"):
+    if not _reader_may(cursor, "usage"):
         cursor.execute(SQL("grant usage on schema public to {}").format(role))
-    if _may(cursor, "create"):
+    if _reader_may(cursor, "create"):
         cursor.execute("revoke create on schema public from public")
-        if _may(cursor, "create"):
+        if _reader_may(cursor, "create"):
             raise ExportError(
-                f"{READER} may create in the schema public: "
-                f"as its owner, revoke create on schema public from public, {READER}"
+                f"{READER} may create objects in the schema public: as the schema's owner, run "
+                f"`revoke create on schema public from public, {READER}`"
             )
 
 
-def _may(cursor: Cursor, privilege: str) -> bool:
+def _reader_may(cursor: Cursor, privilege: str) -> bool:
     cursor.execute("select has_schema_privilege(%s, 'public', %s)", [READER, privilege])
     return cursor.fetchone() == (True,)
 
 
-def log(cursor: Cursor, run_id: str, change: Change) -> None:
+def log(cursor: Cursor, run_id: str, report: TableReport) -> None:
+    """Append the report of one table to `export_log`."""
     cursor.execute(
         """
         insert into public.export_log (
@@ -233,13 +251,13 @@ def log(cursor: Cursor, run_id: str, change: Change) -> None:
         """,
         [
             run_id,
-            change.table,
-            change.rows,
-            change.inserted,
-            change.changed,
-            change.deleted,
-            change.unchanged,
-            change.started_at,
-            change.duration_seconds,
+            report.table,
+            report.rows,
+            report.inserted,
+            report.changed,
+            report.deleted,
+            report.unchanged,
+            report.started_at,
+            report.duration_seconds,
         ],
     )

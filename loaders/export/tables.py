@@ -1,7 +1,7 @@
-"""The tables of the website's database, kept in step with the marts.
+"""Write the marts to the tables of the website's database.
 
-Every function works on a cursor in the export's one transaction. COPY never says `freeze`: frozen
-rows would show themselves to a reader whose snapshot is older, a child without its parent.
+Every function works on a cursor in the export's one transaction. COPY is never used with `freeze`:
+a reader with an older snapshot would see frozen rows, so a child without its parent.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from loaders.export.rds import READER
 SMALL_TABLE = 20
 """A table with fewer rows may lose any share of them, but never all."""
 
-# What the warehouse calls otherwise than PostgreSQL.
+# Data types whose names differ between the warehouse and PostgreSQL.
 DATA_TYPES = {
     "datetime": "timestamp",
     "double": "double precision",
@@ -29,7 +29,7 @@ DATA_TYPES = {
 
 
 def has_rows(cursor: Cursor, mart: Mart) -> bool:
-    """Whether the table is there and holds anything."""
+    """Return whether the table exists and is not empty."""
     if not _exists(cursor, mart):
         return False
     _execute(cursor, "select from {table} limit 1", mart)
@@ -42,55 +42,58 @@ def _exists(cursor: Cursor, mart: Mart) -> bool:
 
 
 def fill(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
-    """Copies the mart straight into its empty table, made where it is missing; such a one gets
-    its keys after: they are built faster at once than row by row. The rows copied."""
+    """Copy the mart directly into its empty table, and return the number of rows copied.
+
+    A missing table is created without keys: to build them after the copy is faster than row by row.
+    """
     if _exists(cursor, mart):
-        _match(cursor, mart)
+        _match_columns(cursor, mart)
     else:
         _execute(cursor, "create table {table} ({definitions})", mart)
     return _copy(cursor, mart, _table(mart), csv)
 
 
 def stage(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
-    """Copies the mart into a temporary table beside its table. The rows copied."""
-    _match(cursor, mart)
+    """Copy the mart into a temporary table, and return the number of rows copied."""
+    _match_columns(cursor, mart)
     rows = _copy(cursor, mart, _new(mart), csv)
     _execute(cursor, "analyze {new}", mart)
     return rows
 
 
-def _match(cursor: Cursor, mart: Mart) -> None:
-    """Makes the temporary table, by the contract, and compares the table with it.
+def _match_columns(cursor: Cursor, mart: Mart) -> None:
+    """Create the temporary table by the contract, and add its new columns to the table.
 
-    A column that is new in the contract is added to the table. What the website may rely on is
-    not changed here: ExportError then gives the statement for the database's owner.
+    The website may rely on the other columns: if one was removed or has another type, raise
+    ExportError with the statement for the database's owner.
     """
     _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
-    wanted, found = _types(cursor, _new(mart)), _types(cursor, _table(mart))
+    expected, actual = _types(cursor, _new(mart)), _types(cursor, _table(mart))
     where = f"{mart.table}: column"
-    for name in found.keys() - wanted.keys():
+    for name in actual.keys() - expected.keys():
         raise ExportError(
             f"{where} {name} is no longer in the contract; once the website does not read it: "
             f"alter table {mart.table} drop column {name}"
         )
-    for name, data_type in wanted.items():
-        if name not in found:
+    for name, data_type in expected.items():
+        if name not in actual:
             _execute(
                 cursor, "alter table {table} add column {column} " + data_type, mart, column=name
             )
-        elif found[name] != data_type:
+        elif actual[name] != data_type:
             raise ExportError(
-                f"{where} {name} is {found[name]}, and {data_type} in the contract; once the "
+                f"{where} {name} is {actual[name]}, but {data_type} in the contract; once the "
                 f"website is ready: alter table {mart.table} alter column {name} type {data_type}"
             )
 
 
 def upsert(cursor: Cursor, mart: Mart) -> tuple[int, int]:
-    """Writes the staged rows that are new or differ, and no other. Inserted, changed."""
+    """Write only the staged rows that are new or differ. Return the numbers of rows inserted and
+    changed."""
     before = count(cursor, mart)
     rest = [name for name in mart.column_names if name not in mart.primary_key]
-    # Unchanged rows are left out before the conflict: `on conflict do update … where` alone would
-    # lock each of them, which is a write too.
+    # Unchanged rows are filtered out before the conflict: `on conflict do update … where` alone
+    # would lock each of them, which is a write too.
     _execute(
         cursor,
         """
@@ -119,17 +122,17 @@ def upsert(cursor: Cursor, mart: Mart) -> tuple[int, int]:
 def delete(
     cursor: Cursor, mart: Mart, staged: dict[str, Mart], filled: set[str], inserted: int
 ) -> int:
-    """Deletes the rows that left the mart; children must have gone before. The rows deleted.
+    """Delete the rows that are no longer in the mart, and return their number.
 
-    A row stays where one refers to it that stays itself: in a table that is no part of this
-    export, or is kept in one that is (`staged`; tables just `filled` hold no row to be kept).
-    Raises HeldBackError beyond the share `rds.max_delete_share`, or the mart's own where that is
-    more, of the rows that were there before this export, whatever it `inserted`; and where none
-    would be left, whatever the mart's own.
+    Call it for children before their parents. A row is kept if a row that is kept refers to it: in
+    a table outside this export, or in one of `staged`, by table. Tables that this export `filled`
+    have no such rows. `inserted` is the number of rows that this export added to the table.
+
+    Raise HeldBackError if too many rows would be deleted.
     """
     before = count(cursor, mart) - inserted
-    used = [
-        _used_by(Identifier(schema, child), columns, key, staged.get(child))
+    references = [
+        _references(Identifier(schema, child), columns, key, staged.get(child))
         for schema, child, columns, key in _referring(cursor, mart)
         if child not in filled
     ]
@@ -140,23 +143,32 @@ def delete(
         where not exists (select from {new} as n where {same_key}){unused}
         """,
         mart,
-        unused=SQL("").join(SQL(" and not exists ({})").format(each) for each in used),
+        unused=SQL("").join(SQL(" and not exists ({})").format(rows) for rows in references),
     )
     deleted = cursor.rowcount
+    _check_deletes(mart, before, inserted, deleted)
+    return deleted
+
+
+def _check_deletes(mart: Mart, before: int, inserted: int, deleted: int) -> None:
+    """Raise HeldBackError if more rows were deleted than allowed.
+
+    The limit is a share of the rows `before` this export: `rds.max_delete_share`, or the mart's own
+    share if that is larger. The mart's own share does not apply if no row would be left.
+    """
     allowed = settings.read(
         "rds.max_delete_share", 0.2, _share, "expected a share from 0 to 1, such as 0.2"
     )
-    emptied = deleted == before + inserted > 0
-    share = allowed if emptied else max(mart.max_delete_share, allowed)
-    small = before < SMALL_TABLE and deleted < before
-    if deleted > share * before and not small:
+    is_emptied = deleted == before + inserted > 0
+    share = allowed if is_emptied else max(mart.max_delete_share, allowed)
+    is_small = before < SMALL_TABLE and deleted < before
+    if deleted > share * before and not is_small:
         raise HeldBackError(
             mart.table,
             f"{deleted:,} of {before:,} rows would be deleted, more than the share "
-            f"RDS__MAX_DELETE_SHARE={share:g} allows; it stays as it was: if it is right that "
-            "they go, set it higher for one export",
+            f"RDS__MAX_DELETE_SHARE={share:g} allows; the table is unchanged: if the deletion is "
+            "right, set it higher for one export",
         )
-    return deleted
 
 
 def _share(text: str) -> float:
@@ -167,7 +179,10 @@ def _share(text: str) -> float:
 
 
 def _referring(cursor: Cursor, mart: Mart) -> list[tuple[str, str, list[str], list[str]]]:
-    """The foreign keys of other tables to this one: (schema, table, its columns, columns here)."""
+    """Return the foreign keys of other tables to this one.
+
+    Each is schema, table, its columns, and the columns here that they refer to.
+    """
     cursor.execute(
         """
         select nspname::text, relname::text, {columns}, {parent_columns}
@@ -177,16 +192,16 @@ def _referring(cursor: Cursor, mart: Mart) -> list[tuple[str, str, list[str], li
         where contype = 'f' and confrelid = %s::regclass and conrelid <> confrelid
         order by nspname, relname, conname
         """.format(
-            columns=_NAMES.format(relation="conrelid", numbers="conkey"),
-            parent_columns=_NAMES.format(relation="confrelid", numbers="confkey"),
+            columns=_COLUMN_NAMES.format(relation="conrelid", numbers="conkey"),
+            parent_columns=_COLUMN_NAMES.format(relation="confrelid", numbers="confkey"),
         ),
         [_regclass(mart)],
     )
     return cursor.fetchall()
 
 
-# The names of columns that a catalogue row has as an array of numbers, in its order.
-_NAMES = """array(
+# The names of the columns whose numbers a catalogue row has in an array, in its order.
+_COLUMN_NAMES = """array(
     select attname::text
     from unnest({numbers}) with ordinality as numbers (number, place)
     join pg_attribute on attrelid = {relation} and attnum = number
@@ -194,10 +209,11 @@ _NAMES = """array(
 )"""
 
 
-def _used_by(
+def _references(
     child: Composable, columns: list[str], key: list[str], mart: Mart | None
 ) -> Composable:
-    """The rows of a child that refer to a row t, those left out that the child's mart has."""
+    """Return a query of the child's rows that refer to a row of t. Rows that are in the child's
+    mart, if it has one, are left out."""
     rows = SQL("select from {child} as c where ({columns}) = ({key})").format(
         child=child, columns=_list(columns, "c"), key=_list(key, "t")
     )
@@ -214,8 +230,8 @@ def count(cursor: Cursor, mart: Mart) -> int:
     return rows
 
 
-def count_gone(cursor: Cursor, mart: Mart) -> int:
-    """The rows that left the mart and are still here."""
+def count_stale(cursor: Cursor, mart: Mart) -> int:
+    """Return the number of rows in the table that are no longer in the mart."""
     _execute(
         cursor,
         """
@@ -228,69 +244,71 @@ def count_gone(cursor: Cursor, mart: Mart) -> int:
     return rows
 
 
-def keep_shape(cursor: Cursor, mart: Mart) -> None:
-    """Adds what the table lacks of its contract: keys, not null, indexes, comments, the grant.
+def apply_contract(cursor: Cursor, mart: Mart) -> None:
+    """Add to the table what it lacks: keys, not null, indexes, comments and the reader's grant.
 
-    What is there already is not touched, so that an export without a change writes nothing.
+    Whatever exists is not written again, so that an export without a change writes nothing. Raise
+    ExportError if the table has another primary key.
     """
-    _keep_keys(cursor, mart)
-    _keep_not_null(cursor, mart)
-    _keep_indexes(cursor, mart)
-    _keep_comments(cursor, mart)
+    _add_keys(cursor, mart)
+    _set_not_null(cursor, mart)
+    _add_indexes(cursor, mart)
+    _set_comments(cursor, mart)
     cursor.execute("select has_table_privilege(%s, %s, 'select')", [READER, _regclass(mart)])
     if not _value(cursor):
         _execute(cursor, "grant select on {table} to {reader}", mart, reader=READER)
 
 
-def _keep_keys(cursor: Cursor, mart: Mart) -> None:
+def _add_keys(cursor: Cursor, mart: Mart) -> None:
     cursor.execute(
         """
         select contype::text, {columns}, relname::text, {parent_columns}
         from pg_constraint left join pg_class on pg_class.oid = confrelid
         where conrelid = %s::regclass and contype in ('p', 'f')
         """.format(
-            columns=_NAMES.format(relation="conrelid", numbers="conkey"),
-            parent_columns=_NAMES.format(relation="confrelid", numbers="confkey"),
+            columns=_COLUMN_NAMES.format(relation="conrelid", numbers="conkey"),
+            parent_columns=_COLUMN_NAMES.format(relation="confrelid", numbers="confkey"),
         ),
         [_regclass(mart)],
     )
-    found = cursor.fetchall()
-    primary_key = next((tuple(columns) for kind, columns, *_ in found if kind == "p"), None)
+    constraints = cursor.fetchall()
+    primary_key = next((tuple(columns) for kind, columns, *_ in constraints if kind == "p"), None)
     if primary_key is None:
         _execute(cursor, "alter table {table} add primary key ({key})", mart)
     elif primary_key != mart.primary_key:
         raise ExportError(
-            f"{mart.table}: its primary key is ({', '.join(primary_key)}), and "
+            f"{mart.table}: its primary key is ({', '.join(primary_key)}), but "
             f"({', '.join(mart.primary_key)}) in the contract; once the website is ready: "
-            f"drop table {mart.table}, and the next export makes it anew"
+            f"drop table {mart.table}, and the next export creates it again"
         )
     foreign_keys = {
         (tuple(columns), parent, tuple(parent_columns))
-        for kind, columns, parent, parent_columns in found
+        for kind, columns, parent, parent_columns in constraints
         if kind == "f"
     }
     for key in mart.foreign_keys:
         if (key.columns, key.parent, key.parent_columns) not in foreign_keys:
             _execute(
                 cursor,
-                "alter table {table} add foreign key ({own}) references public.{parent} ({its})",
+                "alter table {table} add foreign key ({child_columns}) "
+                "references public.{parent} ({parent_columns})",
                 mart,
-                own=_list(key.columns),
+                child_columns=_list(key.columns),
                 parent=key.parent,
-                its=_list(key.parent_columns),
+                parent_columns=_list(key.parent_columns),
             )
 
 
-def _keep_not_null(cursor: Cursor, mart: Mart) -> None:
+def _set_not_null(cursor: Cursor, mart: Mart) -> None:
     cursor.execute(
         "select attname from pg_attribute where attrelid = %s::regclass and attnotnull",
         [_regclass(mart)],
     )
-    found = {name for (name,) in cursor}
+    not_null = {name for (name,) in cursor}
     for column in mart.columns:
-        if column.not_null and column.name not in found:
+        if column.not_null and column.name not in not_null:
             verb = "set"
-        elif not column.not_null and column.name in found:
+        elif not column.not_null and column.name in not_null:
             verb = "drop"
         else:
             continue
@@ -302,23 +320,23 @@ def _keep_not_null(cursor: Cursor, mart: Mart) -> None:
         )
 
 
-def _keep_indexes(cursor: Cursor, mart: Mart) -> None:
+def _add_indexes(cursor: Cursor, mart: Mart) -> None:
     cursor.execute(
         "select {columns} from pg_index "
         "where indrelid = %s::regclass and indpred is null and indexprs is null".format(
-            columns=_NAMES.format(relation="indrelid", numbers="indkey::int2[]")
+            columns=_COLUMN_NAMES.format(relation="indrelid", numbers="indkey::int2[]")
         ),
         [_regclass(mart)],
     )
-    found = [tuple(columns) for (columns,) in cursor]
+    existing = [tuple(columns) for (columns,) in cursor]
     for index in mart.indexes:
-        # An index serves every list of columns that it begins with.
-        if not any(columns[: len(index)] == index for columns in found):
+        # An existing index also serves every prefix of its columns.
+        if not any(columns[: len(index)] == index for columns in existing):
             _execute(cursor, "create index on {table} ({index})", mart, index=_list(index))
-            found.append(index)
+            existing.append(index)
 
 
-def _keep_comments(cursor: Cursor, mart: Mart) -> None:
+def _set_comments(cursor: Cursor, mart: Mart) -> None:
     cursor.execute(
         """
         select attname, coalesce(col_description(attrelid, attnum), ''),
@@ -327,11 +345,11 @@ def _keep_comments(cursor: Cursor, mart: Mart) -> None:
         """,
         [_regclass(mart)],
     )
-    found = {name: (comment, table_comment) for name, comment, table_comment in cursor}
-    if found[mart.columns[0].name][1] != mart.description:
+    comments = {name: (comment, table_comment) for name, comment, table_comment in cursor}
+    if comments[mart.columns[0].name][1] != mart.description:
         _execute(cursor, "comment on table {table} is {text}", mart, text=Literal(mart.description))
     for column in mart.columns:
-        if found[column.name][0] != column.description:
+        if comments[column.name][0] != column.description:
             _execute(
                 cursor,
                 "comment on column {table}.{column} is {text}",
@@ -342,7 +360,7 @@ def _keep_comments(cursor: Cursor, mart: Mart) -> None:
 
 
 class _Chunks:
-    """Chunks of bytes as the file that COPY reads; psycopg2 takes a longer answer than it asked."""
+    """Chunks of bytes as a file for COPY. psycopg2 accepts more bytes than it requested."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.chunks = chunks
@@ -352,7 +370,7 @@ class _Chunks:
         try:
             return next(self.chunks, b"")
         except Exception as error:
-            self.error = error  # psycopg2 keeps no more than its text
+            self.error = error  # psycopg2 keeps only its text
             raise
 
 
@@ -362,7 +380,7 @@ def _copy(cursor: Cursor, mart: Mart, into: Composable, csv: Iterator[bytes]) ->
         into, _list(mart.column_names)
     )
     try:
-        cursor.copy_expert(statement, file)  # type: ignore[arg-type]  # COPY reads no lines
+        cursor.copy_expert(statement, file)  # type: ignore[arg-type]  # COPY needs only read()
     except psycopg2.Error:
         if file.error is not None:
             raise file.error from None
@@ -385,7 +403,8 @@ def _types(cursor: Cursor, table: Composable) -> dict[str, str]:
 
 
 def _execute(cursor: Cursor, statement: str, mart: Mart, **parts: str | Composable) -> None:
-    """Runs a statement in which {table}, {new}, {columns}, {key}, {same_key} are the mart's."""
+    """Run a statement with the mart's placeholders: {table}, {new} (its temporary table),
+    {columns}, {key}, {same_key} (the keys of t and n are equal) and {definitions}."""
     cursor.execute(
         SQL(statement).format(
             table=_table(mart),
@@ -420,7 +439,7 @@ def _new(mart: Mart) -> Composable:
 
 
 def _regclass(mart: Mart) -> str:
-    """The table's name as PostgreSQL takes it in a text."""
+    """Return the table's name in the text form that PostgreSQL casts to regclass."""
     quoted = mart.table.replace('"', '""')
     return f'public."{quoted}"'
 

@@ -1,7 +1,7 @@
-"""The warehouse as the export reads it: a mart's rows, a few at a time, all marts in one state.
+"""Read marts from the warehouse, in batches, all in one transaction.
 
-DuckDB hands its rows over directly. Redshift unloads them to the lake as parquet, each slice its
-own file, from where they are read: its leader node would have to hold what goes by a cursor.
+DuckDB yields its rows directly. Redshift unloads them to the lake as parquet, one file per slice:
+through a cursor, its leader node would have to hold the result.
 """
 
 from collections.abc import Iterator
@@ -12,22 +12,27 @@ from uuid import uuid4
 import pyarrow as pa
 
 from loaders import redshift, settings
+from loaders.errors import one_line
 from loaders.export.marts import ExportError
 from loaders.lake.lake import BATCH_ROWS, Lake, batches, open_lake
 
-UNLOADED_TO = "unload"
-"""The folder of the lake that Redshift unloads to."""
+UNLOAD_FOLDER = "unload"
+"""Folder of the lake that Redshift unloads to."""
 
 
 class Warehouse(Protocol):
-    def count(self, relation: str) -> int: ...
+    """One transaction in the warehouse. Relations are quoted names, columns are not quoted."""
 
-    def rows(self, relation: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]: ...
+    def count(self, relation: str) -> int:
+        """Return the number of rows."""
+
+    def rows(self, relation: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches."""
 
 
-def opened(credentials: Any) -> AbstractContextManager[Warehouse]:
-    """The warehouse of dbt's credentials, in one transaction. Raises ExportError, SettingError."""
-    return {"duckdb": _duckdb, "redshift": _redshift}[credentials.type](credentials)
+def open_warehouse(credentials: Any) -> AbstractContextManager[Warehouse]:
+    """Open the warehouse of dbt's credentials. Raise ExportError, SettingError."""
+    return {"duckdb": _open_duckdb, "redshift": _open_redshift}[credentials.type](credentials)
 
 
 class _DuckDB:
@@ -39,14 +44,14 @@ class _DuckDB:
         return int(rows)
 
     def rows(self, relation: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        query = self._connection.sql(f"select {_listed(columns)} from {relation}")
+        query = self._connection.sql(f"select {_column_list(columns)} from {relation}")
         yield from query.to_arrow_reader(BATCH_ROWS)
 
 
 @contextmanager
-def _duckdb(credentials: Any) -> Iterator[Warehouse]:
-    # Opened as dbt-duckdb opens it: within one process DuckDB lets a file be opened twice only
-    # with the same settings, and after `dbt build` dbt still has it open.
+def _open_duckdb(credentials: Any) -> Iterator[Warehouse]:
+    # In the same way as dbt-duckdb: within one process DuckDB opens a file twice only with the same
+    # settings, and after `dbt build` dbt still has it open.
     import duckdb
     from dbt.adapters.duckdb import environments
 
@@ -59,7 +64,7 @@ def _duckdb(credentials: Any) -> Iterator[Warehouse]:
         finally:
             environment.close()  # type: ignore[no-untyped-call]
     except duckdb.Error as error:
-        raise ExportError(f"the warehouse {credentials.path}: {_one_line(error)}") from error
+        raise ExportError(f"the warehouse {credentials.path}: {one_line(error)}") from error
 
 
 class _Redshift:
@@ -67,20 +72,21 @@ class _Redshift:
         self._connection = connection
         self._host = host
         self._lake = lake
-        self.folder = f"{UNLOADED_TO}/{uuid4().hex}"
-        """Of this export alone: UNLOAD wants an empty place."""
+        self._folder = f"{UNLOAD_FOLDER}/{uuid4().hex}"
+        """Used by this export only, since UNLOAD needs an empty folder."""
 
     def count(self, relation: str) -> int:
-        with _driver(self._host), closing(self._connection.cursor()) as cursor:
+        with _redshift_errors(self._host), closing(self._connection.cursor()) as cursor:
             cursor.execute(f"select count(*) from {relation}")
             ((rows,),) = cursor.fetchall()
         return int(rows)
 
     def rows(self, relation: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        folder = f"{self.folder}/" + relation.replace('"', "")
-        with _driver(self._host), closing(self._connection.cursor()) as cursor:
+        folder = f"{self._folder}/" + relation.replace('"', "")
+        query = f"select {_column_list(columns)} from {relation}"
+        with _redshift_errors(self._host), closing(self._connection.cursor()) as cursor:
             cursor.execute(
-                f"unload ({redshift.literal(f'select {_listed(columns)} from {relation}')})"
+                f"unload ({redshift.literal(query)})"
                 f" to {redshift.literal(f'{self._lake.url}/{folder}/')} {redshift.authorization()}"
                 f" format as parquet maxfilesize 256 mb {_encryption()}"
             )
@@ -89,12 +95,13 @@ class _Redshift:
             self._lake.delete(file)
 
     def clean(self) -> None:
-        for file in self._lake.keys(self.folder):
+        """Delete the files that were not read to their end."""
+        for file in self._lake.keys(self._folder):
             self._lake.delete(file)
 
 
 @contextmanager
-def _redshift(credentials: Any) -> Iterator[Warehouse]:
+def _open_redshift(credentials: Any) -> Iterator[Warehouse]:
     from dbt.adapters.redshift.connections import get_connection_method
 
     url = settings.lake_url()
@@ -102,10 +109,10 @@ def _redshift(credentials: Any) -> Iterator[Warehouse]:
         raise settings.SettingError(
             "LAKE__URL", url, "expected s3://bucket/prefix: Redshift unloads the marts there"
         )
-    with _driver(credentials.host):
+    with _redshift_errors(credentials.host):
         connection = get_connection_method(credentials)()
     try:
-        connection.autocommit = False  # one transaction is one state
+        connection.autocommit = False  # so that all marts are read in one transaction
         source = _Redshift(connection, credentials.host, open_lake(url))
         try:
             yield source
@@ -114,41 +121,38 @@ def _redshift(credentials: Any) -> Iterator[Warehouse]:
     except OSError as error:
         raise ExportError(f"the marts of {credentials.host} were not read: {error}") from error
     finally:
-        with suppress(Exception):  # of a connection that is lost already
+        with suppress(Exception):  # if the connection is already lost
             connection.close()
 
 
 @contextmanager
-def _driver(host: str) -> Iterator[None]:
-    """What Redshift's driver raises, which is anything where an answer breaks off."""
+def _redshift_errors(host: str) -> Iterator[None]:
+    """Turn the errors of Redshift's driver into ExportError. They have any type if a connection is
+    lost in the middle of a response."""
     try:
         yield
     except Exception as error:
-        raise ExportError(f"the warehouse {host}: {_said(error)}") from None
+        raise ExportError(f"the warehouse {host}: {_redshift_message(error)}") from None
 
 
-def _listed(columns: tuple[str, ...]) -> str:
+def _redshift_message(error: Exception) -> str:
+    """Return the message without the statement, which may contain a key of the lake."""
+    from redshift_connector.error import Error
+
+    content = error.args[0] if error.args else ""
+    if isinstance(content, dict):
+        return str(content.get("M", ""))
+    if isinstance(error, Error | OSError):
+        return one_line(error)
+    return f"the connection was lost during a response ({one_line(error)})"
+
+
+def _column_list(columns: tuple[str, ...]) -> str:
     names = (name.replace('"', '""') for name in columns)
     return ", ".join(f'"{name}"' for name in names)
 
 
 def _encryption() -> str:
-    """UNLOAD encrypts by S3's own key unless told of another."""
+    """Return the encryption clause of UNLOAD. Without one, UNLOAD encrypts with S3's own key."""
     key = settings.lake_encryption().get("SSEKMSKeyId")
     return f"kms_key_id '{key}' encrypted" if key else ""
-
-
-def _said(error: Exception) -> str:
-    """Redshift's words without the statement, which may hold a key of the lake."""
-    from redshift_connector.error import Error
-
-    said = error.args[0] if error.args else ""
-    if isinstance(said, dict):
-        return str(said.get("M", ""))
-    if isinstance(error, Error | OSError):
-        return _one_line(error)
-    return f"its answer broke off ({_one_line(error)})"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

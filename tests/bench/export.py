@@ -1,8 +1,8 @@
-"""The export's speed beside plain COPY: `python tests/bench/export.py [rows]`.
+"""The export's speed compared with plain COPY: `python tests/bench/export.py [rows]`.
 
-Side by side, on the same rows in the same server: a first export, and one into the empty table,
-against COPY of the very bytes into an empty table with the same keys and indexes. Then an export
-of unchanged rows, and one with 1 % of them changed.
+With the same rows and server, compare a first export, and an export into the empty table, with COPY
+of the same bytes into an empty table with the same keys and indexes. Then measure an export of
+unchanged rows, and one with 1 % of them changed.
 """
 
 import json
@@ -19,10 +19,10 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 from support.small_project import SmallProject
 
-from loaders.export import embedded_postgres, warehouse
-from loaders.export import export as export_module
-from loaders.export.export import export
-from loaders.export.marts import mart
+from loaders.export import embedded_postgres
+from loaders.export.export import csv_chunks, export, read_profile
+from loaders.export.marts import parse_mart
+from loaders.export.warehouse import open_warehouse
 
 ROUNDS = 3
 EVENTS_ID = "model.shop.rds_events"
@@ -79,14 +79,14 @@ def measure(project: SmallProject, rows: int) -> None:
 def compare(
     project: SmallProject, csv: Path, rows: int, keys: str, manifest: dict[str, Any]
 ) -> None:
-    """Exports beside COPY into an empty table with the same keys and indexes."""
+    """Compare exports with COPY into an empty table with the same keys and indexes."""
     project.write_artifact("manifest.json", manifest)
     first, emptied, copies = [], [], []
     for _ in range(ROUNDS):
         project.rds("drop table if exists plain, events, venues, districts, rates")
         first.append(timed_export(project))
         project.rds("create table plain (like events including all)")
-        if mart(manifest["nodes"][EVENTS_ID]).foreign_keys:
+        if parse_mart(manifest["nodes"][EVENTS_ID]).foreign_keys:
             project.rds("alter table plain add foreign key (venue_id) references venues")
         copies.append(timed_copy(project, csv))
         project.rds("truncate events")
@@ -98,20 +98,22 @@ def compare(
         seconds = statistics.median(times)
         print(
             f"  {name:<36} {seconds:6.2f} s  {rows / seconds:>9,.0f} rows/s, "
-            f"{copied / seconds:.2f} of COPY's speed (wanted: 0.80)"
+            f"{copied / seconds:.2f} of COPY's speed (expected: 0.80)"
         )
 
 
 def write_csv(project: SmallProject) -> Path:
-    events = mart(project.manifest()["nodes"][EVENTS_ID])
-    profile = export_module._profile({"target": "ci"}, project.target_dir)
+    """Write the bytes that an export of the events sends."""
+    events = parse_mart(project.manifest()["nodes"][EVENTS_ID])
+    profile = read_profile({"target": "ci"}, project.target_dir)
     path = project.home / "events.csv"
-    with warehouse.opened(profile.credentials) as source, path.open("wb") as file:
-        file.writelines(export_module._csv(events, source))
+    with open_warehouse(profile.credentials) as source, path.open("wb") as file:
+        file.writelines(csv_chunks(events, source))
     return path
 
 
 def timed_copy(project: SmallProject, csv: Path) -> float:
+    """Copy into the table `plain`, and return the seconds."""
     with closing(psycopg2.connect(project.url)) as connection, connection.cursor() as cursor:
         started = perf_counter()
         with csv.open("rb") as file:
@@ -121,6 +123,7 @@ def timed_copy(project: SmallProject, csv: Path) -> float:
 
 
 def timed_export(project: SmallProject) -> float:
+    """Export, and return the seconds."""
     started = perf_counter()
     export(project.target_dir)
     return perf_counter() - started

@@ -1,7 +1,7 @@
-"""A mart from Redshift to the website's database: `python tests/bench/unload.py [rows …]`.
+"""Export of a mart from Redshift to the website: `python tests/bench/unload.py [rows …]`.
 
-The warehouse is the stand-in of the tests, so the seconds are PostgreSQL's and not Redshift's; the
-memory is that of the exporting process alone, which must not grow with the rows.
+The warehouse is the stand-in of the tests, so the seconds are PostgreSQL's and not Redshift's. The
+memory is of the exporting process alone, and must not grow with the rows.
 """
 
 import os
@@ -16,8 +16,7 @@ from support.redshift import DATABASE, PASSWORD, USER, RedshiftServer
 from support.s3_server import S3Server
 
 from loaders.export import embedded_postgres
-from loaders.export import export as export_module
-from loaders.export.export import Report
+from loaders.export.export import Report, export_all
 from loaders.export.marts import Column, Mart
 
 TYPES = {
@@ -54,26 +53,26 @@ def main(sizes: list[int]) -> None:
         redshift.query(f"create schema serving; grant usage on schema serving to {USER}")
         os.environ["RDS__URL"] = embedded_postgres.start()
         try:
-            peaks = [measured(redshift, rows) for rows in sizes]
+            peaks = [measure(redshift, rows) for rows in sizes]
         finally:
             embedded_postgres.stop()
     print(
-        f"  peak at {sizes[-1]:,} rows to that at {sizes[0]:,}: "
+        f"  peak at {sizes[-1]:,} rows as a multiple of the peak at {sizes[0]:,}: "
         f"{peaks[-1] / peaks[0]:.2f} (at most {GROWTH})"
     )
 
 
-def measured(redshift: RedshiftServer, rows: int) -> float:
-    """Exports in a process of its own, into no table yet; its peak, in MB."""
+def measure(redshift: RedshiftServer, rows: int) -> float:
+    """Export into a new table in a child process, and return its peak memory in MB."""
     redshift.query(EVENTS.format(user=USER) % rows)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, __file__, "--export", str(rows)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    seconds, peak = (float(word) for word in done.stdout.split()[-2:])
+    assert process.returncode == 0, process.stderr
+    seconds, peak = (float(word) for word in process.stdout.split()[-2:])
     print(
         f"export of {rows:,} rows by UNLOAD: {seconds:6.2f} s, {rows / seconds:,.0f} rows/s,"
         f" {peak:.0f} MB at most"
@@ -81,7 +80,8 @@ def measured(redshift: RedshiftServer, rows: int) -> float:
     return peak
 
 
-def export_one(rows: int) -> None:
+def export_mart(rows: int) -> None:
+    """Export the events, and print the seconds and the peak memory in MB."""
     from dbt.adapters.redshift.connections import RedshiftCredentials
 
     name = "DESTINATION__REDSHIFT__CREDENTIALS"
@@ -97,7 +97,10 @@ def export_one(rows: int) -> None:
             "sslmode": "disable",
         }
     )
-    columns = tuple(Column(it, TYPES[it], f"The {it}.", it == "event_id") for it in TYPES)
+    columns = tuple(
+        Column(name, data_type, f"The {name}.", name == "event_id")
+        for name, data_type in TYPES.items()
+    )
     mart = Mart(
         model_id="model.bench.rds_events",
         table=f"events_{rows}",
@@ -110,13 +113,13 @@ def export_one(rows: int) -> None:
         max_delete_share=0,
     )
     started = perf_counter()
-    (change,) = export_module._export(Report("bench", "redshift", "now"), (mart,), credentials)
-    assert change.inserted == rows
+    (table,) = export_all(Report("bench", "redshift", "now"), (mart,), credentials)
+    assert table.inserted == rows
     print(perf_counter() - started, peak_mb())
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--export"]:
-        export_one(int(sys.argv[2]))
+        export_mart(int(sys.argv[2]))
     else:
         main([int(word) for word in sys.argv[1:]] or list(ROWS))

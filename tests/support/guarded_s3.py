@@ -1,4 +1,4 @@
-"""An S3 that knows IAM: a proxy that lets through to the tests' server what policies allow."""
+"""S3 with IAM: a proxy that passes on to the tests' server only what a policy allows."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from support.s3_server import S3Server
 
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length"}
+HEADERS_NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length"}
 
 
 @dataclass(frozen=True)
@@ -28,44 +28,48 @@ class Request:
 
 
 def read_policy(path: Path, bucket: str, prefix: str) -> dict[str, Any]:
-    """A policy with its placeholders filled in."""
+    """Return a policy with its placeholders replaced."""
     text = path.read_text(encoding="utf-8").replace("BUCKET", bucket).replace("PREFIX", prefix)
     policy: dict[str, Any] = json.loads(text)
     return policy
 
 
 def allows(policy: dict[str, Any], request: Request) -> bool:
-    """Whether a policy allows the request: some statement does and none denies it.
+    """Return whether a policy allows the request: a statement allows it, and none denies it.
 
     docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
     """
-    effects = {it["Effect"] for it in policy["Statement"] if _is_about(it, request)}
+    statements = policy["Statement"]
+    effects = {statement["Effect"] for statement in statements if _matches(statement, request)}
     return effects == {"Allow"}
 
 
 def denies(policy: dict[str, Any], request: Request) -> bool:
-    """Whether a policy, such as a bucket's, forbids what others allow."""
-    return any(it["Effect"] == "Deny" and _is_about(it, request) for it in policy["Statement"])
+    """Return whether a policy, such as a bucket's, denies what other policies may allow."""
+    return any(
+        statement["Effect"] == "Deny" and _matches(statement, request)
+        for statement in policy["Statement"]
+    )
 
 
-def _is_about(statement: dict[str, Any], request: Request) -> bool:
+def _matches(statement: dict[str, Any], request: Request) -> bool:
     context = dict(request.context)
     return (
-        any(fnmatchcase(request.action, one) for one in _list(statement["Action"]))
-        and any(fnmatchcase(request.resource, one) for one in _list(statement["Resource"]))
+        any(fnmatchcase(request.action, pattern) for pattern in _list(statement["Action"]))
+        and any(fnmatchcase(request.resource, pattern) for pattern in _list(statement["Resource"]))
         and all(
-            _holds(operator, context.get(key), value)
+            _is_met(operator, context.get(key), value)
             for operator, keys in statement.get("Condition", {}).items()
             for key, value in keys.items()
         )
     )
 
 
-def _holds(operator: str, got: str | None, wanted: str) -> bool:
+def _is_met(operator: str, actual: str | None, expected: str) -> bool:
     if operator == "Null":
-        return (got is None) == (wanted == "true")
+        return (actual is None) == (expected == "true")
     if operator == "Bool":
-        return got == wanted
+        return actual == expected
     raise ValueError(operator)
 
 
@@ -74,7 +78,7 @@ def _list(value: str | list[str]) -> list[str]:
 
 
 class GuardedS3:
-    """The server `s3` behind a policy; runs inside `with`. It stands for one user or role."""
+    """The server `s3` behind the policy of one user or role. It runs inside `with`."""
 
     def __init__(self, s3: S3Server, policy: dict[str, Any]) -> None:
         self.access_key, self.secret_key = s3.access_key, s3.secret_key
@@ -92,17 +96,18 @@ class GuardedS3:
 
             def _pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = requests_of(self.command, self.path, dict(self.headers), body)
-                if all(allows(policy, one) for one in asked):
-                    guard.allowed.update(asked)
-                    self._answer(*self._upstream_says(body))
+                requests = requests_of(self.command, self.path, dict(self.headers), body)
+                denied = {request for request in requests if not allows(policy, request)}
+                guard.denied |= denied
+                if denied:
+                    self._respond(403, [("Content-Type", "application/xml")], DENIED)
                 else:
-                    guard.denied.update(one for one in asked if not allows(policy, one))
-                    self._answer(403, [("Content-Type", "application/xml")], DENIED)
+                    guard.allowed.update(requests)
+                    self._respond(*self._request_upstream(body))
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on  # noqa: N815
 
-            def _upstream_says(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+            def _request_upstream(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
                 self.upstream.putrequest(
                     self.command, self.path, skip_host=True, skip_accept_encoding=True
                 )
@@ -110,14 +115,19 @@ class GuardedS3:
                     if name.lower() != "expect":
                         self.upstream.putheader(name, value)
                 self.upstream.endheaders(body)
-                answer = self.upstream.getresponse()
-                content = answer.read()
-                kept = [it for it in answer.getheaders() if it[0].lower() not in NOT_PASSED_ON]
+                response = self.upstream.getresponse()
+                content = response.read()
+                headers = [
+                    (name, value)
+                    for name, value in response.getheaders()
+                    if name.lower() not in HEADERS_NOT_PASSED_ON
+                ]
                 if self.command == "HEAD":
-                    kept.append(("Content-Length", answer.headers.get("Content-Length") or "0"))
-                return answer.status, kept, content
+                    length = response.headers.get("Content-Length") or "0"
+                    headers.append(("Content-Length", length))
+                return response.status, headers, content
 
-            def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+            def _respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
                 self.send_response_only(status)
                 for name, value in headers:
                     self.send_header(name, value)
@@ -155,14 +165,14 @@ class GuardedS3:
 
 
 def requests_of(method: str, path: str, headers: dict[str, str], body: bytes) -> list[Request]:
-    """What IAM is asked about an HTTP request to S3, whose path begins with the bucket."""
+    """Return the actions of an HTTP request to S3, whose path begins with the bucket."""
     url = urlsplit(path)
     bucket, _, key = unquote(url.path).lstrip("/").partition("/")
     query = parse_qs(url.query, keep_blank_values=True)
     arn = f"arn:aws:s3:::{bucket}"
     if not key and method == "POST" and "delete" in query:
         keys = re.findall(r"<Key>([^<]+)</Key>", body.decode())
-        return [Request("s3:DeleteObject", f"{arn}/{one}") for one in keys]
+        return [Request("s3:DeleteObject", f"{arn}/{key}") for key in keys]
     if not key:
         action = "ListBucket" if method in ("GET", "HEAD") else "CreateBucket"
         return [Request("s3:GetBucketLocation" if "location" in query else f"s3:{action}", arn)]

@@ -1,8 +1,8 @@
-"""A dbt project small enough for a test: three marts in a chain of foreign keys and one beside.
+"""A dbt project small enough for a test: three marts in a chain of foreign keys, and one alone.
 
     districts <- venues <- events        rates
 
-Its models read the DuckDB schema `raw`, which a test fills as it likes.
+Its models read the DuckDB schema `raw`, which a test can change.
 """
 
 import json
@@ -149,18 +149,18 @@ select 'USD', date '2026-11-01' + i::integer, 1400 + i from range(10) as r (i);
 
 @contextmanager
 def postgres(home: Path) -> Iterator[str]:
-    """The URL of an embedded PostgreSQL in `home`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HELLO_KOREA_HOME", str(home))
+    """Start an embedded PostgreSQL in `home`, yield its URL, and stop it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HELLO_KOREA_HOME", str(home))
         url = embedded_postgres.start()
     yield url
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HELLO_KOREA_HOME", str(home))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HELLO_KOREA_HOME", str(home))
         embedded_postgres.stop()
 
 
 def new_database(server: str, name: str) -> str:
-    """The URL of a database that is made on the embedded server of `server`."""
+    """Create a database on the embedded server with the URL `server`, and return its URL."""
     with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(f"create database {name}")
@@ -169,7 +169,7 @@ def new_database(server: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class SmallProject:
-    """The project in `folder`, its warehouse in `home`, and the database `url` it exports to."""
+    """The project in `folder`, with its warehouse in `home` and its website's database at `url`."""
 
     folder: Path
     home: Path
@@ -184,7 +184,7 @@ class SmallProject:
         return {"HELLO_KOREA_HOME": str(self.home), "RDS__URL": self.url, "DBT_TARGET": "local"}
 
     def write(self) -> None:
-        """The project's files, and the schema `raw`."""
+        """Write the project's files and the schema `raw`."""
         for path, text in {
             "dbt_project.yml": PROJECT,
             "profiles.yml": PROFILES,
@@ -204,7 +204,7 @@ class SmallProject:
             connection.execute(sql)
 
     def rds(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a query, or none, on the website's database as its owner."""
+        """Run SQL on the website's database as its owner, and return the rows, if any."""
         with (
             closing(psycopg2.connect(self.url)) as connection,
             connection,
@@ -214,7 +214,7 @@ class SmallProject:
             return cursor.fetchall() if cursor.description else []
 
     def dbt(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """dbt in a process of its own."""
+        """Run dbt in a child process."""
         return subprocess.run(
             self.dbt_command(*args),
             cwd=self.folder,
@@ -228,11 +228,11 @@ class SmallProject:
         return [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *args]
 
     def copy(self, folder: Path, url: str) -> "SmallProject":
-        """The built project and its warehouse once more, exporting to another database."""
-        copied = SmallProject(folder / "project", folder / "home", url)
-        shutil.copytree(self.folder, copied.folder)
-        shutil.copytree(self.home, copied.home)
-        return copied
+        """Copy the built project and its warehouse. The copy exports to the database at `url`."""
+        copy = SmallProject(folder / "project", folder / "home", url)
+        shutil.copytree(self.folder, copy.folder)
+        shutil.copytree(self.home, copy.home)
+        return copy
 
     def manifest(self) -> dict[str, Any]:
         return self._artifact("manifest.json")

@@ -1,5 +1,5 @@
-"""A network that breaks: a proxy before a database, which does something at one point of what
-passes through."""
+"""A proxy in front of a database that cuts the connection, or calls a function, after a number of
+bytes."""
 
 import select
 import socket
@@ -11,20 +11,22 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-ONCE = 65_536
+BUFFER = 65_536
+"""Maximum number of bytes to pass on at a time."""
 
 
 class WireCutter:
-    """Passes bytes on between `wire.url` and `url`, which names a server's socket or its port.
+    """Pass bytes on between its own `url` and the server at `url`, a socket or a port.
 
-    After `at` bytes in one direction, `to_server` or `to_client`, it calls `then`, or else cuts the
-    connection. With a certificate it speaks TLS, which the embedded server does not.
+    After `at` bytes in one direction, `to_server` or `to_client`, it calls `then`, or cuts the
+    connection if there is none. With a certificate it accepts TLS, which the embedded server does
+    not.
     """
 
     def __init__(
         self,
         url: str,
-        way: str = "to_server",
+        direction: str = "to_server",
         at: int = -1,
         then: Callable[[], None] | None = None,
         certificate: ssl.SSLContext | None = None,
@@ -34,10 +36,11 @@ class WireCutter:
         self._server = (
             str(Path(folder, ".s.PGSQL.5432")) if folder else (parts.hostname, parts.port)
         )
-        self._way, self._at = way, at
+        self._direction, self._at = direction, at
         self._then = then
         self._certificate = certificate
         self.passed = {"to_server": 0, "to_client": 0}
+        """Number of bytes passed on in each direction."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{self.port}{parts.path}"
@@ -64,32 +67,33 @@ class WireCutter:
 
     def _pass_on(self, client: socket.socket) -> None:
         if self._certificate:
-            client.recv(8)  # the request for TLS
+            client.recv(8)  # the request for TLS, of PostgreSQL's protocol
             client.sendall(b"S")
             try:
                 client = self._certificate.wrap_socket(client, server_side=True)
-            except OSError:  # the client did not trust it
+            except OSError:  # the client did not trust the certificate
                 return
         family = socket.AF_UNIX if isinstance(self._server, str) else socket.AF_INET
         with client, socket.socket(family) as server:
             server.connect(self._server)
-            ways = {client: (server, "to_server"), server: (client, "to_client")}
+            directions = {client: (server, "to_server"), server: (client, "to_client")}
             while True:
-                for side in select.select(list(ways), [], [])[0]:
-                    other, way = ways[side]
+                for side in select.select(list(directions), [], [])[0]:
+                    other, direction = directions[side]
                     try:
-                        data = side.recv(self._at_most(way))
+                        data = side.recv(self._read_size(direction))
                         if not data:
                             return
                         other.sendall(data)
                     except OSError:
                         return
-                    self.passed[way] += len(data)
-                    if way == self._way and self.passed[way] == self._at:
+                    self.passed[direction] += len(data)
+                    if direction == self._direction and self.passed[direction] == self._at:
                         if self._then is None:
                             return
                         self._then()
 
-    def _at_most(self, way: str) -> int:
-        left = self._at - self.passed[way]
-        return min(ONCE, left) if way == self._way and left > 0 else ONCE
+    def _read_size(self, direction: str) -> int:
+        """Return the number of bytes to read, at most up to the point `at`."""
+        left = self._at - self.passed[direction]
+        return min(BUFFER, left) if direction == self._direction and left > 0 else BUFFER
