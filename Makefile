@@ -1,19 +1,22 @@
-# make run   sets up, runs all of it on this machine, and says where to look
-# make test  sets up, runs every test and lint
-# make soak  kills it a hundred times on its way
-# make bench times what the README's figures are about
+# make run    set up, run everything on this machine, and print where to look
+# make check  lint what changed and run the fast tests
+# make test   set up, run every test and lint
+# make soak   kill the commands a hundred times
+# make bench  measure the figures of docs/benchmarks.md
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# dbt's and dlt's own calls home are off in every target.
+# dbt's and dlt's telemetry is off in every target.
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export RUNTIME__DLTHUB_TELEMETRY := false
 
-# What dbt compiles.
+# Folders of SQL that dbt compiles.
 SQL := dbt_project analyses tests/dbt
+# make check BASE=main lints what changed since that commit.
+BASE ?= HEAD
 
-.PHONY: run setup test lint audit soak bench bench-web-logs bench-spark lock clean
+.PHONY: run setup check test lint audit soak bench bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -27,10 +30,10 @@ run: setup
 
 setup: $(BIN)/.installed profiles.yml .dlt/config.toml .dlt/secrets.toml
 
-# pip's own cache makes a second checkout quick; --require-hashes is implied by the lock's hashes.
+# The hashes of the lock imply --require-hashes.
 $(BIN)/.installed: requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "PYTHON is '$(PYTHON)': wants Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "PYTHON is '$(PYTHON)': wants Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "PYTHON is '$(PYTHON)': expected Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "PYTHON is '$(PYTHON)': expected Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
 	@echo "setting up .venv (once)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -40,7 +43,7 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 profiles.yml .dlt/config.toml .dlt/secrets.toml: %: | %.example
 	@cp $*.example $@
 
-# Spark is large, and nothing else needs it.
+# Spark is large, so only the targets that use it install it.
 $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-spark.lock
 	@touch $@
@@ -48,19 +51,31 @@ $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 test: setup lint $(BIN)/.spark
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
+check: setup
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@yamllint --strict .
+	@changed=$$({ git diff --name-only --diff-filter=d $(BASE) -- $(SQL); \
+		git ls-files --others --exclude-standard -- $(SQL); } | grep '\.sql$$'); \
+	if [ -n "$$changed" ]; then \
+		sqlfluff lint $$changed && sqlfluff lint --config tests/sqlfluff/duckdb.cfg $$changed; \
+	fi
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+
 lint: setup
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@yamllint --strict .
 	@sqlfluff lint --processes 2 $(SQL)
 	@sqlfluff lint --processes 2 --config tests/sqlfluff/duckdb.cfg $(SQL)
 
-# Asks PyPI which of the locked versions have known vulnerabilities.
+# Ask PyPI which locked versions have known vulnerabilities.
 audit: setup
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--requirement requirements.lock --requirement requirements-spark.lock
 
-# A hundred kills.
 soak: setup
 	@PYTHONPATH=tests python tests/soak.py
 
@@ -73,15 +88,15 @@ bench: setup
 	@python tests/bench/day.py
 	@python tests/bench/build.py
 
-# Wants 15 GB of disk.
+# Needs 15 GB of disk.
 bench-web-logs: setup
 	@python tests/bench/web_logs.py 0.01 0.1 1
 
 bench-spark: setup $(BIN)/.spark
 	@python tests/bench/spark_skew.py
 
-# The lock names versions and hashes only, so that any index serves it. UPGRADE=--upgrade takes the
-# newest versions.
+# The lock contains versions and hashes but no index, so that any index serves it. UPGRADE=--upgrade
+# takes the newest versions.
 lock: setup
 	@uv pip compile --quiet $(UPGRADE) --extra dev --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-header --output-file requirements.lock pyproject.toml

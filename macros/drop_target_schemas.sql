@@ -2,7 +2,7 @@
     behind. The names are those that this project builds into, so that the schemas of `dev_anna`
     are told from those of `dev_anna_kim`. -#}
 {% macro drop_target_schemas() -%}
-    {%- if is_the_real_warehouse() -%}
+    {%- if is_production_target() -%}
         {{ exceptions.raise_compiler_error(
             "--target is '" ~ target.name ~ "': drop_target_schemas wants one of your own, such as ci or dev"
         ) }}

@@ -4,18 +4,10 @@
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- set own = target.schema if target.schema.startswith(target.name) else target.name ~ '_' ~ target.schema -%}
     {%- if custom_schema_name is none -%}
-        {{ target.schema if is_the_real_warehouse() else plain_identifier(own) }}
-    {%- elif is_the_real_warehouse() -%}
+        {{ target.schema if is_production_target() else unquoted_identifier(own) }}
+    {%- elif is_production_target() -%}
         {{ custom_schema_name | trim }}
     {%- else -%}
-        {{ plain_identifier(own ~ '_' ~ custom_schema_name | trim) }}
+        {{ unquoted_identifier(own ~ '_' ~ custom_schema_name | trim) }}
     {%- endif -%}
-{%- endmacro %}
-
-{% macro is_the_real_warehouse() -%}
-    {{ return(target.name in ['local', 'redshift']) }}
-{%- endmacro %}
-
-{% macro plain_identifier(name) -%}
-    {{ return(modules.re.sub('[^a-z0-9_]', '_', name | lower)) }}
 {%- endmacro %}

@@ -8,7 +8,7 @@ price_texts as (
     select
         {{ key }},
         replace(
-            {{ nth_match(text, '[0-9][0-9,]{0,10} ?(만 ?([0-9] ?천 ?)?|천 ?)?원', n) }}, ' ', ''
+            {{ regexp_extract(text, '[0-9][0-9,]{0,10} ?(만 ?([0-9] ?천 ?)?|천 ?)?원', n) }}, ' ', ''
         ) as price_text
     from {{ relation }}
     {% if not loop.last %}

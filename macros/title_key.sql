@@ -4,13 +4,13 @@
     '[마포문화재단] 제10회 M 클래식 축제' begins with who organizes it, which is not part of the name.
     '연극 [감찰관]' has its name in the brackets. A title that is nothing but these stays whole. -#}
 {% macro title_key(title) -%}
-    {%- set unled = without_matches(title, '^ *([[][^]]*[]] *)+') -%}
-    {%- set bracketed = nth_match(unled, '^ *[^ []+ *[[][^]]*[]] *$') -%}
-    {%- set named = 'coalesce(' ~ without_matches(bracketed, '^ *[^ []+ *') ~ ', ' ~ unled ~ ')' -%}
+    {%- set unled = regexp_remove(title, '^ *([[][^]]*[]] *)+') -%}
+    {%- set bracketed = regexp_extract(unled, '^ *[^ []+ *[[][^]]*[]] *$') -%}
+    {%- set named = 'coalesce(' ~ regexp_remove(bracketed, '^ *[^ []+ *') ~ ', ' ~ unled ~ ')' -%}
     {%- set edition = '(제 ?)?[0-9]+ ?회|20[0-9][0-9] ?(년도|년)?' -%}
     coalesce(
-        {{ name_key(without_matches(named, edition)) }},
-        {{ name_key(without_matches(title, edition)) }},
+        {{ name_key(regexp_remove(named, edition)) }},
+        {{ name_key(regexp_remove(title, edition)) }},
         {{ name_key(title) }}
     )
 {%- endmacro %}

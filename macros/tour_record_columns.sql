@@ -22,10 +22,10 @@
         thumbnail_url,
         copyright_type,
         phone,
-        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
-        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
         cast(map_level as integer) as map_level,
         cast(created_at as timestamp) as created_at,
         cast(modified_at as timestamp) as modified_at,
-        logical_date as loaded_on
+        logical_date
 {%- endmacro %}

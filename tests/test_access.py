@@ -265,7 +265,15 @@ def test_the_transformer_reads_what_is_loaded_and_owns_what_is_built(
         "create schema its_own",
     ):
         assert refused(transformer, change), change
-    for schema in ("seeds", "staging", "snapshots", "star", "frequent", "serving"):
+    for schema in (
+        "seeds",
+        "staging",
+        "snapshots",
+        "intermediate",
+        "star",
+        "frequent",
+        "serving",
+    ):
         query(transformer, f"create table {schema}.tried (a int); drop table {schema}.tried")
     redshift_roles.succeeds(
         TRANSFORMER, "dbt", "source", "freshness", "--select", "source:staging_exim"
@@ -302,6 +310,16 @@ def test_a_reader_reads_the_marts_also_those_made_later(redshift_roles: Warehous
         query(transformer, f"drop table {schema}.later")
     assert refused(reader, "select count(*) from staging_exim.exchange_rates")
     assert refused(reader, "create schema its_own")
+
+
+def test_a_reader_is_refused_the_intermediate_schema(redshift_roles: Warehouse) -> None:
+    transformer = redshift_roles.url(TRANSFORMER)
+    query(transformer, "create table intermediate.records (a int)")
+    count = "select count(*) from intermediate.records"
+    assert query(redshift_roles.url("anna"), count) == [(0,)]
+    assert refused(redshift_roles.url("analyst"), count)
+    assert refused(redshift_roles.url(EXPORTER), count)
+    query(transformer, "drop table intermediate.records")
 
 
 def test_a_developer_reads_everything_and_builds_in_schemas_of_their_own(

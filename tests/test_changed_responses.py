@@ -18,7 +18,7 @@ from support.responses import exchange_rates
 
 from loaders.cli import commands
 from loaders.sample_api import SampleApi
-from loaders.sample_api.service import Answer
+from loaders.sample_api.service import ApiResponse
 from loaders.sources import SOURCES
 
 
@@ -141,8 +141,8 @@ class ChangedApi(SampleApi):
 
     change: Callable[[bytes], bytes]
 
-    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[Answer, Any]:
-        response, fault = super().answer(target, headers)
+    def respond(self, target: str, headers: Mapping[str, str]) -> tuple[ApiResponse, Any]:
+        response, fault = super().respond(target, headers)
         return dataclasses.replace(response, body=self.change(response.body)), fault
 
 

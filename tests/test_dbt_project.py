@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from lxml import etree
 from support.dbt_checks import NO_TESTS, dbt
+from support.project import PROJECT
 
 from loaders.pipeline import history, stage
 from loaders.sources import SOURCES as PIPELINES
@@ -36,6 +37,7 @@ EXCEPTIONS = {
     "key": {f"stg_web_logs__{table}": "proven once, in the star" for table in LOGS},
     "description": {},
 }
+UNIQUE = ("unique", "unique_combination_of_columns", "unique_integer")
 LOADED = ("logical_date", "raw_file", "stage_file", "_dlt_load_id")
 
 
@@ -124,7 +126,8 @@ def layer(model: dict[str, Any]) -> str:
 
 
 def marts(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [model for model in models if layer(model) in ("star", "frequent", "serving")]
+    layers = ("intermediate", "star", "frequent", "serving")
+    return [model for model in models if layer(model) in layers]
 
 
 def data_tests(manifest: dict[str, Any], model: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -158,7 +161,8 @@ def test_only_staging_reads_sources_and_each_layer_only_the_ones_below(
 ) -> None:
     below = {
         "staging": {"staging"},
-        "star": {"staging", "star"},
+        "intermediate": {"staging", "intermediate"},
+        "star": {"staging", "intermediate", "star"},
         "frequent": {"star", "frequent"},
         "serving": {"star", "serving"},  # the parents of its foreign keys
     }
@@ -188,9 +192,9 @@ def test_every_model_snapshot_and_seed_has_a_test_of_its_key(manifest: dict[str,
         columns: dict[str, set[str]] = {"unique": set(), "not_null": set()}
         for test in tests:
             columns.get(test["test_metadata"]["name"], set()).add(test["column_name"])
-        composite = [it for it in tests if it["test_metadata"]["name"] == "unique_key"]
-        of_numbers = any(it["test_metadata"]["name"] == "unique_number" for it in tests)
-        if not (composite or of_numbers or columns["unique"] & columns["not_null"]):
+        names = {test["test_metadata"]["name"] for test in tests}
+        proven = names & {"unique_combination_of_columns", "unique_integer"}
+        if not (proven or columns["unique"] & columns["not_null"]):
             without.add(node["name"])
     excepted("key", without)
 
@@ -202,9 +206,9 @@ def test_every_mart_has_an_enforced_contract_with_the_key_that_its_tests_prove(
         assert model["config"]["contract"]["enforced"], model["name"]
         [(key, _)] = constraints(model, "primary_key")
         proven = {
-            tuple(it["test_metadata"]["kwargs"].get("columns", [it["column_name"]]))
+            tuple(it["test_metadata"]["kwargs"].get("combination_of_columns", [it["column_name"]]))
             for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in ("unique", "unique_key", "unique_number")
+            if it["test_metadata"]["name"] in UNIQUE
         }
         assert tuple(key) in proven, model["name"]
         required = {columns[0] for columns, _ in constraints(model, "not_null")}
@@ -219,7 +223,7 @@ def test_every_foreign_key_has_its_test(
         proven = {
             (it["column_name"], it["test_metadata"]["kwargs"]["to"])
             for it in data_tests(manifest, model)
-            if it["test_metadata"]["name"] in ("relationships", "number_in")
+            if it["test_metadata"]["name"] in ("relationships", "relationships_integer")
         }
         for columns, constraint in constraints(model, "foreign_key"):
             parent = constraint["to"].split(".")[-1].strip('"')
@@ -238,6 +242,50 @@ def test_everything_is_described_in_one_sentence(manifest: dict[str, Any]) -> No
         if not described["description"].endswith(".")
     }
     excepted("description", without)
+
+
+def test_each_node_is_described_and_tested_in_the_file_of_its_own_name(
+    manifest: dict[str, Any],
+) -> None:
+    nodes = manifest["nodes"]
+    analyses = [node for node in nodes.values() if node["resource_type"] == "analysis"]
+    own = {
+        node["unique_id"]: Path(node["original_file_path"]).with_name(f"{node['name']}.yml")
+        for node in [*keyed(manifest), *analyses]
+    }
+    for unique_id, path in own.items():
+        patched = nodes[unique_id]["patch_path"] or ""
+        assert patched.removeprefix("hello_korea://") == str(path), unique_id
+    for test in nodes.values():
+        if test.get("attached_node") in own:
+            assert Path(test["original_file_path"]) == own[test["attached_node"]], test["name"]
+    for test in manifest["unit_tests"].values():
+        assert Path(test["original_file_path"]) == own[f"model.hello_korea.{test['model']}"]
+    written = {
+        path.relative_to(PROJECT)
+        for folder in ("dbt_project", "seeds", "analyses")
+        for path in (PROJECT / folder).rglob("*.yml")
+    }
+    others = {path.name for path in written - set(own.values())}
+    sources = {f"_{schema.removeprefix('staging_')}__sources.yml" for schema in SOURCES}
+    sources |= {"_web_logs__sources.yml", "_runs__sources.yml"}
+    assert others == {*sources, "exposures.yml"}
+
+
+def test_each_macro_is_described_with_its_arguments(manifest: dict[str, Any]) -> None:
+    for macro in manifest["macros"].values():
+        name = macro["name"]
+        of_an_engine = name.startswith(("default__", "duckdb__", "redshift__"))
+        if macro["package_name"] != "hello_korea" or of_an_engine:
+            continue
+        signature = re.search(r"{% (?:macro|test) \w+\((.*?)\)", macro["macro_sql"])
+        assert signature, name
+        arguments = [argument.split("=")[0].strip() for argument in signature[1].split(",")]
+        assert [argument["name"] for argument in macro["arguments"]] == list(
+            filter(None, arguments)
+        )
+        for described in (macro, *macro["arguments"]):
+            assert described["description"].endswith("."), name
 
 
 def test_every_column_of_a_table_is_described(empty: Warehouse, manifest: dict[str, Any]) -> None:
@@ -307,6 +355,7 @@ def test_a_target_of_ones_own_builds_beside_the_warehouse(empty: Warehouse) -> N
     assert {name for (name,) in schemas if not name.startswith("staging_")} == {
         "checks_seeds",
         "checks_staging",
+        "checks_intermediate",
         "checks_star",
         "checks_frequent",
         "checks_serving",
@@ -496,7 +545,7 @@ def test_recorded_korean_records_lie_in_the_district_of_their_code(recorded: Rec
     coded = {it["contentid"]: it["lDongRegnCd"] + it["lDongSignguCd"] for it in items}
     found = recorded.warehouse.query(
         "select record_id, district_id, district_source"
-        " from checks_star.bridge_record_district where source = 'tour_ko'"
+        " from checks_intermediate.int_records_assigned_to_districts where source = 'tour_ko'"
     )
     assert {record: district for record, district, _ in found} == coded
     assert {source for *_, source in found} == {"code"}

@@ -1,6 +1,6 @@
-"""The whole path on real rows: recorded answers to the website's database.
+"""Recorded rows on their way from the API to the website's database.
 
-What must arrive is counted in the recordings, not in the code.
+The expected rows are counted in the recordings, not in the code.
 """
 
 import csv
@@ -36,31 +36,35 @@ SETTINGS = {
 
 
 @dataclass
-class Arrived:
-    """What the path left behind, and how to ask its database."""
+class LoadedRecordings:
+    """The recordings after all pipelines, `dbt build` and the export."""
 
     home: Path
     calls: dict[str, int]
-    outcome: tuple[int, str]
+    """Number of calls of each operation."""
+    pipelines: tuple[int, str]
+    """Exit code and message of the pipelines."""
     build: subprocess.CompletedProcess[str]
     url: str
+    """URL of the website's database."""
 
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(self.url)) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()
 
     def ids(self, sql: str) -> set[str]:
-        return {row[0] for row in self.ask(sql)}
+        return {row[0] for row in self.query(sql)}
 
     def rejected(self, table: str) -> list[dict[str, Any]]:
+        """The rejected rows of a table, each with its reason and raw file."""
         files = sorted((self.home / "lake" / "rejected" / table).rglob("*.jsonl"))
         return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
-def dbt(*words: str) -> subprocess.CompletedProcess[str]:
+def dbt(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [DBT, *words, "--target-path", str(Path(os.environ["HELLO_KOREA_HOME"]) / "target")],
+        [DBT, *arguments, "--target-path", str(Path(os.environ["HELLO_KOREA_HOME"]) / "target")],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -69,9 +73,9 @@ def dbt(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def arrived(
+def loaded(
     recordings: Path, profiles: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Arrived]:
+) -> Iterator[LoadedRecordings]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as settings, SampleApi(recordings=recordings) as api:
         settings.setenv("HELLO_KOREA_HOME", str(home))
@@ -80,10 +84,10 @@ def arrived(
         for name, value in SETTINGS.items():
             settings.setenv(name, value)
         point_at(api, settings)
-        outcome = run()
+        pipelines = run()
         build = dbt("build")
         url = embedded_postgres.start()
-        yield Arrived(home, dict(api.calls), outcome, build, url)
+        yield LoadedRecordings(home, dict(api.calls), pipelines, build, url)
         embedded_postgres.stop()
 
 
@@ -94,73 +98,73 @@ def recorded(recordings: Path, operation: str) -> list[dict[str, str]]:
     return rows
 
 
-def test_the_path_ends_well(arrived: Arrived) -> None:
-    assert arrived.outcome == (0, "")
-    assert arrived.build.returncode == 0, arrived.build.stdout[-3000:]
+def test_the_pipelines_and_the_build_succeed(loaded: LoadedRecordings) -> None:
+    assert loaded.pipelines == (0, "")
+    assert loaded.build.returncode == 0, loaded.build.stdout[-3000:]
 
 
-def test_every_recorded_sight_and_culture_place_but_clinics_is_an_attraction(
-    arrived: Arrived, recordings: Path
+def test_every_recorded_sight_and_cultural_place_but_clinics_is_an_attraction(
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
     rows = recorded(recordings, "areaBasedList2/12") + recorded(recordings, "areaBasedList2/14")
     assert len(rows) == 783 + 566
-    ids = arrived.ids("select substr(place_id, 4) from attractions where place_id like 'ko-%'")
+    ids = loaded.ids("select substr(place_id, 4) from attractions where place_id like 'ko-%'")
     assert ids == {row["contentid"] for row in rows if row["lclsSystm3"] != "EX050800"}
-    assert arrived.rejected("tour/places") == []
+    assert loaded.rejected("tour/places") == []
 
 
-def test_every_recorded_english_place_is_there_alone_or_with_its_korean_twin(
-    arrived: Arrived, recordings: Path
+def test_every_recorded_english_place_arrives_alone_or_joined_with_its_korean_row(
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
     file = recordings / "tourapi" / "EngService" / "detailCommon.json"
     titles = {row["contentid"]: row["title"] for row in orjson.loads(file.read_bytes())}
     assert len(titles) == 82
-    (english,) = arrived.ask("select count(*) from attractions where title_en is not null")
+    (english,) = loaded.query("select count(*) from attractions where title_en is not null")
     assert english == (82,)
-    botanic = "select title_en, place_id from attractions where title_ko = '서울식물원'"
-    (pair,) = arrived.ask(botanic)
-    assert pair[0] == "Seoul Botanic Park"
-    assert pair[1].startswith("ko-")
+    botanic_park = "select title_en, place_id from attractions where title_ko = '서울식물원'"
+    ((title_en, place_id),) = loaded.query(botanic_park)
+    assert title_en == "Seoul Botanic Park"
+    assert place_id.startswith("ko-")
 
 
-def test_every_recorded_english_text_is_told_without_its_html(
-    arrived: Arrived, recordings: Path
+def test_every_recorded_english_text_arrives_without_html(
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
     file = recordings / "tourapi" / "EngService" / "detailCommon.json"
     rows = {row["contentid"]: row for row in orjson.loads(file.read_bytes())}
     with_text = "select overview_en, homepage_url from attractions where overview_en is not null"
-    texts = arrived.ask(with_text)
+    texts = loaded.query(with_text)
     assert len(texts) == sum(bool(row["overview"]) for row in rows.values())
     assert not any("<" in text or ("&" in text and ";" in text) for text, _ in texts)
     homepages = {url for _, url in texts if url}
     assert all(url.startswith(("http://", "https://")) and "<" not in url for url in homepages)
-    assert arrived.rejected("tour/place_details") == []
+    assert loaded.rejected("tour/place_details") == []
 
 
-def test_every_recorded_stay_is_a_lodging(arrived: Arrived, recordings: Path) -> None:
+def test_every_recorded_stay_is_a_lodging(loaded: LoadedRecordings, recordings: Path) -> None:
     rows = recorded(recordings, "searchStay2")
     assert len(rows) == 423
-    ids = arrived.ids("select substr(lodging_id, 4) from lodgings where lodging_id like 'ko-%'")
+    ids = loaded.ids("select substr(lodging_id, 4) from lodgings where lodging_id like 'ko-%'")
     assert ids == {row["contentid"] for row in rows}
 
 
 def test_every_recorded_festival_is_an_event_or_is_rejected_with_a_reason(
-    arrived: Arrived, recordings: Path
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
     rows = recorded(recordings, "searchFestival2")
     assert len(rows) == 201
     without_end = {row["contentid"] for row in rows if row["eventenddate"] == "None"}
-    ids = arrived.ids(
+    ids = loaded.ids(
         "select replace(id, 'tour-ko-', '')"
         " from (select event_id as id from events"
-        "       union select unnest(string_to_array(also_in, ', ')) from events) as told"
+        "       union select unnest(string_to_array(also_in, ', ')) from events) as ids"
         " where id like 'tour-ko-%'"
     )
     assert ids == {row["contentid"] for row in rows} - without_end
-    rejected = arrived.rejected("tour/festivals")
+    rejected = loaded.rejected("tour/festivals")
     assert {row["row"]["contentid"] for row in rejected} == without_end
     assert all("date is 'None', not %Y%m%d" in row["reason"] for row in rejected)
-    assert all((arrived.home / "lake" / row["raw_file"]).is_file() for row in rejected)
+    assert all((loaded.home / "lake" / row["raw_file"]).is_file() for row in rejected)
 
 
 def performances(recordings: Path) -> list[etree._Element]:
@@ -169,31 +173,36 @@ def performances(recordings: Path) -> list[etree._Element]:
 
 
 def test_every_recorded_performance_is_an_event_at_its_venue(
-    arrived: Arrived, recordings: Path
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
-    wanted = {
-        (f"kopis-{it.findtext('mt20id')}", it.findtext("mt10id")) for it in performances(recordings)
+    recorded_pairs = {
+        (f"kopis-{performance.findtext('mt20id')}", performance.findtext("mt10id"))
+        for performance in performances(recordings)
     }
-    assert len(wanted) == 1278
-    rows = arrived.ask(
+    assert len(recorded_pairs) == 1278
+    rows = loaded.query(
         "select event_id, replace(venue_id, 'kopis-', '') from events where event_id like 'kopis-%'"
     )
-    assert set(rows) == wanted
-    assert arrived.rejected("kopis/performances") == []
-    assert arrived.rejected("kopis/performance_details") == []
+    assert set(rows) == recorded_pairs
+    assert loaded.rejected("kopis/performances") == []
+    assert loaded.rejected("kopis/performance_details") == []
 
 
-def test_prices_are_those_of_the_recorded_words(arrived: Arrived, recordings: Path) -> None:
-    words = {
-        f"kopis-{it.findtext('mt20id')}": (it.findtext("pcseguidance") or "").strip()
-        for it in performances(recordings)
+def test_prices_are_those_in_the_recorded_price_texts(
+    loaded: LoadedRecordings, recordings: Path
+) -> None:
+    price_texts = {
+        f"kopis-{performance.findtext('mt20id')}": (
+            performance.findtext("pcseguidance") or ""
+        ).strip()
+        for performance in performances(recordings)
     }
-    rows = arrived.ask(
+    rows = loaded.query(
         "select event_id, price_text, min_price_krw, max_price_krw, is_free from events"
         " where event_id like 'kopis-%'"
     )
-    for event, text, least, most, is_free in rows:
-        assert text == words[event]
+    for event_id, text, min_price, max_price, is_free in rows:
+        assert text == price_texts[event_id]
         amounts = [
             int(part.rsplit(" ", 1)[-1].removesuffix("원").replace(",", ""))
             for part in text.split(", ")
@@ -201,52 +210,61 @@ def test_prices_are_those_of_the_recorded_words(arrived: Arrived, recordings: Pa
         ]
         assert (is_free or False) == (text == "전석무료"), text
         if amounts:
-            assert (int(least), int(most)) == (min(amounts), max(amounts)), text
+            assert (int(min_price), int(max_price)) == (min(amounts), max(amounts)), text
 
 
-def test_every_recorded_venue_is_there(arrived: Arrived, recordings: Path) -> None:
+def test_every_recorded_venue_arrives(loaded: LoadedRecordings, recordings: Path) -> None:
     root = etree.parse(recordings / "kopis" / "prfplc.xml").getroot()
-    wanted = {it.findtext("mt10id"): it.findtext("fcltynm") for it in root.iterfind("db")}
-    assert len(wanted) == 3775
-    rows = arrived.ask(
+    names = {db.findtext("mt10id"): db.findtext("fcltynm") for db in root.iterfind("db")}
+    assert len(names) == 3775
+    rows = loaded.query(
         "select replace(venue_id, 'kopis-', ''), name_ko from venues where venue_id like 'kopis-%'"
     )
-    assert dict(rows) == {key: (name or "").strip() for key, name in wanted.items()}
+    assert dict(rows) == {key: (name or "").strip() for key, name in names.items()}
 
 
-def test_a_venue_with_a_recorded_position_stands_there(arrived: Arrived, recordings: Path) -> None:
+def test_a_venue_with_a_recorded_position_has_it(
+    loaded: LoadedRecordings, recordings: Path
+) -> None:
     with (recordings / "kopis" / "prfplc_detail_partial.csv").open(encoding="utf-8") as file:
-        wanted = {
+        positions = {
             row["mt10id"]: (float(row["la"]), float(row["lo"])) for row in csv.DictReader(file)
         }
-    rows = arrived.ask("select replace(venue_id, 'kopis-', ''), latitude, longitude from venues")
-    placed = {key: (latitude, longitude) for key, latitude, longitude in rows if key in wanted}
-    inside = {key: at for key, at in wanted.items() if 33 <= at[0] <= 39 and 124 <= at[1] <= 132}
-    assert len(placed) == len(wanted) == 809
-    assert {key: placed[key] for key in inside} == inside
+    rows = loaded.query("select replace(venue_id, 'kopis-', ''), latitude, longitude from venues")
+    loaded_positions = {
+        key: (latitude, longitude) for key, latitude, longitude in rows if key in positions
+    }
+    in_korea = {
+        key: (latitude, longitude)
+        for key, (latitude, longitude) in positions.items()
+        if 33 <= latitude <= 39 and 124 <= longitude <= 132
+    }
+    assert len(loaded_positions) == len(positions) == 809
+    assert {key: loaded_positions[key] for key in in_korea} == in_korea
 
 
-def test_every_recorded_cultural_event_is_an_event_or_named_by_one(
-    arrived: Arrived, recordings: Path
+def test_every_recorded_cultural_event_is_an_event_or_part_of_one(
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
     rows = orjson.loads((recordings / "seoul" / "culturalEventInfo.json").read_bytes())
-    told = {re.findall(r"cultcode=(\d+)", row["HMPG_ADDR"])[0] for row in rows}
-    own = arrived.ids("select substr(event_id, 7) from events where source = 'seoul'")
-    named = arrived.ids(
+    recorded_codes = {re.findall(r"cultcode=(\d+)", row["HMPG_ADDR"])[0] for row in rows}
+    own = loaded.ids("select substr(event_id, 7) from events where source = 'seoul'")
+    merged = loaded.ids(
         "select substr(id, 7)"
-        " from (select unnest(string_to_array(also_in, ', ')) as id from events) as told"
+        " from (select unnest(string_to_array(also_in, ', ')) as id from events) as ids"
         " where id like 'seoul-%'"
     )
-    (rejected,) = arrived.rejected("seoul/cultural_events")
+    (rejected,) = loaded.rejected("seoul/cultural_events")
     assert "not double" in rejected["reason"]
-    assert len(told) == 2500
-    assert told - own - named == set(re.findall(r"cultcode=(\d+)", rejected["row"]["HMPG_ADDR"]))
-    assert own & named == set()
-    assert len(named) == 6  # one performance and five festivals of TourAPI
+    assert len(recorded_codes) == 2500
+    rejected_codes = set(re.findall(r"cultcode=(\d+)", rejected["row"]["HMPG_ADDR"]))
+    assert recorded_codes - own - merged == rejected_codes
+    assert own & merged == set()
+    assert len(merged) == 6  # one performance and five festivals of TourAPI
 
 
-def test_an_event_told_twice_has_overlapping_days_in_both(
-    arrived: Arrived, recordings: Path
+def test_an_event_of_two_sources_has_overlapping_days_in_both(
+    loaded: LoadedRecordings, recordings: Path
 ) -> None:
     rows = orjson.loads((recordings / "seoul" / "culturalEventInfo.json").read_bytes())
     days = {
@@ -256,7 +274,7 @@ def test_an_event_told_twice_has_overlapping_days_in_both(
         )
         for row in rows
     }
-    merged = arrived.ask(
+    merged = loaded.query(
         "select also_in, starts_on, ends_on from events where also_in like 'seoul-%'"
     )
     assert merged
@@ -266,29 +284,33 @@ def test_an_event_told_twice_has_overlapping_days_in_both(
         assert str(starts_on) <= last
 
 
-def test_every_open_recorded_licence_is_a_lodging(arrived: Arrived, recordings: Path) -> None:
+def test_every_recorded_licence_in_operation_is_a_lodging(
+    loaded: LoadedRecordings, recordings: Path
+) -> None:
     rows = [
         row
         for service in ("LOCALDATA_031101", "LOCALDATA_031104")
         for row in orjson.loads((recordings / "seoul" / f"{service}.json").read_bytes())
     ]
     is_open = [row for row in rows if row["TRDSTATENM"] == "영업/정상"]
-    (licensed,) = arrived.ask("select count(*) from lodgings where licence_kind is not null")
+    (licensed,) = loaded.query("select count(*) from lodgings where licence_kind is not null")
     assert len(is_open) == 1444
     assert licensed == (1443,)  # one hotel holds two licences under TourAPI's one name
-    (stays,) = arrived.ask("select count(*) from lodgings where source = 'tour'")
+    (stays,) = loaded.query("select count(*) from lodgings where source = 'tour'")
     assert stays == (len(recorded(recordings, "searchStay2")),)
 
 
-def test_no_performance_or_venue_was_asked_for_twice(arrived: Arrived) -> None:
-    assert arrived.calls["pblprfr/{id}"] == 1278
-    assert arrived.calls["prfplc/{id}"] == 3775
-    assert arrived.calls["prfplc"] == 38
-    assert arrived.calls["KorService2/areaBasedList2"] == 2  # 1,973 rows, 1,000 a page
+def test_no_performance_or_venue_is_requested_twice(loaded: LoadedRecordings) -> None:
+    assert loaded.calls["pblprfr/{id}"] == 1278
+    assert loaded.calls["prfplc/{id}"] == 3775
+    assert loaded.calls["prfplc"] == 38
+    assert loaded.calls["KorService2/areaBasedList2"] == 2  # 1,973 rows, 1,000 a page
 
 
-def test_every_text_fits_its_column_in_bytes_as_redshift_counts_them(arrived: Arrived) -> None:
-    manifest = orjson.loads((arrived.home / "target" / "manifest.json").read_bytes())
+def test_every_text_fits_its_column_in_bytes_as_redshift_counts_them(
+    loaded: LoadedRecordings,
+) -> None:
+    manifest = orjson.loads((loaded.home / "target" / "manifest.json").read_bytes())
     columns = [
         (f"{node['schema']}.{node['alias']}", column["name"], int(length[1]))
         for node in manifest["nodes"].values()
@@ -297,7 +319,7 @@ def test_every_text_fits_its_column_in_bytes_as_redshift_counts_them(arrived: Ar
         if (length := re.fullmatch(r"varchar\((\d+)\)", column["data_type"]))
     ]
     assert len(columns) > 300
-    with duckdb.connect(str(arrived.home / "warehouse.duckdb"), read_only=True) as warehouse:
-        for table, name, at_most in columns:
-            sql = f"select {name} from {table} where strlen({name}) > {at_most}"
+    with duckdb.connect(str(loaded.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        for table, name, max_bytes in columns:
+            sql = f"select {name} from {table} where strlen({name}) > {max_bytes}"
             assert warehouse.sql(sql).fetchall() == [], f"{table}.{name}"

@@ -19,7 +19,7 @@ AUTHORIZED = f"iam_role '{IAM_ROLE}' format as parquet"
 
 @pytest.fixture
 def connection(redshift: RedshiftServer) -> Iterator[Any]:
-    """Redshift's own driver, in a schema of this test's own."""
+    """A connection of Redshift's own driver, and an empty schema `tried`."""
     with closing(redshift.connect()) as connection:
         connection.autocommit = True
         connection.cursor().execute("create schema tried")
@@ -33,13 +33,14 @@ def bucket(s3: S3Server) -> str:
 
 
 def run(connection: Any, sql: str) -> Any:
-    """The rows of a statement; Redshift's words, where it refuses it, as ProgrammingError."""
+    """Run a statement and return its rows. Raise ProgrammingError if it is refused."""
     cursor = connection.cursor()
     cursor.execute(sql)
     return [tuple(row) for row in cursor.fetchall()] if cursor.description else None
 
 
 def put(s3: S3Server, bucket: str, key: str, table: pa.Table) -> str:
+    """Write a table as a parquet object, and return its URL."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     s3.client().put_object(Bucket=bucket, Key=key, Body=buffer.getvalue())
@@ -47,7 +48,7 @@ def put(s3: S3Server, bucket: str, key: str, table: pa.Table) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "message"),
     [
         ("insert into tried.t values ('a', 1) on conflict do nothing", "ON CONFLICT"),
         ("select distinct on (name) name from tried.t", "DISTINCT ON"),
@@ -88,13 +89,15 @@ def put(s3: S3Server, bucket: str, key: str, table: pa.Table) -> str:
         ("selec 1", "syntax error"),
     ],
 )
-def test_what_redshift_refuses_is_refused(connection: Any, sql: str, said: str) -> None:
+def test_a_statement_that_redshift_refuses_is_refused(
+    connection: Any, sql: str, message: str
+) -> None:
     run(connection, "create table tried.t (name varchar(10), number integer)")
-    with pytest.raises(ProgrammingError, match=said.replace("(", r"\(")):
+    with pytest.raises(ProgrammingError, match=message.replace("(", r"\(")):
         run(connection, sql)
 
 
-def test_keys_are_known_and_not_enforced(connection: Any, redshift: RedshiftServer) -> None:
+def test_keys_are_recorded_but_not_enforced(connection: Any, redshift: RedshiftServer) -> None:
     run(connection, "create table tried.p (a integer, primary key (a))")
     run(connection, "create table tried.c (a integer references tried.p (a))")
     run(connection, "insert into tried.p values (1), (1)")
@@ -104,7 +107,7 @@ def test_keys_are_known_and_not_enforced(connection: Any, redshift: RedshiftServ
         run(connection, "insert into tried.p values (null)")
 
 
-def test_a_varchar_holds_bytes_and_has_256_when_nothing_is_said(connection: Any) -> None:
+def test_a_varchars_length_is_in_bytes_and_256_by_default(connection: Any) -> None:
     run(connection, "create table tried.t (a varchar(6), b varchar, c varchar(max))")
     run(connection, "insert into tried.t (a) values ('한국')")
     with pytest.raises(ProgrammingError, match="too long"):
@@ -120,7 +123,7 @@ def test_a_numeric_without_a_length_has_no_fraction(connection: Any) -> None:
     assert run(connection, "select cast(2.6 as numeric)::varchar") == [("3",)]
 
 
-def test_a_table_says_how_it_is_distributed_sorted_and_encoded(connection: Any) -> None:
+def test_system_views_show_distribution_sort_key_and_encoding(connection: Any) -> None:
     run(
         connection,
         "create table tried.t (a varchar(10) encode zstd, b integer, c double precision)"
@@ -145,14 +148,14 @@ def test_a_table_says_how_it_is_distributed_sorted_and_encoded(connection: Any) 
     ]
 
 
-def test_redshifts_own_functions_answer_as_redshifts_do(connection: Any) -> None:
+def test_redshifts_own_functions_return_what_redshift_returns(connection: Any) -> None:
     assert run(
         connection,
         """
         select
             regexp_replace('a1b2', '[0-9]', '') || regexp_substr('ab', '[0-9]') || '.',
             json_extract_path_text('{"a": {"b": "c"}}', 'a', true),
-            json_extract_path_text('no json', 'a', true) is null,
+            json_extract_path_text('not json', 'a', true) is null,
             json_extract_array_element_text('["x", "y"]', 1, true),
             datediff(month, '2026-01-31'::date, '2026-02-01'::date),
             dateadd(day, 2, '2026-02-27'::date)::varchar
@@ -164,7 +167,7 @@ def test_redshifts_own_functions_answer_as_redshifts_do(connection: Any) -> None
         connection, "select listagg(name, ', ') within group (order by name) from tried.t"
     ) == [("a, b",)]
     with pytest.raises(ProgrammingError, match="invalid input syntax"):
-        run(connection, "select json_extract_path_text('no json', 'a')")
+        run(connection, "select json_extract_path_text('not json', 'a')")
 
 
 def test_a_wrong_password_is_refused(redshift: RedshiftServer) -> None:
@@ -192,61 +195,61 @@ COLUMNS = (
 
 
 def test_copy_and_unload_keep_every_value(connection: Any, s3: S3Server, bucket: str) -> None:
-    place = put(s3, bucket, "typed/1.parquet", TYPED)
+    url = put(s3, bucket, "typed/1.parquet", TYPED)
     run(connection, f"create table tried.t ({COLUMNS})")
-    run(connection, f"copy tried.t from '{place}' {AUTHORIZED}")
+    run(connection, f"copy tried.t from '{url}' {AUTHORIZED}")
     run(
         connection, f"unload ('select * from tried.t') to 's3://{bucket}/typed_again/' {AUTHORIZED}"
     )
-    listed = s3.client().list_objects_v2(Bucket=bucket, Prefix="typed_again/")["Contents"]
-    again = pa.concat_tables(
-        pq.read_table(
-            io.BytesIO(s3.client().get_object(Bucket=bucket, Key=it["Key"])["Body"].read())
-        )
-        for it in listed
-    )
-    assert again.to_pylist() == TYPED.to_pylist()
-    assert again.schema.types == TYPED.schema.types
+    client = s3.client()
+    entries = client.list_objects_v2(Bucket=bucket, Prefix="typed_again/")["Contents"]
+    files = [client.get_object(Bucket=bucket, Key=entry["Key"])["Body"] for entry in entries]
+    unloaded = pa.concat_tables(pq.read_table(io.BytesIO(file.read())) for file in files)
+    assert unloaded.to_pylist() == TYPED.to_pylist()
+    assert unloaded.schema.types == TYPED.schema.types
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         (COLUMNS.replace("number integer", "number bigint"), "incompatible Parquet schema"),
         (COLUMNS.replace("numeric(14, 2)", "numeric(14, 3)"), "incompatible Parquet schema"),
         (COLUMNS.replace("varchar(6)", "varchar(5)"), "longer than the length defined"),
         (COLUMNS.replace(", share double precision", ""), "Unmatched number of columns"),
-        ("number integer, " + COLUMNS.replace(" number integer,", ""), "name stands where"),
+        (
+            "number integer, " + COLUMNS.replace(" number integer,", ""),
+            "column name is where the table has number",
+        ),
     ],
 )
-def test_copy_refuses_a_file_that_is_not_the_tables(
-    connection: Any, s3: S3Server, bucket: str, columns: str, said: str
+def test_copy_refuses_a_file_that_does_not_fit_the_table(
+    connection: Any, s3: S3Server, bucket: str, columns: str, message: str
 ) -> None:
-    place = put(s3, bucket, "typed/1.parquet", TYPED)
+    url = put(s3, bucket, "typed/1.parquet", TYPED)
     run(connection, f"create table tried.t ({columns})")
-    with pytest.raises(ProgrammingError, match=said):
-        run(connection, f"copy tried.t from '{place}' {AUTHORIZED}")
+    with pytest.raises(ProgrammingError, match=message):
+        run(connection, f"copy tried.t from '{url}' {AUTHORIZED}")
     assert run(connection, "select count(*) from tried.t") == [(0,)]
 
 
-def test_copy_wants_a_role_of_the_cluster_or_keys_that_open_the_bucket(
+def test_copy_needs_a_role_of_the_cluster_or_keys_with_access_to_the_bucket(
     connection: Any, s3: S3Server, bucket: str
 ) -> None:
-    place = put(s3, bucket, "one/1.parquet", pa.table({"a": pa.array([1], pa.int32())}))
+    url = put(s3, bucket, "one/1.parquet", pa.table({"a": pa.array([1], pa.int32())}))
     run(connection, "create table tried.t (a integer)")
     keys = f"aws_access_key_id={s3.access_key};aws_secret_access_key="
-    for how, said in (
+    for authorization, message in (
         ("iam_role 'arn:aws:iam::1:role/other'", "Not authorized"),
         (f"credentials '{keys}wrong'", "S3ServiceException"),
         ("", "No credentials"),
     ):
-        with pytest.raises(ProgrammingError, match=said):
-            run(connection, f"copy tried.t from '{place}' {how} format as parquet")
-    run(connection, f"copy tried.t from '{place}' credentials '{keys}{s3.secret_key}' parquet")
+        with pytest.raises(ProgrammingError, match=message):
+            run(connection, f"copy tried.t from '{url}' {authorization} format as parquet")
+    run(connection, f"copy tried.t from '{url}' credentials '{keys}{s3.secret_key}' parquet")
     assert run(connection, "select a from tried.t") == [(1,)]
 
 
-def test_unload_goes_to_an_empty_place_only(connection: Any, bucket: str) -> None:
+def test_unload_needs_an_empty_prefix_or_cleanpath(connection: Any, bucket: str) -> None:
     run(connection, "create table tried.t as (select 1 as a)")
     unload = f"unload ('select a from tried.t') to 's3://{bucket}/once/' {AUTHORIZED}"
     run(connection, unload)
@@ -255,7 +258,7 @@ def test_unload_goes_to_an_empty_place_only(connection: Any, bucket: str) -> Non
     run(connection, unload + " cleanpath")
 
 
-def test_a_copy_that_fails_ends_its_transaction(redshift: RedshiftServer, bucket: str) -> None:
+def test_a_failed_copy_aborts_its_transaction(redshift: RedshiftServer, bucket: str) -> None:
     with closing(
         psycopg2.connect(
             host=redshift.host, port=redshift.port, user=USER, password=PASSWORD, dbname=DATABASE

@@ -26,23 +26,23 @@ TODAY = date(2026, 11, 22)
 HTTP = requests.Session()
 
 needs_recordings = pytest.mark.skipif(
-    not RECORDINGS.is_dir(), reason="there are no recordings: set RECORDINGS to their folder"
+    not RECORDINGS.is_dir(), reason=f"no recordings at {RECORDINGS} (set RECORDINGS)"
 )
 
 Fields = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[SampleApi]:
+def shared_api() -> Iterator[SampleApi]:
     with SampleApi(today=TODAY) as api:
         yield api
 
 
 @pytest.fixture
-def api(running: SampleApi) -> Iterator[SampleApi]:
-    running.calls.clear()
-    yield running
-    running.clear_faults()
+def api(shared_api: SampleApi) -> Iterator[SampleApi]:
+    shared_api.calls.clear()
+    yield shared_api
+    shared_api.clear_faults()
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +52,21 @@ def recorded() -> Iterator[SampleApi]:
 
 
 def tour(api: SampleApi, operation: str, **params: Any) -> requests.Response:
-    """One TourAPI call with the parameters that every call needs; None leaves one out."""
+    """Call TourAPI with the parameters that every call needs. None omits a parameter."""
     common = {"serviceKey": "sample", "MobileOS": "ETC", "MobileApp": "Test", "_type": "json"}
     return HTTP.get(f"{api.url}/tour/{operation}", params={**common, **params}, timeout=10)
 
 
 def body(response: requests.Response) -> dict[str, Any]:
-    answer: dict[str, Any] = response.json()["response"]["body"]
-    return answer
+    content: dict[str, Any] = response.json()["response"]["body"]
+    return content
 
 
 def items(api: SampleApi, operation: str, **params: Any) -> list[Fields]:
-    answer = body(tour(api, operation, numOfRows=5000, **params))
-    found: list[Fields] = answer["items"]["item"] if answer["items"] else []
-    return found
+    """Return all rows of a TourAPI operation."""
+    content = body(tour(api, operation, numOfRows=5000, **params))
+    rows: list[Fields] = content["items"]["item"] if content["items"] else []
+    return rows
 
 
 def kopis(api: SampleApi, path: str, **params: Any) -> requests.Response:
@@ -80,25 +81,27 @@ def records(response: requests.Response) -> list[Fields]:
 
 
 def paged(api: SampleApi, path: str, **params: Any) -> list[Fields]:
-    """All records, read as one must: until a page is not full."""
-    found: list[Fields] = []
+    """Return all records of a list. Its last page is the first that is not full."""
+    fetched: list[Fields] = []
     for page in range(1, 100):
         rows = records(kopis(api, path, **params, cpage=page, rows=100))
-        found += rows
+        fetched += rows
         if len(rows) < 100:
-            return found
-    raise AssertionError("there is no end")
+            return fetched
+    raise AssertionError("the list has no last page")
 
 
-def around(api: SampleApi, first: date, last: date, **params: Any) -> dict[str, Fields]:
-    """The performances between two days by id, asked in windows of 31 days."""
-    found: dict[str, Fields] = {}
+def performances_between(
+    api: SampleApi, first: date, last: date, **params: Any
+) -> dict[str, Fields]:
+    """Return the performances between two dates by id, fetched in windows of 31 days."""
+    performances: dict[str, Fields] = {}
     while first <= last:
         end = min(first + timedelta(days=30), last)
         window = {"stdate": f"{first:%Y%m%d}", "eddate": f"{end:%Y%m%d}"}
-        found |= {row["mt20id"]: row for row in paged(api, "pblprfr", **window, **params)}
+        performances |= {row["mt20id"]: row for row in paged(api, "pblprfr", **window, **params)}
         first = end + timedelta(days=1)
-    return found
+    return performances
 
 
 WINDOW = {"stdate": "20261122", "eddate": "20261222", "cpage": 1, "rows": 10}
@@ -113,40 +116,40 @@ def test_pages_add_up_to_the_total(api: SampleApi) -> None:
         for number in range(1, 7)
     ]
     total = pages[0]["totalCount"]
-    found = [item["contentid"] for page in pages if page["items"] for item in page["items"]["item"]]
-    assert len(found) == len(set(found)) == total
+    ids = [item["contentid"] for page in pages if page["items"] for item in page["items"]["item"]]
+    assert len(ids) == len(set(ids)) == total
 
 
 def test_num_of_rows_echoes_the_rows_returned(api: SampleApi) -> None:
     total = body(tour(api, "KorService2/searchStay2"))["totalCount"]
-    last = body(tour(api, "KorService2/searchStay2", numOfRows=total - 1, pageNo=2))
-    assert (last["numOfRows"], last["pageNo"], last["totalCount"]) == (1, 2, total)
-    assert isinstance(last["items"]["item"], list)
+    last_page = body(tour(api, "KorService2/searchStay2", numOfRows=total - 1, pageNo=2))
+    assert (last_page["numOfRows"], last_page["pageNo"], last_page["totalCount"]) == (1, 2, total)
+    assert isinstance(last_page["items"]["item"], list)
 
 
-def test_past_the_end_items_is_an_empty_text(api: SampleApi) -> None:
-    past = body(tour(api, "KorService2/searchStay2", numOfRows=100, pageNo=9))
-    assert (past["items"], past["numOfRows"]) == ("", 0)
+def test_items_is_an_empty_string_past_the_last_page(api: SampleApi) -> None:
+    page = body(tour(api, "KorService2/searchStay2", numOfRows=100, pageNo=9))
+    assert (page["items"], page["numOfRows"]) == ("", 0)
 
 
-def test_an_unknown_area_is_an_ordinary_empty_answer(api: SampleApi) -> None:
-    answer = tour(api, "KorService2/areaBasedList2", areaCode=999)
-    assert answer.json()["response"]["header"]["resultCode"] == "0000"
-    assert body(answer) == {"items": "", "numOfRows": 0, "pageNo": 1, "totalCount": 0}
+def test_an_unknown_area_returns_an_ordinary_empty_page(api: SampleApi) -> None:
+    response = tour(api, "KorService2/areaBasedList2", areaCode=999)
+    assert response.json()["response"]["header"]["resultCode"] == "0000"
+    assert body(response) == {"items": "", "numOfRows": 0, "pageNo": 1, "totalCount": 0}
 
 
-def test_ten_rows_come_when_no_number_is_asked(api: SampleApi) -> None:
+def test_a_page_has_ten_rows_by_default(api: SampleApi) -> None:
     assert body(tour(api, "EngService2/areaBasedList2"))["numOfRows"] == 10
 
 
-def test_without_type_json_the_answer_is_xml(api: SampleApi) -> None:
-    answer = tour(api, "KorService2/areaBasedList2", _type=None, numOfRows=3)
-    root = ElementTree.fromstring(answer.content)
+def test_the_response_is_xml_without_type_json(api: SampleApi) -> None:
+    response = tour(api, "KorService2/areaBasedList2", _type=None, numOfRows=3)
+    root = ElementTree.fromstring(response.content)
     assert root.findtext("header/resultCode") == "0000"
     assert len(root.findall("body/items/item")) == 3
 
 
-def test_list_rows_have_the_wire_fields_as_text(api: SampleApi) -> None:
+def test_list_rows_have_the_wire_fields_as_strings(api: SampleApi) -> None:
     (row, *_) = items(api, "KorService2/areaBasedList2")
     assert " ".join(row) == (
         "addr1 addr2 areacode cat1 cat2 cat3 contentid contenttypeid createdtime firstimage "
@@ -189,14 +192,14 @@ def test_arrange_sorts_and_does_not_filter(api: SampleApi) -> None:
         ("areaBasedList2", {"syncType": "x"}, "syncType"),
     ],
 )
-def test_a_bad_parameter_is_a_flat_error_under_200(
+def test_a_bad_parameter_returns_200_with_a_flat_error(
     api: SampleApi, operation: str, params: dict[str, Any], refused: str
 ) -> None:
-    answer = tour(api, f"KorService2/{operation}", **params)
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"responseTime", "resultCode", "resultMsg"}
-    assert answer.json()["resultCode"] == "10"
-    assert answer.json()["resultMsg"] == f"INVALID_REQUEST_PARAMETER_ERROR({refused})"
+    response = tour(api, f"KorService2/{operation}", **params)
+    assert response.status_code == 200
+    assert set(response.json()) == {"responseTime", "resultCode", "resultMsg"}
+    assert response.json()["resultCode"] == "10"
+    assert response.json()["resultMsg"] == f"INVALID_REQUEST_PARAMETER_ERROR({refused})"
 
 
 @pytest.mark.parametrize(
@@ -209,13 +212,13 @@ def test_a_bad_parameter_is_a_flat_error_under_200(
         ("detailIntro2", {"contentId": 1}, "contentTypeId"),
     ],
 )
-def test_a_missing_parameter_is_a_flat_error_under_200(
+def test_a_missing_parameter_returns_200_with_a_flat_error(
     api: SampleApi, operation: str, params: dict[str, Any], missing: str
 ) -> None:
-    answer = tour(api, f"EngService2/{operation}", **params)
-    assert answer.status_code == 200
-    assert answer.json()["resultCode"] == "11"
-    assert answer.json()["resultMsg"] == f"NO_MANDATORY_REQUEST_PARAMETERS_ERROR1({missing})"
+    response = tour(api, f"EngService2/{operation}", **params)
+    assert response.status_code == 200
+    assert response.json()["resultCode"] == "11"
+    assert response.json()["resultMsg"] == f"NO_MANDATORY_REQUEST_PARAMETERS_ERROR1({missing})"
 
 
 def reason(response: requests.Response) -> tuple[int, str]:
@@ -224,25 +227,25 @@ def reason(response: requests.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("key", ["wrong", "", None])
-def test_a_wrong_key_is_403_with_code_30(api: SampleApi, key: str | None) -> None:
+def test_a_wrong_key_returns_403_with_code_30(api: SampleApi, key: str | None) -> None:
     assert reason(tour(api, "EngService2/areaBasedList2", serviceKey=key)) == (403, "30")
 
 
-def test_a_language_that_was_not_applied_for_is_403_with_code_30(api: SampleApi) -> None:
+def test_a_language_without_a_grant_returns_403_with_code_30(api: SampleApi) -> None:
     assert reason(tour(api, "ChtService2/areaBasedList2")) == (403, "30")
 
 
 @pytest.mark.parametrize("service", ["EngService1", "KorService1", "EngService"])
-def test_a_retired_service_is_400_with_code_12(api: SampleApi, service: str) -> None:
+def test_a_retired_service_returns_400_with_code_12(api: SampleApi, service: str) -> None:
     assert reason(tour(api, f"{service}/areaBasedList1")) == (400, "12")
 
 
-def test_an_unknown_operation_is_not_found_in_plain_text(api: SampleApi) -> None:
-    answer = tour(api, "EngService2/areaBasedList9")
-    assert (answer.status_code, answer.text) == (404, "API not found")
+def test_an_unknown_operation_returns_404_in_plain_text(api: SampleApi) -> None:
+    response = tour(api, "EngService2/areaBasedList9")
+    assert (response.status_code, response.text) == (404, "API not found")
 
 
-def test_past_the_allowance_the_gateway_answers_429_in_plain_text() -> None:
+def test_the_gateway_returns_429_in_plain_text_past_the_allowance() -> None:
     with SampleApi(today=TODAY, allowance=2) as limited:
         statuses = [tour(limited, "EngService2/searchStay2").status_code for _ in range(3)]
         spent = tour(limited, "EngService2/searchStay2")
@@ -252,17 +255,17 @@ def test_past_the_allowance_the_gateway_answers_429_in_plain_text() -> None:
         assert reason(tour(limited, "EngService2/searchStay2", serviceKey="x")) == (403, "30")
 
 
-def test_a_quota_asked_for_by_name_begins_after_so_many_calls(api: SampleApi) -> None:
+def test_an_injected_quota_error_begins_after_the_given_number_of_calls(api: SampleApi) -> None:
     api.fail("KorService2/searchStay2", error="quota", after=2)
     statuses = [tour(api, "KorService2/searchStay2").status_code for _ in range(4)]
     assert statuses == [200, 200, 429, 429]
 
 
-def test_the_legacy_gateway_answers_xml_under_200_though_json_is_asked(api: SampleApi) -> None:
+def test_the_legacy_gateway_returns_200_with_xml_although_json_is_requested(api: SampleApi) -> None:
     api.fail("EngService2/*", error="legacy_quota")
-    answer = tour(api, "EngService2/areaBasedList2")
-    header = ElementTree.fromstring(answer.content)[0]
-    assert answer.status_code == 200
+    response = tour(api, "EngService2/areaBasedList2")
+    header = ElementTree.fromstring(response.content)[0]
+    assert response.status_code == 200
     assert header.findtext("returnReasonCode") == "22"
     assert header.findtext("errMsg") == "SERVICE ERROR"
 
@@ -280,29 +283,29 @@ def test_the_legacy_gateway_answers_xml_under_200_though_json_is_asked(api: Samp
         ("no_data", 200, '"resultCode":"0003"'),
     ],
 )
-def test_each_documented_error_of_the_gateway_can_be_asked_for(
+def test_each_documented_gateway_error_can_be_injected(
     api: SampleApi, error: str, status: int, text: str
 ) -> None:
     api.fail("KorService2/searchStay2", error=error)
-    answer = tour(api, "KorService2/searchStay2")
-    assert answer.status_code == status
-    assert text in answer.text
+    response = tour(api, "KorService2/searchStay2")
+    assert response.status_code == status
+    assert text in response.text
 
 
 # TourAPI: rows
 
 
-def test_legacy_codes_are_blank_on_about_half_the_rows(api: SampleApi) -> None:
+def test_legacy_codes_are_blank_in_about_half_of_the_rows(api: SampleApi) -> None:
     for service in ("KorService2", "EngService2"):
         rows = items(api, f"{service}/areaBasedList2", lDongRegnCd=11)
         blank = [row for row in rows if row["areacode"] == ""]
         assert 0.35 < len(blank) / len(rows) < 0.6
         assert all(row["sigungucode"] == row["cat1"] == row["cat3"] == "" for row in blank)
-        kept = items(api, f"{service}/areaBasedList2", areaCode=1)
-        assert len(kept) == len(rows) - len(blank)
+        with_code = items(api, f"{service}/areaBasedList2", areaCode=1)
+        assert len(with_code) == len(rows) - len(blank)
 
 
-def test_there_are_enough_rows_in_every_district(api: SampleApi) -> None:
+def test_every_district_has_places_and_each_content_type_has_rows(api: SampleApi) -> None:
     korean = items(api, "KorService2/areaBasedList2")
     english = items(api, "EngService2/areaBasedList2")
     assert 280 <= sum(row["contenttypeid"] not in ("15", "32") for row in korean) <= 330
@@ -321,29 +324,29 @@ def test_korean_content_types_have_no_rows_in_english(api: SampleApi) -> None:
     assert len(items(api, "EngService2/areaBasedList2", contentTypeId=76)) > 100
 
 
-def test_an_english_id_means_nothing_to_the_korean_service(api: SampleApi) -> None:
+def test_an_english_content_id_is_unknown_to_the_korean_service(api: SampleApi) -> None:
     (row, *_) = items(api, "EngService2/areaBasedList2")
     assert len(items(api, "EngService2/detailCommon2", contentId=row["contentid"])) == 1
     assert items(api, "KorService2/detailCommon2", contentId=row["contentid"]) == []
 
 
-def test_an_english_title_ends_in_the_korean_name_and_lies_within_100_metres(
+def test_an_english_place_has_the_korean_name_and_lies_within_100_metres(
     api: SampleApi,
 ) -> None:
     korean = {row["title"]: row for row in items(api, "KorService2/areaBasedList2")}
     english = items(api, "EngService2/areaBasedList2")
-    twins = [(row, row["title"].rpartition(" (")[2].removesuffix(")")) for row in english]
-    paired = [(row, korean[name]) for row, name in twins if name in korean]
-    alone = [row for row, name in twins if name not in korean]
+    korean_names = [(row, row["title"].rpartition(" (")[2].removesuffix(")")) for row in english]
+    paired = [(row, korean[name]) for row, name in korean_names if name in korean]
+    unpaired = [row for row, name in korean_names if name not in korean]
     assert len(paired) > 300
-    assert alone
+    assert unpaired
     assert len(korean) > len(paired)
-    assert all(metres_apart(row, twin) < 100 for row, twin in paired)
+    assert all(metres_apart(row, counterpart) < 100 for row, counterpart in paired)
 
 
-def metres_apart(one: Fields, other: Fields) -> float:
-    north = (float(one["mapy"]) - float(other["mapy"])) * 111_000
-    east = (float(one["mapx"]) - float(other["mapx"])) * 111_000 * math.cos(math.radians(37.55))
+def metres_apart(a: Fields, b: Fields) -> float:
+    north = (float(a["mapy"]) - float(b["mapy"])) * 111_000
+    east = (float(a["mapx"]) - float(b["mapx"])) * 111_000 * math.cos(math.radians(37.55))
     return math.hypot(north, east)
 
 
@@ -353,7 +356,7 @@ def test_a_few_coordinates_lie_outside_korea(api: SampleApi) -> None:
     assert 1 <= len(outside) <= 5
 
 
-def test_every_category_of_a_row_is_in_the_tree_of_its_language(api: SampleApi) -> None:
+def test_the_category_of_every_row_is_in_the_tree_of_its_language(api: SampleApi) -> None:
     for service, name in (("KorService2", "숙박"), ("EngService2", "Accommodation")):
         tree = items(api, f"{service}/lclsSystmCode2", lclsSystmListYn="Y")
         codes = {row["lclsSystm3Cd"] for row in tree}
@@ -363,17 +366,17 @@ def test_every_category_of_a_row_is_in_the_tree_of_its_language(api: SampleApi) 
         assert [row["rnum"] for row in tree] == list(range(1, len(tree) + 1))
 
 
-def test_code_lists_come_level_by_level(api: SampleApi) -> None:
+def test_code_lists_are_served_level_by_level(api: SampleApi) -> None:
     top = items(api, "KorService2/lclsSystmCode2")
-    below = items(api, "KorService2/lclsSystmCode2", lclsSystm1="HS")
+    second = items(api, "KorService2/lclsSystmCode2", lclsSystm1="HS")
     assert top[0] == {"code": "AC", "name": "숙박", "rnum": 1}
-    assert {row["code"] for row in below} == {"HS01", "HS02", "HS03", "HS04"}
+    assert {row["code"] for row in second} == {"HS01", "HS02", "HS03", "HS04"}
     assert {row["code"] for row in items(api, "KorService2/ldongCode2")} >= {"11", "26", "50"}
     districts = items(api, "KorService2/ldongCode2", lDongRegnCd=11)
     assert {"code", "name", "rnum"} == set(districts[0])
 
 
-def test_the_25_districts_come_in_the_language_of_the_service(api: SampleApi) -> None:
+def test_the_25_districts_are_named_in_the_language_of_the_service(api: SampleApi) -> None:
     names = {
         service: {
             row["lDongSignguCd"]: row["lDongSignguNm"]
@@ -381,8 +384,8 @@ def test_the_25_districts_come_in_the_language_of_the_service(api: SampleApi) ->
         }
         for service in ("KorService2", "EngService2", "JpnService2", "ChsService2")
     }
-    assert {len(named) for named in names.values()} == {25}
-    assert [named["680"] for named in names.values()] == [
+    assert {len(districts) for districts in names.values()} == {25}
+    assert [districts["680"] for districts in names.values()] == [
         "강남구",
         "Gangnam-gu",
         "江南区",
@@ -390,7 +393,7 @@ def test_the_25_districts_come_in_the_language_of_the_service(api: SampleApi) ->
     ]
 
 
-def test_modifiedtime_asks_for_what_changed_since(api: SampleApi) -> None:
+def test_modifiedtime_selects_rows_changed_since_a_date(api: SampleApi) -> None:
     rows = items(api, "KorService2/areaBasedList2")
     since = sorted(row["modifiedtime"] for row in rows)[-40][:8]
     changed = items(api, "KorService2/areaBasedList2", modifiedtime=since)
@@ -400,19 +403,19 @@ def test_modifiedtime_asks_for_what_changed_since(api: SampleApi) -> None:
     }
 
 
-def test_the_sync_list_also_has_what_was_taken_out(api: SampleApi) -> None:
+def test_the_sync_list_includes_removed_places(api: SampleApi) -> None:
     listed = {row["contentid"] for row in items(api, "EngService2/areaBasedList2")}
     synced = items(api, "EngService2/areaBasedSyncList2")
-    gone = [row for row in synced if row["showflag"] == "0"]
-    assert gone
-    assert listed.isdisjoint(row["contentid"] for row in gone)
-    assert all(row["lDongRegnCd"] == "" and "oldContentid" in row for row in gone)
+    removed = [row for row in synced if row["showflag"] == "0"]
+    assert removed
+    assert listed.isdisjoint(row["contentid"] for row in removed)
+    assert all(row["lDongRegnCd"] == "" and "oldContentid" in row for row in removed)
     assert listed == {
         row["contentid"] for row in items(api, "EngService2/areaBasedSyncList2", showflag=1)
     }
 
 
-def test_festivals_have_dates_around_today_and_lists_of_places_have_none(api: SampleApi) -> None:
+def test_festivals_have_dates_around_today_and_place_lists_have_no_dates(api: SampleApi) -> None:
     a_year_ago = TODAY - timedelta(days=365)
     params = {"eventStartDate": f"{a_year_ago:%Y%m%d}", "lDongRegnCd": 11}
     korean = items(api, "KorService2/searchFestival2", **params)
@@ -432,17 +435,19 @@ def test_festivals_have_dates_around_today_and_lists_of_places_have_none(api: Sa
     )
 
 
-def test_details_have_markup_and_intros_the_fields_of_their_type(api: SampleApi) -> None:
+def test_details_have_markup_and_intros_have_the_fields_of_their_content_type(
+    api: SampleApi,
+) -> None:
     (stay, *_) = items(api, "EngService2/searchStay2")
     (common,) = items(api, "EngService2/detailCommon2", contentId=stay["contentid"])
     assert {field: common[field] for field in ("title", "mapx", "lDongSignguCd")} == {
         field: stay[field] for field in ("title", "mapx", "lDongSignguCd")
     }
     assert "<br>" in common["overview"]
-    asked = {"contentId": stay["contentid"], "contentTypeId": 80}
-    (intro,) = items(api, "EngService2/detailIntro2", **asked)
+    params = {"contentId": stay["contentid"], "contentTypeId": 80}
+    (intro,) = items(api, "EngService2/detailIntro2", **params)
     assert intro["checkintime"] == "15:00"
-    assert items(api, "EngService2/detailIntro2", **{**asked, "contentTypeId": 76}) == []
+    assert items(api, "EngService2/detailIntro2", **{**params, "contentTypeId": 76}) == []
     (festival, *_) = items(api, "KorService2/searchFestival2", eventStartDate="19000101")
     (dated,) = items(
         api, "KorService2/detailIntro2", contentId=festival["contentid"], contentTypeId=15
@@ -469,52 +474,52 @@ def test_details_have_markup_and_intros_the_fields_of_their_type(api: SampleApi)
         ("prfplc", {"cpage": 0, "rows": 10}, "01"),
     ],
 )
-def test_a_kopis_error_looks_like_one_record_under_200(
+def test_a_kopis_error_returns_200_with_one_record(
     api: SampleApi, path: str, params: dict[str, Any], code: str
 ) -> None:
-    answer = kopis(api, path, **params)
-    (record,) = records(answer)
-    assert answer.status_code == 200
+    response = kopis(api, path, **params)
+    (record,) = records(response)
+    assert response.status_code == 200
     assert list(record) == ["returncode", "errmsg", "responsetime"]
     assert record["returncode"] == code
 
 
-def test_the_message_for_too_many_rows_arrives_as_mojibake(api: SampleApi) -> None:
+def test_the_message_for_too_many_rows_is_mojibake(api: SampleApi) -> None:
     (record,) = records(kopis(api, "prfplc", cpage=1, rows=101))
     assert "건" not in record["errmsg"]
     assert "100건" in record["errmsg"].encode("latin-1").decode()
 
 
-def test_an_unknown_kopis_path_is_404_in_json(api: SampleApi) -> None:
-    answer = kopis(api, "prfxyz")
-    assert answer.status_code == 404
-    assert (answer.json()["success"], answer.json()["code"]) == (False, 404)
+def test_an_unknown_kopis_path_returns_404_in_json(api: SampleApi) -> None:
+    response = kopis(api, "prfxyz")
+    assert response.status_code == 404
+    assert (response.json()["success"], response.json()["code"]) == (False, 404)
 
 
-def test_the_www_host_moves_to_the_apex(api: SampleApi) -> None:
+def test_the_www_host_redirects_to_the_apex(api: SampleApi) -> None:
     url = f"{api.url}/kopis/prfplc?service=sample&cpage=1&rows=1"
-    answer = HTTP.get(
+    response = HTTP.get(
         url, headers={"Host": "www.localhost:8765"}, allow_redirects=False, timeout=10
     )
-    assert answer.status_code == 301
-    assert answer.headers["Location"] == url.replace(api.url, "http://localhost:8765")
+    assert response.status_code == 301
+    assert response.headers["Location"] == url.replace(api.url, "http://localhost:8765")
 
 
-def test_a_kopis_call_now_and_then_answers_400_and_then_succeeds(api: SampleApi) -> None:
+def test_a_kopis_call_can_return_400_once_and_then_succeed(api: SampleApi) -> None:
     api.fail("pblprfr", error="bad_request", times=1, after=1)
     statuses = [kopis(api, "pblprfr", **WINDOW).status_code for _ in range(3)]
     assert statuses == [200, 400, 200]
 
 
-def test_kopis_lists_end_with_a_page_that_is_not_full_or_empty(api: SampleApi) -> None:
+def test_kopis_lists_end_with_a_partial_or_empty_page(api: SampleApi) -> None:
     venues = paged(api, "prfplc")
     assert 55 <= len(venues) <= 70
-    past = kopis(api, "prfplc", cpage=len(venues) + 1, rows=1)
-    assert past.text.endswith("<dbs/>")
-    assert b"total" not in past.content
+    past_end = kopis(api, "prfplc", cpage=len(venues) + 1, rows=1)
+    assert past_end.text.endswith("<dbs/>")
+    assert b"total" not in past_end.content
 
 
-def test_a_blank_in_kopis_is_one_space(api: SampleApi) -> None:
+def test_a_blank_kopis_value_is_one_space(api: SampleApi) -> None:
     venues = [
         records(kopis(api, f"prfplc/{row['mt10id']}"))[0]
         for row in paged(api, "prfplc", signgucode=11)
@@ -530,8 +535,8 @@ def test_a_blank_in_kopis_is_one_space(api: SampleApi) -> None:
 
 def test_about_200_performances_in_seoul_run_around_today(api: SampleApi) -> None:
     first, last = TODAY - timedelta(days=7), TODAY + timedelta(days=90)
-    seoul = around(api, first, last, signgucode=11)
-    everywhere = around(api, first, last)
+    seoul = performances_between(api, first, last, signgucode=11)
+    everywhere = performances_between(api, first, last)
     assert 190 <= len(seoul) <= 210
     assert {row["area"] for row in seoul.values()} == {"서울특별시"}
     assert len(everywhere) > len(seoul)
@@ -542,21 +547,23 @@ def test_about_200_performances_in_seoul_run_around_today(api: SampleApi) -> Non
 
 
 def test_kopis_filters_by_genre_state_district_and_change(api: SampleApi) -> None:
-    whole = paged(api, "pblprfr", stdate="20261122", eddate="20261222")
     window = {"stdate": "20261122", "eddate": "20261222"}
+    unfiltered = paged(api, "pblprfr", **window)
     plays = paged(api, "pblprfr", **window, shcate="AAAA")
     running = paged(api, "pblprfr", **window, prfstate="02")
     jongno = paged(api, "pblprfr", **window, signgucode=11, signgucodesub=1111)
     changed = paged(api, "pblprfr", **window, afterdate="20261119")
     assert {row["genrenm"] for row in plays} == {"연극"}
     assert {row["prfstate"] for row in running} == {"공연중"}
-    assert all(0 < len(some) < len(whole) for some in (plays, running, jongno, changed))
+    assert all(
+        0 < len(filtered) < len(unfiltered) for filtered in (plays, running, jongno, changed)
+    )
     for row in changed:
         assert records(kopis(api, f"pblprfr/{row['mt20id']}"))[0]["updatedate"] >= "2026-11-19"
 
 
-def test_the_detail_has_the_hall_in_the_venue_name_and_the_list_has_not(api: SampleApi) -> None:
-    listed = around(api, TODAY, TODAY + timedelta(days=60), signgucode=11)
+def test_the_venue_name_includes_the_hall_in_the_detail_but_not_in_the_list(api: SampleApi) -> None:
+    listed = performances_between(api, TODAY, TODAY + timedelta(days=60), signgucode=11)
     details = {key: records(kopis(api, f"pblprfr/{key}"))[0] for key in listed}
     for key, row in listed.items():
         assert details[key]["fcltynm"].startswith(f"{row['fcltynm']} (")
@@ -567,23 +574,25 @@ def test_the_detail_has_the_hall_in_the_venue_name_and_the_list_has_not(api: Sam
     assert any(price.startswith("R석 ") and ", S석 " in price for price in prices)
 
 
-def test_a_few_performances_are_at_a_venue_that_is_in_no_list(api: SampleApi) -> None:
-    listed = around(api, TODAY - timedelta(days=7), TODAY + timedelta(days=90), signgucode=11)
-    at = [records(kopis(api, f"pblprfr/{key}"))[0]["mt10id"] for key in listed]
-    known = {row["mt10id"] for row in paged(api, "prfplc")}
-    unknown = [venue_id for venue_id in at if venue_id not in known]
-    assert 1 <= len(unknown) <= 6
-    assert records(kopis(api, f"prfplc/{unknown[0]}")) == []
+def test_a_few_performances_are_at_an_unlisted_venue(api: SampleApi) -> None:
+    listed = performances_between(
+        api, TODAY - timedelta(days=7), TODAY + timedelta(days=90), signgucode=11
+    )
+    venue_ids = [records(kopis(api, f"pblprfr/{key}"))[0]["mt10id"] for key in listed]
+    listed_venues = {row["mt10id"] for row in paged(api, "prfplc")}
+    unlisted = [venue_id for venue_id in venue_ids if venue_id not in listed_venues]
+    assert 1 <= len(unlisted) <= 6
+    assert records(kopis(api, f"prfplc/{unlisted[0]}")) == []
 
 
-def test_most_venues_are_in_seoul_and_in_all_its_districts(api: SampleApi) -> None:
+def test_most_venues_are_in_seoul_and_every_district_has_one(api: SampleApi) -> None:
     everywhere, seoul = paged(api, "prfplc"), paged(api, "prfplc", signgucode=11)
     assert len({row["gugunnm"] for row in seoul}) == 25
     assert {row["sidonm"] for row in seoul} == {"서울"}
     assert 0.5 * len(everywhere) < len(seoul) < len(everywhere)
 
 
-def test_a_hall_counts_its_seats_with_commas_and_the_venue_without(api: SampleApi) -> None:
+def test_the_seat_count_has_commas_for_a_hall_but_not_for_a_venue(api: SampleApi) -> None:
     (venue,) = [row for row in paged(api, "prfplc") if row["fcltynm"] == "잠실 콘서트아레나"]
     db = ElementTree.fromstring(kopis(api, f"prfplc/{venue['mt10id']}").content)[0]
     assert db.findtext("seatscale") == "17036"
@@ -594,21 +603,24 @@ def test_a_hall_counts_its_seats_with_commas_and_the_venue_without(api: SampleAp
 # The generated rows over time
 
 
-def test_from_one_day_to_the_next_little_changes_and_what_changed_says_so() -> None:
-    with SampleApi(today=TODAY) as one, SampleApi(today=TODAY + timedelta(days=1)) as next_one:
-        before = around(one, TODAY, TODAY + timedelta(days=80))
-        after = around(next_one, TODAY, TODAY + timedelta(days=80))
+def test_few_rows_change_from_day_to_day_and_each_change_is_dated() -> None:
+    with (
+        SampleApi(today=TODAY) as today_api,
+        SampleApi(today=TODAY + timedelta(days=1)) as tomorrow_api,
+    ):
+        before = performances_between(today_api, TODAY, TODAY + timedelta(days=80))
+        after = performances_between(tomorrow_api, TODAY, TODAY + timedelta(days=80))
         both = before.keys() & after.keys()
         changed = {key for key in both if before[key] != after[key]}
         assert len(both) > 0.95 * len(before)
         assert len(changed) < 0.1 * len(both)
         window = (TODAY, TODAY + timedelta(days=80))
-        said = around(next_one, *window, afterdate=f"{TODAY:%Y%m%d}").keys()
-        assert changed | (after.keys() - before.keys()) <= said
-        assert len(said) < 0.1 * len(after)
+        dated = performances_between(tomorrow_api, *window, afterdate=f"{TODAY:%Y%m%d}").keys()
+        assert changed | (after.keys() - before.keys()) <= dated
+        assert len(dated) < 0.1 * len(after)
         for operation in ("KorService2/areaBasedSyncList2", "EngService2/areaBasedSyncList2"):
-            old = {row["contentid"]: row for row in items(one, operation)}
-            new = {row["contentid"]: row for row in items(next_one, operation)}
+            old = {row["contentid"]: row for row in items(today_api, operation)}
+            new = {row["contentid"]: row for row in items(tomorrow_api, operation)}
             assert old.keys() == new.keys()
             edited = [new[key] for key in old if old[key] != new[key]]
             assert len(edited) < 10
@@ -616,14 +628,14 @@ def test_from_one_day_to_the_next_little_changes_and_what_changed_says_so() -> N
 
 
 @pytest.mark.parametrize("days", [-1500, -200, -90, 45, 130, 400, 2000])
-def test_on_any_day_there_is_as_much_around_it(days: int) -> None:
+def test_the_number_of_rows_is_similar_on_any_date(days: int) -> None:
     today = TODAY + timedelta(days=days)
-    with SampleApi(today=today) as other:
+    with SampleApi(today=today) as api:
         window = (today - timedelta(days=7), today + timedelta(days=90))
         since = f"{today - timedelta(days=365):%Y%m%d}"
-        assert 190 <= len(around(other, *window, signgucode=11)) <= 210
-        assert 55 <= len(items(other, "KorService2/searchFestival2", eventStartDate=since)) <= 65
-        newest = max(row["modifiedtime"] for row in items(other, "KorService2/areaBasedSyncList2"))
+        assert 190 <= len(performances_between(api, *window, signgucode=11)) <= 210
+        assert 55 <= len(items(api, "KorService2/searchFestival2", eventStartDate=since)) <= 65
+        newest = max(row["modifiedtime"] for row in items(api, "KorService2/areaBasedSyncList2"))
         assert newest[:8] < f"{today:%Y%m%d}"
 
 
@@ -641,69 +653,69 @@ def test_calls_are_counted_by_operation_and_served_to_other_processes(api: Sampl
     assert HTTP.get(f"{api.url}/_sample/calls", timeout=10).json() == expected
 
 
-def test_every_answer_says_that_it_is_the_sample_api(api: SampleApi) -> None:
+def test_every_response_names_the_sample_api_as_its_server(api: SampleApi) -> None:
     api.fail("prfplc", status=500, body="")
-    for answer in (
+    for response in (
         tour(api, "EngService2/areaBasedList2"),
         kopis(api, "prfplc"),
         HTTP.get(f"{api.url}/_sample/calls", timeout=10),
         HTTP.get(f"{api.url}/elsewhere", timeout=10),
     ):
-        assert answer.headers["Server"] == "hello-korea-sample-api"
+        assert response.headers["Server"] == "hello-korea-sample-api"
 
 
-def test_a_fault_has_the_status_body_and_headers_that_are_asked_for(api: SampleApi) -> None:
+def test_an_injected_fault_has_the_requested_status_body_and_headers(api: SampleApi) -> None:
     api.fail("prfplc", status=503, body="busy", headers={"Retry-After": "7"}, times=2)
     first, second, third = (kopis(api, "prfplc", cpage=1, rows=1) for _ in range(3))
     assert (first.status_code, first.text, first.headers["Retry-After"]) == (503, "busy", "7")
     assert (second.status_code, third.status_code) == (503, 200)
 
 
-def test_a_fault_can_meet_one_path_alone(api: SampleApi) -> None:
+def test_a_fault_can_affect_a_single_path(api: SampleApi) -> None:
     api.fail("prfplc/FC001000", status=500)
     assert kopis(api, "prfplc/FC001000").status_code == 500
     assert kopis(api, "prfplc/FC001007").status_code == 200
 
 
-def test_a_delayed_answer_is_late_and_whole(api: SampleApi) -> None:
+def test_a_delayed_response_is_late_and_complete(api: SampleApi) -> None:
     api.fail("prfplc", delay=0.2)
     started = time.monotonic()
-    answer = kopis(api, "prfplc", cpage=1, rows=5)
+    response = kopis(api, "prfplc", cpage=1, rows=5)
     assert time.monotonic() - started >= 0.2
-    assert len(records(answer)) == 5
+    assert len(records(response)) == 5
 
 
-def test_a_truncated_answer_breaks_off_before_its_length(api: SampleApi) -> None:
+def test_a_truncated_response_ends_before_its_content_length(api: SampleApi) -> None:
     api.fail("EngService2/areaBasedList2", truncated=True, times=1)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         tour(api, "EngService2/areaBasedList2")
     assert tour(api, "EngService2/areaBasedList2").status_code == 200
 
 
-def test_a_quota_ends_an_operation_after_so_many_calls(api: SampleApi) -> None:
+def test_a_quota_limits_the_calls_of_one_operation(api: SampleApi) -> None:
     HTTP.post(f"{api.url}/_sample/quota", json={"operation": "prfplc", "calls": 0}, timeout=10)
     assert kopis(api, "prfplc", cpage=1, rows=1).status_code == 429
     api.clear_faults()
     assert kopis(api, "prfplc", cpage=1, rows=1).status_code == 200
 
 
-def test_other_processes_set_and_clear_faults(api: SampleApi) -> None:
+def test_other_processes_can_set_and_clear_faults(api: SampleApi) -> None:
     faults = f"{api.url}/_sample/faults"
-    asked = {"operation": "EngService2/*", "error": "rate_limit", "headers": {"Retry-After": "1"}}
-    assert HTTP.post(faults, json=asked, timeout=10).status_code == 200
+    fault = {"operation": "EngService2/*", "error": "rate_limit", "headers": {"Retry-After": "1"}}
+    assert HTTP.post(faults, json=fault, timeout=10).status_code == 200
     assert tour(api, "EngService2/searchStay2").headers["Retry-After"] == "1"
     assert HTTP.delete(faults, timeout=10).status_code == 200
     assert tour(api, "EngService2/searchStay2").status_code == 200
 
 
-@pytest.mark.parametrize("asked", [{"operation": "x", "error": "nope"}, {"what": 1}, "no object"])
-def test_a_fault_that_makes_no_sense_is_refused(api: SampleApi, asked: object) -> None:
-    answer = HTTP.post(f"{api.url}/_sample/faults", data=json.dumps(asked), timeout=10)
-    assert answer.status_code == 400
-    assert answer.json()["error"]
+@pytest.mark.parametrize("fault", [{"operation": "x", "error": "nope"}, {"what": 1}, "no object"])
+def test_an_invalid_fault_is_refused(api: SampleApi, fault: object) -> None:
+    response = HTTP.post(f"{api.url}/_sample/faults", data=json.dumps(fault), timeout=10)
+    assert response.status_code == 400
+    assert response.json()["error"]
 
 
-def test_once_stopped_it_answers_nobody_even_on_a_connection_kept_alive() -> None:
+def test_a_stopped_server_closes_connections_that_are_kept_alive() -> None:
     session = requests.Session()
     with SampleApi(today=TODAY) as stopped:
         url = f"{stopped.url}/_sample/calls"
@@ -712,7 +724,7 @@ def test_once_stopped_it_answers_nobody_even_on_a_connection_kept_alive() -> Non
         session.get(url, timeout=10)
 
 
-def test_a_small_answer_takes_a_few_milliseconds_at_most(api: SampleApi) -> None:
+def test_a_small_response_takes_a_few_milliseconds_at_most(api: SampleApi) -> None:
     started = time.monotonic()
     for _ in range(50):
         kopis(api, "prfplc/FC001000")
@@ -732,7 +744,7 @@ def command(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_command_prints_what_to_set_and_answers() -> None:
+def test_the_command_prints_the_settings_and_serves_requests() -> None:
     process = command("--port", "0", "--today", "2026-11-22")
     try:
         assert process.stdout is not None
@@ -741,33 +753,35 @@ def test_the_command_prints_what_to_set_and_answers() -> None:
         assert settings["SOURCES__TOUR__SERVICE_KEY"] == "sample"
         assert settings["SOURCES__KOPIS__SERVICE_KEY"] == "sample"
         url = f"{settings['SOURCES__KOPIS__BASE_URL']}/prfplc"
-        answer = HTTP.get(url, params={"service": "sample", "cpage": "1", "rows": "3"}, timeout=10)
-        assert len(records(answer)) == 3
+        response = HTTP.get(
+            url, params={"service": "sample", "cpage": "1", "rows": "3"}, timeout=10
+        )
+        assert len(records(response)) == 3
         assert settings["SOURCES__TOUR__BASE_URL"].endswith("/tour")
     finally:
         process.kill()
         process.communicate()
 
 
-def test_a_bad_option_is_one_clear_line(tmp_path: Path) -> None:
-    asked = [("--today", "yesterday"), ("--allowance", "-1"), ("--recordings", str(tmp_path))]
-    for process, arguments in [(command(*arguments), arguments) for arguments in asked]:
-        _, said = process.communicate(timeout=30)
+def test_a_bad_option_is_reported_in_one_line(tmp_path: Path) -> None:
+    options = [("--today", "yesterday"), ("--allowance", "-1"), ("--recordings", str(tmp_path))]
+    for process, arguments in [(command(*arguments), arguments) for arguments in options]:
+        _, message = process.communicate(timeout=30)
         assert process.returncode == 2
-        assert len(said.splitlines()) == 1
-        assert arguments[1] in said
+        assert len(message.splitlines()) == 1
+        assert arguments[1] in message
 
 
 # Recordings
 
 
-def test_recordings_that_lack_a_file_are_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_missing_recording_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"lack .*\.\w+"):
         SampleApi(recordings=tmp_path)
 
 
 @needs_recordings
-def test_the_recorded_tour_rows_come_in_the_wire_format(recorded: SampleApi) -> None:
+def test_the_recorded_tour_rows_are_served_in_the_wire_format(recorded: SampleApi) -> None:
     counts = {
         code: len(items(recorded, "KorService2/areaBasedList2", lDongRegnCd=11, contentTypeId=code))
         for code in (12, 14, 15, 32)
@@ -798,20 +812,21 @@ def test_the_recorded_english_places_have_the_new_district_codes(recorded: Sampl
 
 
 @needs_recordings
-def test_the_recorded_performances_come_with_their_details_as_recorded(
+def test_the_details_of_recorded_performances_are_served_unchanged(
     recorded: SampleApi,
 ) -> None:
     source = ElementTree.parse(RECORDINGS / "kopis/pblprfr_detail.xml").getroot()
-    listed = around(recorded, date(2025, 11, 14), date(2026, 12, 31))
+    window = (date(2025, 11, 14), date(2026, 12, 31))
+    listed = performances_between(recorded, *window)
     assert len(listed) == 1278
-    assert len(around(recorded, date(2025, 11, 14), date(2026, 12, 31), signgucode=11)) == 503
+    assert len(performances_between(recorded, *window, signgucode=11)) == 503
     for db in list(source)[::20]:
         served = ElementTree.fromstring(kopis(recorded, f"pblprfr/{db.findtext('mt20id')}").content)
         assert ElementTree.tostring(served[0]).strip() == ElementTree.tostring(db).strip()
 
 
 @needs_recordings
-def test_the_recorded_venues_are_joined_with_what_else_is_known(recorded: SampleApi) -> None:
+def test_the_recorded_venues_are_joined_with_their_recorded_details(recorded: SampleApi) -> None:
     assert len(paged(recorded, "prfplc")) == 3775
     assert len(paged(recorded, "prfplc", signgucode=11)) == 1577
     (venue,) = records(kopis(recorded, "prfplc/FC000405"))

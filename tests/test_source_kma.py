@@ -1,4 +1,4 @@
-"""The weather agency's quirks over real HTTP, and its recorded answers in the warehouse."""
+"""Weather: the agency's quirks over real HTTP, and its recorded responses in the warehouse."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from support.project import PROJECT, TODAY, point_at
 
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES, kma
-from loaders.sources.source import ApiError, ApiFault, ExtractRequest
+from loaders.sources.source import ApiError, ApiFault, ApiRequest, ExtractRequest
 
 SHORT = "VilageFcstInfoService_2.0/getVilageFcst"
 MID = "MidFcstInfoService/getMidTa"
@@ -34,22 +34,24 @@ def get(api: SampleApi, operation: str, **params: str | int) -> requests.Respons
     return requests.get(url, params={**common, **params}, timeout=10)
 
 
-def steps(call: Any) -> list[dict[str, str]]:
-    """The parameters that a call asks with while it is answered without rows."""
-    paginator, asked = call.paginator(), []
-    request = requests.Request(params=dict(call.params))
+def params_while_empty(api_request: ApiRequest) -> list[dict[str, str]]:
+    """The parameters of each call of a request while no response has rows."""
+    paginator, params = api_request.paginator(), []
+    request = requests.Request(params=dict(api_request.params))
     paginator.init_request(request)
     while True:
-        asked.append({key: str(value) for key, value in request.params.items()})
+        params.append({key: str(value) for key, value in request.params.items()})
         paginator.update_state(requests.Response(), [])
         if not paginator.has_next_page:
-            return asked
+            return params
         paginator.update_request(request)
 
 
-def ask(**options: object) -> ExtractRequest:
-    known = {name: it.convert(it.default) for name, it in SOURCES["kma"].options.items()}
-    return ExtractRequest(TODAY, known | options)
+def extract_request(**options: object) -> ExtractRequest:
+    defaults = {
+        name: option.convert(option.default) for name, option in SOURCES["kma"].options.items()
+    }
+    return ExtractRequest(TODAY, defaults | options)
 
 
 @pytest.mark.parametrize(
@@ -61,24 +63,24 @@ def ask(**options: object) -> ExtractRequest:
         (33.4996, 126.5312, (53, 38)),  # Jeju
     ],
 )
-def test_points_lie_in_the_cells_that_the_agency_tells(
+def test_points_have_the_grid_cells_that_the_agency_publishes(
     latitude: float, longitude: float, cell: tuple[int, int]
 ) -> None:
     assert kma.grid_cell(latitude, longitude) == cell
 
 
-def test_dbt_joins_districts_by_the_cells_that_forecasts_are_asked_for() -> None:
+def test_dbt_joins_districts_by_the_cells_of_the_requested_forecasts() -> None:
     with (PROJECT / "seeds" / "districts.csv").open(encoding="utf-8") as file:
         districts = list(csv.DictReader(file))
     assert len(districts) == 25
-    for it in districts:
-        cell = kma.grid_cell(float(it["latitude"]), float(it["longitude"]))
-        assert (int(it["grid_x"]), int(it["grid_y"])) == cell
+    for district in districts:
+        cell = kma.grid_cell(float(district["latitude"]), float(district["longitude"]))
+        assert (int(district["grid_x"]), int(district["grid_y"])) == cell
         assert cell in kma.CELLS
 
 
 @pytest.mark.parametrize(
-    ("said", "least", "most"),
+    ("text", "least", "most"),
     [
         ("강수없음", "0", "0"),
         ("적설없음", "0", "0"),
@@ -91,49 +93,50 @@ def test_dbt_joins_districts_by_the_cells_that_forecasts_are_asked_for() -> None
         ("5.0cm 이상", "5.0", None),
     ],
 )
-def test_amounts_in_words_are_ranges(said: str, least: str, most: str | None) -> None:
-    assert kma.amount(said) == (least, most)
+def test_an_amount_in_words_becomes_a_range(text: str, least: str, most: str | None) -> None:
+    assert kma.amount_range(text) == (least, most)
 
 
-def test_a_base_time_that_is_not_out_falls_back_to_the_ones_before_it_for_a_day() -> None:
-    (first, *_) = SOURCES["kma"].table("short_forecasts").requests(ask())
-    asked = [(it["base_date"], it["base_time"], it["pageNo"]) for it in steps(first)]
-    today, before = f"{TODAY:%Y%m%d}", f"{YESTERDAY:%Y%m%d}"
-    assert asked == [
-        *((today, at, "1") for at in ("0500", "0200")),
-        *((before, at, "1") for at in ("2300", "2000", "1700", "1400", "1100", "0800")),
+def test_an_unpublished_base_time_falls_back_to_the_ones_of_the_day_before_it() -> None:
+    (first, *_) = SOURCES["kma"].table("short_forecasts").requests(extract_request())
+    names = ("base_date", "base_time", "pageNo")
+    requested = [tuple(params[name] for name in names) for params in params_while_empty(first)]
+    today, yesterday = f"{TODAY:%Y%m%d}", f"{YESTERDAY:%Y%m%d}"
+    assert requested == [
+        *((today, time, "1") for time in ("0500", "0200")),
+        *((yesterday, time, "1") for time in ("2300", "2000", "1700", "1400", "1100", "0800")),
     ]
 
 
 def test_the_mid_term_forecast_falls_back_to_the_evening_before() -> None:
-    for call in SOURCES["kma"].table("mid_forecasts").requests(ask()):
-        issued = [it["tmFc"] for it in steps(call)]
+    for request in SOURCES["kma"].table("mid_forecasts").requests(extract_request()):
+        issued = [params["tmFc"] for params in params_while_empty(request)]
         assert issued == [f"{TODAY:%Y%m%d}0600", f"{YESTERDAY:%Y%m%d}1800"]
 
 
 @pytest.fixture
 def before_dawn(api: SampleApi) -> SampleApi:
-    """The newest forecast is not out yet, whatever the hour of the test."""
+    """The newest forecast is not published yet, whatever the hour of the test."""
     no_data = '{"response":{"header":{"resultCode":"03","resultMsg":"NO_DATA"}}}'
     api.fail(SHORT, body=no_data, times=1)
     return api
 
 
-def test_no_data_without_a_body_is_kept_and_the_forecast_before_it_is_taken(
+def test_no_data_without_a_body_is_kept_and_the_forecast_before_it_is_loaded(
     before_dawn: SampleApi, home: Path
 ) -> None:
     assert run("kma", table="short_forecasts") == (0, "")
     cells = query(home, "select distinct nx, ny from staging_kma.short_forecasts order by 1, 2")
     assert cells == [tuple(cell) for cell in kma.CELLS]
-    done = outcomes(home)["kma.short_forecasts"]
-    assert done["rejected"] == 0
-    assert before_dawn.calls[SHORT] == done["calls"] == done["pages"]
-    made = before_dawn.calls[SHORT]
+    result = outcomes(home)["kma.short_forecasts"]
+    assert result["rejected"] == 0
+    calls = before_dawn.calls[SHORT]
+    assert calls == result["calls"] == result["pages"]
     assert run("kma", table="short_forecasts") == (0, "")
-    assert before_dawn.calls[SHORT] == made
+    assert before_dawn.calls[SHORT] == calls
 
 
-def test_a_forecast_of_more_than_a_page_is_taken_whole(api: SampleApi, home: Path) -> None:
+def test_a_forecast_of_several_pages_is_loaded_completely(api: SampleApi, home: Path) -> None:
     assert run("kma", table="short_forecasts") == (0, "")
     hours = query(
         home,
@@ -156,21 +159,24 @@ def test_values_of_nine_hundred_and_beyond_are_missing(api: SampleApi, home: Pat
     assert query(home, f"{waves} where category = 'WAV'") == [("-999", None, None)]
 
 
-def test_an_amount_that_is_no_amount_is_rejected_with_its_reason(
-    api: SampleApi, home: Path
-) -> None:
-    bases = (get(api, SHORT, nx=60, ny=127, **it) for it in kma.base_times(TODAY, "0200"))
-    one = next(it.json() for it in bases if "body" in it.json()["response"])
-    item = one["response"]["body"]["items"]["item"][0] | {"category": "PCP", "fcstValue": "많음"}
-    one["response"]["body"] |= {"items": {"item": [item]}, "totalCount": 1}
-    api.fail(SHORT, body=json.dumps(one), times=1)
+def test_an_unreadable_amount_is_rejected_with_a_reason(api: SampleApi, home: Path) -> None:
+    forecasts = (
+        get(api, SHORT, nx=60, ny=127, **base).json() for base in kma.base_times(TODAY, "0200")
+    )
+    published = next(forecast for forecast in forecasts if "body" in forecast["response"])
+    body = published["response"]["body"]
+    item = body["items"]["item"][0] | {"category": "PCP", "fcstValue": "많음"}
+    body |= {"items": {"item": [item]}, "totalCount": 1}
+    api.fail(SHORT, body=json.dumps(published), times=1)
     assert run("kma", table="short_forecasts") == (0, "")
     assert outcomes(home)["kma.short_forecasts"]["rejected"] == 1
     (file,) = (home / "lake" / "rejected" / "kma").rglob("rows.jsonl")
     assert "least is '많음'" in orjson.loads(file.read_bytes())["reason"]
 
 
-def test_wide_mid_term_answers_are_a_row_for_each_half_of_a_day(api: SampleApi, home: Path) -> None:
+def test_a_wide_mid_term_response_becomes_one_row_per_half_of_a_day(
+    api: SampleApi, home: Path
+) -> None:
     assert run("kma", table="mid_forecasts") == (0, "")
     rows = query(
         home,
@@ -190,17 +196,17 @@ def test_wide_mid_term_answers_are_a_row_for_each_half_of_a_day(api: SampleApi, 
     ]
 
 
-def test_a_base_time_that_is_not_out_yet_is_no_list_that_changed(
+def test_an_unpublished_base_time_does_not_count_as_a_list_that_changed(
     api: SampleApi, home: Path
 ) -> None:
     api.fail(SHORT, error="no_data", times=1)
     assert run("kma", table="short_forecasts") == (0, "")
-    outcome = outcomes(home)["kma.short_forecasts"]
-    assert outcome["loaded"]
-    assert outcome["notes"] == []
+    result = outcomes(home)["kma.short_forecasts"]
+    assert result["loaded"]
+    assert result["notes"] == []
 
 
-def test_observations_end_the_day_before_and_fill_pages(
+def test_observations_end_yesterday_and_take_several_pages(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1500")
@@ -211,19 +217,19 @@ def test_observations_end_the_day_before_and_fill_pages(
     assert api.calls[DAILY] == 2
 
 
-def test_observations_are_answered_for_a_past_date(api: SampleApi, home: Path) -> None:
+def test_observations_are_available_for_a_past_date(api: SampleApi, home: Path) -> None:
     assert run("kma", date="2026-11-01") == (0, "")
     newest = query(home, "select max(date) from staging_kma.daily_observations")
     assert newest == [(date(2026, 10, 31),)]
     assert "does not answer for a past date" in outcomes(home)["kma.short_forecasts"]["notes"][0]
 
 
-def test_observations_of_today_are_refused_as_what_they_are(api: SampleApi) -> None:
+def test_a_request_for_todays_observations_is_refused_for_good(api: SampleApi) -> None:
     period = {"startDt": f"{YESTERDAY:%Y%m%d}", "endDt": f"{TODAY:%Y%m%d}"}
-    answer = get(api, DAILY, dataCd="ASOS", dateCd="DAY", stnIds="108", **period)
-    with pytest.raises(ApiError, match="전날 자료까지") as refused:
-        kma.check_response(answer)
-    assert refused.value.fault is ApiFault.BAD_REQUEST
+    response = get(api, DAILY, dataCd="ASOS", dateCd="DAY", stnIds="108", **period)
+    with pytest.raises(ApiError, match="전날 자료까지") as raised:
+        kma.check_response(response)
+    assert raised.value.fault is ApiFault.BAD_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -242,18 +248,20 @@ def test_observations_of_today_are_refused_as_what_they_are(api: SampleApi) -> N
         ("not_yet_observed", ApiFault.BAD_REQUEST),
     ],
 )
-def test_each_error_form_is_told_apart(api: SampleApi, error: str, fault: ApiFault) -> None:
+def test_each_form_of_error_has_its_fault(api: SampleApi, error: str, fault: ApiFault) -> None:
     api.fail(DAILY, error=error)
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as raised:
         kma.check_response(get(api, DAILY))
-    assert refused.value.fault is fault
+    assert raised.value.fault is fault
 
 
-def test_a_wrong_base_time_is_named(api: SampleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_base_time_is_reported_with_the_valid_ones(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOURCES__KMA__BASE_TIME", "0600")
-    code, said = run("kma")
+    code, message = run("kma")
     assert code == 2
-    assert said.startswith("SOURCES__KMA__BASE_TIME is '0600': expected one of 0200, 0500")
+    assert message.startswith("SOURCES__KMA__BASE_TIME is '0600': expected one of 0200, 0500")
 
 
 @pytest.fixture
@@ -264,7 +272,7 @@ def recorded(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Samp
         yield api
 
 
-def item_of(file: Path) -> dict[str, Any]:
+def single_item(file: Path) -> dict[str, Any]:
     (item,) = json.loads(file.read_bytes())["response"]["body"]["items"]["item"]
     return dict(item)
 
@@ -275,7 +283,7 @@ def test_recorded_mid_term_forecasts_arrive(
     assert run("kma", table="mid_forecasts") == (0, "")
     assert outcomes(home)["kma.mid_forecasts"]["rejected"] == 0
     assert outcomes(home)["kma.mid_forecasts"]["notes"] == []
-    item = item_of(recordings / "kma/mid/getMidTa_11B10101_202610040600.json")
+    item = single_item(recordings / "kma/mid/getMidTa_11B10101_202610040600.json")
     rows = query(
         home,
         "select day, low_temperature, low_temperature_less, high_temperature,"
@@ -290,10 +298,7 @@ def test_recorded_mid_term_forecasts_arrive(
         )
         for day in range(4, 11)
     ]
-    land = json.loads(
-        (recordings / "kma/mid/getMidLandFcst_11B00000_202610040600.json").read_bytes()
-    )
-    item = land["response"]["body"]["items"]["item"][0]
+    item = single_item(recordings / "kma/mid/getMidLandFcst_11B00000_202610040600.json")
     rows = query(
         home,
         "select day, half, rain_chance, weather from staging_kma.mid_forecasts"
@@ -306,14 +311,14 @@ def test_recorded_mid_term_forecasts_arrive(
         assert weather == item[f"wf{day}{suffixes[half]}"]
 
 
-def test_recorded_observations_of_seoul_arrive_all(
+def test_every_recorded_observation_of_seoul_arrives(
     recorded: SampleApi, home: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1800")
     assert run("kma", table="daily_observations") == (0, "")
     assert outcomes(home)["kma.daily_observations"]["rejected"] == 0
     days = json.loads((recordings / "kma/asos/daebong_asos_daily_filtered.json").read_bytes())
-    seoul = sorted(it["tm"] for it in days if it["stnId"] == "108")
+    seoul = sorted(day["tm"] for day in days if day["stnId"] == "108")
     arrived = query(
         home, "select cast(date as text) from staging_kma.daily_observations order by 1"
     )

@@ -1,4 +1,4 @@
-"""Seoul Open Data: its quirks over real HTTP, and its recorded rows into staging."""
+"""Seoul Open Data: the API's quirks over real HTTP, and the recorded rows in staging."""
 
 import math
 import re
@@ -20,33 +20,35 @@ from loaders.sources import SOURCES, seoul
 from loaders.sources.source import ApiFault
 
 SECRET = "5a4b3c2d1e5a4b3c2d1e5a4b3c2d1e"
-"""What a key of the plaza looks like."""
+"""A key in the plaza's format."""
 
 
-def said(home: Path, table: str) -> str:
+def errors(home: Path, table: str) -> str:
     return " ".join(outcomes(home)[f"seoul.{table}"]["errors"])
 
 
-def ask(api: SampleApi, path: str) -> Any:
+def get(api: SampleApi, path: str) -> Any:
     return requests.get(f"{api.url}/seoul/{path}", timeout=10).json()
 
 
 def body(service: str, rows: list[dict[str, Any]], total: int | None = None) -> bytes:
-    held = {"list_total_count": len(rows) if total is None else total}
+    total_count = len(rows) if total is None else total
     result = {"CODE": "INFO-000", "MESSAGE": "정상 처리되었습니다"}
-    return orjson.dumps({service: {**held, "RESULT": result, "row": rows}})
+    return orjson.dumps({service: {"list_total_count": total_count, "RESULT": result, "row": rows}})
 
 
-def staging(table: str, rows: list[dict[str, Any]]) -> stage.Staged:
-    """What becomes of the rows of one answer."""
-    answer = body("any", rows)
-    page = ("raw/file", {"service": HOTELS}, answer.__bytes__)
-    return stage.stage(SOURCES["seoul"].table(table), [page], TODAY)
+def stage_rows(table: str, rows: list[dict[str, Any]]) -> stage.Staged:
+    """Stage a page with these rows."""
+    staged_table = SOURCES["seoul"].table(table)
+    parsed = staged_table.read(body("any", rows))
+    return stage.stage(staged_table, [("file", {"service": HOTELS}, lambda: parsed)], TODAY)
 
 
-def staged(table: str, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Any]]:
-    """The same rows typed, and those that are rejected."""
-    result = staging(table, rows)
+def staged_and_rejected(
+    table: str, rows: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The rows of `stage_rows` that are staged, and those that are rejected."""
+    result = stage_rows(table, rows)
     return result.rows.to_pylist(), result.rejected
 
 
@@ -64,26 +66,26 @@ def test_every_row_of_the_plaza_reaches_the_warehouse(api: SampleApi, home: Path
     assert api.calls == Counter((EVENTS, SPACES, HOTELS, STAYS, HOMESTAYS))
 
 
-def test_pages_are_asked_from_one_and_by_both_ends(
+def test_pages_are_requested_from_row_one_by_their_first_and_last_row(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seoul, "PAGE_SIZE", 100)
     assert run("seoul", table="cultural_events") == (0, "")
-    names = [it.rpartition("/")[2].split(".")[2:4] for it in bodies("seoul/cultural_events")]
+    names = [key.rpartition("/")[2].split(".")[2:4] for key in bodies("seoul/cultural_events")]
     count = len(generated_rows(TODAY)[EVENTS])
-    asked = sorted((int(first), int(last)) for first, last in names)
-    assert asked == [(first, first + 99) for first in range(1, count + 1, 100)]
+    requested = sorted((int(first), int(last)) for first, last in names)
+    assert requested == [(first, first + 99) for first in range(1, count + 1, 100)]
     rows = query(home, "select count(distinct event_code) from staging_seoul.cultural_events")
     assert rows == [(count,)]
 
 
-def test_a_page_in_the_middle_that_is_empty_does_not_end_the_list(
+def test_an_empty_page_in_the_middle_does_not_end_the_list(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seoul, "PAGE_SIZE", 100)
     api.fail(EVENTS, error="no_data", after=2)
     assert run("seoul", table="cultural_events")[0] == 1
-    assert "a page without the rows that it should have" in said(home, "cultural_events")
+    assert "a page without the rows that it should have" in errors(home, "cultural_events")
     api.clear_faults()
     before = api.calls[EVENTS]
     assert run("seoul", table="cultural_events") == (0, "")
@@ -98,7 +100,7 @@ def test_no_data_is_an_empty_table(api: SampleApi, home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "fault", "words"),
+    ("error", "fault", "message"),
     [
         ("bad_key", ApiFault.BAD_KEY, "code INFO-100"),
         ("xml_bad_key", ApiFault.BAD_KEY, "check SOURCES__SEOUL__SERVICE_KEY"),
@@ -109,32 +111,34 @@ def test_no_data_is_an_empty_table(api: SampleApi, home: Path) -> None:
         ("bad_end", ApiFault.BAD_REQUEST, "code ERROR-332"),
         ("not_whole", ApiFault.BAD_REQUEST, "code ERROR-333"),
         ("backwards", ApiFault.BAD_REQUEST, "code ERROR-334"),
-        ("sample_limit", ApiFault.BAD_KEY, "use one of your own, of data.seoul.go.kr"),
-        ("too_many_rows", ApiFault.BAD_REQUEST, "a call may ask for 1000 rows"),
+        ("sample_limit", ApiFault.BAD_KEY, "use your own, from data.seoul.go.kr"),
+        ("too_many_rows", ApiFault.BAD_REQUEST, "a call may request at most 1000 rows"),
         ("server", ApiFault.DOWN, "code ERROR-500"),
         ("database", ApiFault.DOWN, "code ERROR-600"),
         ("sql", ApiFault.DOWN, "code ERROR-601"),
         ("quota", ApiFault.QUOTA_SPENT, "HTTP 429"),
     ],
 )
-def test_an_error_under_http_200_is_no_data_and_is_named(
-    api: SampleApi, home: Path, error: str, fault: ApiFault, words: str
+def test_an_error_with_http_200_is_named_and_not_kept(
+    api: SampleApi, home: Path, error: str, fault: ApiFault, message: str
 ) -> None:
     api.fail(SPACES, error=error)
     assert run("seoul", table="cultural_spaces")[0] == 1
-    assert fault.value in said(home, "cultural_spaces")
-    assert words in said(home, "cultural_spaces")
+    assert fault.value in errors(home, "cultural_spaces")
+    assert message in errors(home, "cultural_spaces")
     assert bodies("seoul/cultural_spaces") == []
     assert api.calls[SPACES] == (5 if fault.is_transient else 1)
 
 
 def test_every_documented_error_of_the_plaza_is_known() -> None:
-    codes = {code for it in ERRORS.values() for code in re.findall(rb"(?:INFO|ERROR)-\d+", it.body)}
+    codes = {
+        code for error in ERRORS.values() for code in re.findall(rb"(?:INFO|ERROR)-\d+", error.body)
+    }
     assert {code.decode() for code in codes} == {*seoul.FAULTS, seoul.NO_DATA}
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "malformed",
     [
         "<html>maintenance</html>",
         "[]",
@@ -142,15 +146,15 @@ def test_every_documented_error_of_the_plaza_is_known() -> None:
         '{"culturalSpaceInfo":{"RESULT":{"CODE":"INFO-000"},"list_total_count":7,"row":[]}}',
     ],
 )
-def test_an_odd_answer_is_not_kept(api: SampleApi, home: Path, odd: str) -> None:
-    api.fail(SPACES, body=odd)
+def test_a_malformed_response_is_not_kept(api: SampleApi, home: Path, malformed: str) -> None:
+    api.fail(SPACES, body=malformed)
     assert run("seoul", table="cultural_spaces")[0] == 1
-    assert ApiFault.UNREADABLE.value in said(home, "cultural_spaces")
+    assert ApiFault.UNREADABLE.value in errors(home, "cultural_spaces")
     assert bodies("seoul/cultural_spaces") == []
 
 
 @pytest.mark.parametrize("is_accepted", [True, False])
-def test_the_key_in_the_path_is_nowhere_but_in_the_call(
+def test_the_key_in_the_path_is_neither_stored_nor_printed(
     api: SampleApi,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -164,52 +168,51 @@ def test_the_key_in_the_path_is_nowhere_but_in_the_call(
     api.fail(SPACES, status=301, headers={"Location": moved}, times=1)
     assert run("seoul")[0] == 1
     assert bool(bodies("seoul/cultural_events")) == is_accepted
-    assert "the address has moved" in said(home, "cultural_spaces")
+    assert "the address has moved" in errors(home, "cultural_spaces")
     files = [path for path in home.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in "".join(capfd.readouterr())
 
 
-def test_an_answer_that_repeats_the_key_is_not_kept(
+def test_a_response_that_repeats_the_key_is_not_kept(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__SEOUL__SERVICE_KEY", SECRET)
     api.fail(SPACES, body=body(SPACES, [{"NUM": "1", "FAC_NAME": f"key {SECRET}"}]))
     assert run("seoul", table="cultural_spaces")[0] == 1
-    assert "it repeats the key" in said(home, "cultural_spaces")
+    assert "it repeats the key" in errors(home, "cultural_spaces")
 
 
-def test_each_service_has_an_allowance_of_its_own(
+def test_each_service_has_its_own_allowance(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__SEOUL__DAILY_ALLOWANCE", "1")
     assert run("seoul") == (0, "")
-    made = api.calls.copy()
+    calls = api.calls.copy()
     assert run("seoul", refresh=True)[0] == 1
-    assert "SOURCES__SEOUL__DAILY_ALLOWANCE" in said(home, "lodgings")
-    assert api.calls == made
+    assert "SOURCES__SEOUL__DAILY_ALLOWANCE" in errors(home, "lodgings")
+    assert api.calls == calls
 
 
-def test_a_point_is_told_by_its_range_whichever_field_holds_it(api: SampleApi, home: Path) -> None:
-    told = generated_rows(TODAY)
-    swapped = [row for row in told[EVENTS] if row["LAT"].startswith("12")]
-    assert 20 < len(swapped) < len(told[EVENTS]) / 2
+def test_latitude_and_longitude_are_recognised_in_either_field(api: SampleApi, home: Path) -> None:
+    events = generated_rows(TODAY)[EVENTS]
+    swapped = [event for event in events if event["LAT"].startswith("12")]
+    assert 20 < len(swapped) < len(events) / 2
     run("seoul")
     for table in ("cultural_events", "cultural_spaces"):
-        ends = query(
+        ((south, north, west, east),) = query(
             home,
             "select min(latitude), max(latitude), min(longitude), max(longitude)"
             f" from staging_seoul.{table}",
         )
-        south, north, west, east = ends[0]
         assert 37.4 < south < north < 37.8
         assert 126.7 < west < east < 127.3
 
 
-def test_a_point_that_is_no_number_rejects_its_row_and_a_blank_one_does_not() -> None:
+def test_a_point_that_is_not_a_number_rejects_its_row_and_a_blank_one_does_not() -> None:
     page = "https://x/view.do?cultcode={}&menuNo=1"
-    rows, rejected = staged(
+    rows, rejected = staged_and_rejected(
         "cultural_events",
         [
             {"HMPG_ADDR": page.format(1), "LAT": "37.5~2", "LOT": "126.9"},
@@ -221,25 +224,23 @@ def test_a_point_that_is_no_number_rejects_its_row_and_a_blank_one_does_not() ->
     )
     points = {row["event_code"]: (row["latitude"], row["longitude"]) for row in rows}
     assert points == {"3": (None, None), "4": (37.5, 126.9)}
-    assert [it["reason"] for it in rejected] == [
+    assert [rejection["reason"] for rejection in rejected] == [
         "latitude: latitude is '37.5~2', not double",
         "latitude: latitude is '37.5~2', not double",
         "no event_code",
     ]
 
 
-def test_fields_that_came_in_2026_may_be_missing_and_are_read_when_there() -> None:
-    row = {**generated_rows(TODAY)[EVENTS][0], "PRO_TIME": "14:00"}
-    before = {field: row[field] for field in row if field not in ("INQUIRY", "PRO_TIME")}
-    for answered, time in ((row, "14:00"), (before, None)):
-        read = staging("cultural_events", [answered])
-        assert (read.missing_fields, read.new_fields) == ({}, {})
-        assert read.rows["time_text"].to_pylist() == [time]
+def test_fields_added_in_2026_are_read_and_may_be_missing() -> None:
+    new = {**generated_rows(TODAY)[EVENTS][0], "PRO_TIME": "14:00"}
+    old = {field: new[field] for field in new if field not in ("INQUIRY", "PRO_TIME")}
+    for event, time in ((new, "14:00"), (old, None)):
+        staged = stage_rows("cultural_events", [event])
+        assert (staged.missing_fields, staged.new_fields) == ({}, {})
+        assert staged.rows["time_text"].to_pylist() == [time]
 
 
-def test_descriptions_are_text_and_titles_in_angle_brackets_stay(
-    api: SampleApi, home: Path
-) -> None:
+def test_html_becomes_text_and_titles_in_angle_brackets_stay(api: SampleApi, home: Path) -> None:
     run("seoul", table="cultural_spaces")
     texts = query(home, "select description from staging_seoul.cultural_spaces")
     for (text,) in texts:
@@ -247,7 +248,7 @@ def test_descriptions_are_text_and_titles_in_angle_brackets_stay(
         assert first.endswith("이다.")
         assert second == "누구나 <미리 알리지 않고> 들를 수 있다."
     page = "https://x/view.do?cultcode={}"
-    rows, _ = staged(
+    rows, _ = staged_and_rejected(
         "cultural_events",
         [
             {"HMPG_ADDR": page.format(1), "PROGRAM": "<SECOND STAGE: 둘째> 공연"},
@@ -255,7 +256,11 @@ def test_descriptions_are_text_and_titles_in_angle_brackets_stay(
             {"HMPG_ADDR": page.format(3), "PROGRAM": "<p>첫째&nbsp;마당</p>둘째"},
         ],
     )
-    assert [it["program"] for it in rows] == ["<SECOND STAGE: 둘째> 공연", None, "첫째 마당\n둘째"]
+    assert [row["program"] for row in rows] == [
+        "<SECOND STAGE: 둘째> 공연",
+        None,
+        "첫째 마당\n둘째",
+    ]
 
 
 def test_closed_lodgings_are_staged_with_their_state(api: SampleApi, home: Path) -> None:
@@ -271,12 +276,14 @@ def test_closed_lodgings_are_staged_with_their_state(api: SampleApi, home: Path)
     assert sum(states.values()) == sum(
         len(generated_rows(TODAY)[service]) for service in (HOTELS, STAYS, HOMESTAYS)
     )
-    (named,) = query(home, "select count(name_en), count(*) from staging_seoul.lodgings")
-    assert 100 < named[0] < named[1]
+    ((with_english_name, count),) = query(
+        home, "select count(name_en), count(*) from staging_seoul.lodgings"
+    )
+    assert 100 < with_english_name < count
 
 
-def test_a_licence_is_told_by_its_authority_and_its_number() -> None:
-    rows, rejected = staged(
+def test_a_licence_is_identified_by_its_authority_and_number() -> None:
+    rows, rejected = staged_and_rejected(
         "lodgings",
         [
             {"OPNSFTEAMCODE": "3000000", "MGTNO": "CDFI1", "BPLCNM": "가"},
@@ -288,12 +295,12 @@ def test_a_licence_is_told_by_its_authority_and_its_number() -> None:
         "3000000-CDFI1": "가",
         "3010000-CDFI1": "나",
     }
-    assert [it["reason"] for it in rejected] == ["no licence_no"]
+    assert [rejection["reason"] for rejection in rejected] == ["no licence_no"]
 
 
-def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Between two points in Seoul, longitude first."""
-    return math.hypot((one[0] - other[0]) * 88_200, (one[1] - other[1]) * 111_000)
+def metres(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Distance between two points in Seoul, longitude first."""
+    return math.hypot((first[0] - second[0]) * 88_200, (first[1] - second[1]) * 111_000)
 
 
 @pytest.mark.parametrize(
@@ -303,16 +310,16 @@ def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
         ("205130.591678902", "445590.096837802", 127.0587, 37.5126),  # the hotel north of COEX
     ],
 )
-def test_a_hotel_stands_where_it_does_in_seoul(
+def test_the_coordinates_of_a_hotel_are_converted_to_its_position(
     x: str, y: str, longitude: float, latitude: float
 ) -> None:
     row = {"OPNSFTEAMCODE": "1", "MGTNO": "1", "X": x, "Y": y}
-    ((found,), _) = staged("lodgings", [row])
-    assert metres((found["longitude"], found["latitude"]), (longitude, latitude)) < 50
+    ((hotel,), _) = staged_and_rejected("lodgings", [row])
+    assert metres((hotel["longitude"], hotel["latitude"]), (longitude, latitude)) < 50
 
 
-def test_a_lodging_without_a_point_has_none_and_an_odd_one_is_rejected() -> None:
-    rows, rejected = staged(
+def test_a_lodging_may_lack_a_point_and_an_unreadable_point_is_rejected() -> None:
+    rows, rejected = staged_and_rejected(
         "lodgings",
         [
             {"OPNSFTEAMCODE": "1", "MGTNO": "1", "X": "  ", "Y": ""},
@@ -340,14 +347,14 @@ def test_a_lodging_without_a_point_has_none_and_an_odd_one_is_rejected() -> None
 def test_the_sample_plaza_refuses_as_the_real_one_does(
     api: SampleApi, path: str, code: str
 ) -> None:
-    assert ask(api, path)["RESULT"]["CODE"] == code
+    assert get(api, path)["RESULT"]["CODE"] == code
 
 
-def test_the_sample_plaza_counts_all_rows_and_answers_those_asked_for(api: SampleApi) -> None:
-    answer = ask(api, f"sample/json/{EVENTS}/3/7/")[EVENTS]
+def test_the_sample_plaza_counts_all_rows_and_returns_the_requested_ones(api: SampleApi) -> None:
+    response = get(api, f"sample/json/{EVENTS}/3/7/")[EVENTS]
     rows = generated_rows(TODAY)[EVENTS]
-    assert answer["list_total_count"] == len(rows)
-    assert answer["row"] == rows[2:7]
+    assert response["list_total_count"] == len(rows)
+    assert response["row"] == rows[2:7]
     assert min(row["END_DATE"] for row in rows) < "2026-09" < "2027" < rows[0]["STRTDATE"]
 
 
@@ -355,7 +362,7 @@ def test_the_sample_plaza_counts_all_rows_and_answers_those_asked_for(api: Sampl
 def recorded(
     recordings: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, list[dict[str, str]]]:
-    """The recorded rows as they stand in their files, loaded as of the day after they came."""
+    """The recorded rows by service, after a run on the day after they were recorded."""
     monkeypatch.setenv("HELLO_KOREA_TODAY", "2025-08-31")
     with SampleApi(recordings=recordings) as api:
         point_at(api, monkeypatch)
@@ -376,15 +383,15 @@ def test_every_recorded_row_is_staged_or_rejected_with_a_reason(
         for file in (home / "lake/rejected/seoul").rglob("*.jsonl")
         for line in file.read_bytes().splitlines()
     ]
-    (odd,) = [row for row in recorded[EVENTS] if "~" in row["LAT"]]
-    assert [(it["row"]["HMPG_ADDR"], it["reason"]) for it in rejected] == [
-        (odd["HMPG_ADDR"], f"latitude: latitude is '{odd['LAT']}', not double")
+    (unreadable,) = [row for row in recorded[EVENTS] if "~" in row["LAT"]]
+    assert [(rejection["row"]["HMPG_ADDR"], rejection["reason"]) for rejection in rejected] == [
+        (unreadable["HMPG_ADDR"], f"latitude: latitude is '{unreadable['LAT']}', not double")
     ]
     staged_codes = {
         code for (code,) in query(home, "select event_code from staging_seoul.cultural_events")
     }
     assert len(codes) == 2500
-    assert codes - staged_codes == set(re.findall(r"cultcode=(\d+)", odd["HMPG_ADDR"]))
+    assert codes - staged_codes == set(re.findall(r"cultcode=(\d+)", unreadable["HMPG_ADDR"]))
     spaces = {key for (key,) in query(home, "select space_no from staging_seoul.cultural_spaces")}
     assert spaces == {row["NUM"] for row in recorded[SPACES]}
     for service in (HOTELS, HOMESTAYS):
@@ -397,17 +404,19 @@ def test_every_recorded_row_is_staged_or_rejected_with_a_reason(
         assert len(licences) == len(recorded[service])
 
 
-def test_recorded_days_points_and_texts_are_those_of_the_rows(
+def test_recorded_dates_points_and_texts_arrive_unchanged_but_for_html(
     recorded: dict[str, list[dict[str, str]]], home: Path
 ) -> None:
-    told = {re.findall(r"cultcode=(\d+)", row["HMPG_ADDR"])[0]: row for row in recorded[EVENTS]}
+    recorded_events = {
+        re.findall(r"cultcode=(\d+)", row["HMPG_ADDR"])[0]: row for row in recorded[EVENTS]
+    }
     rows = query(
         home,
         "select event_code, starts_on, ends_on, title, latitude, longitude"
         " from staging_seoul.cultural_events",
     )
     for code, starts_on, ends_on, title, latitude, longitude in rows:
-        row = told[code]
+        row = recorded_events[code]
         assert (f"{starts_on}", f"{ends_on}") == (row["STRTDATE"][:10], row["END_DATE"][:10])
         assert title == row["TITLE"].strip()
         point = {float(row[name]) for name in ("LAT", "LOT") if row[name]}
@@ -420,7 +429,7 @@ def test_recorded_days_points_and_texts_are_those_of_the_rows(
     assert outcomes(home)["seoul.cultural_events"]["rejected"] == 1
 
 
-def test_recorded_hotels_stand_where_tourapi_has_them(
+def test_recorded_hotels_have_the_positions_of_tourapi(
     recorded: dict[str, list[dict[str, str]]], recordings: Path, home: Path
 ) -> None:
     file = recordings / "tourapi/KorService2/searchStay2.json"
@@ -433,8 +442,8 @@ def test_recorded_hotels_stand_where_tourapi_has_them(
         "select replace(name, ' ', ''), longitude, latitude from staging_seoul.lodgings"
         f" where service = '{HOTELS}' and longitude is not null and trading_state = '01'",
     )
-    apart = sorted(metres((x, y), stays[name]) for name, x, y in rows if name in stays)
-    assert len(apart) > 50
-    assert apart[len(apart) // 2] < 15
+    distances = sorted(metres((x, y), stays[name]) for name, x, y in rows if name in stays)
+    assert len(distances) > 50
+    assert distances[len(distances) // 2] < 15
     (president,) = [metres((x, y), stays[name]) for name, x, y in rows if name == "프레지던트호텔"]
     assert president < 50

@@ -1,4 +1,4 @@
-"""TourAPI's details and deletions, over real HTTP, to the warehouse and the website's database."""
+"""TourAPI: details and removed places, over real HTTP to the warehouse and the website."""
 
 import os
 import subprocess
@@ -18,25 +18,25 @@ from support.project import PROJECT, TODAY, point_at
 from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 from loaders.sample_api.tour_rows import generated_rows
-from loaders.sources.tour import first_link
+from loaders.sources.tour import first_url
 
 Key = tuple[str, str]
 
 
-def on_the_website(sql: str) -> list[tuple[Any, ...]]:
+def query_website(sql: str) -> list[tuple[Any, ...]]:
     url = embedded_postgres.start()
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchall()
 
 
-def go_to(api: SampleApi, on: date, monkeypatch: pytest.MonkeyPatch) -> None:
+def set_today(api: SampleApi, on: date, monkeypatch: pytest.MonkeyPatch) -> None:
     api.today = on
     monkeypatch.setenv("HELLO_KOREA_TODAY", on.isoformat())
 
 
 def listed_on(on: date, *languages: str) -> dict[Key, str]:
-    """Of each listed place, when it was last changed, as the sample API holds it."""
+    """The time of the last change of each place that the sample API lists."""
     rows = generated_rows(on)
     return {
         (language, item["contentid"]): item["modifiedtime"]
@@ -46,8 +46,8 @@ def listed_on(on: date, *languages: str) -> dict[Key, str]:
 
 
 def build() -> None:
-    """`dbt build` of the website's attractions and all that they are made of, and the export."""
-    built = subprocess.run(
+    """Build the website's attractions with everything upstream, and export them."""
+    build = subprocess.run(
         [
             Path(sys.executable).with_name("dbt"),
             *("build", "--select", "+rds_attractions", "snap_place"),
@@ -60,7 +60,7 @@ def build() -> None:
         text=True,
         check=False,
     )
-    assert built.returncode == 0, built.stdout[-3000:]
+    assert build.returncode == 0, build.stdout[-3000:]
 
 
 @pytest.mark.usefixtures("few_places")
@@ -71,9 +71,9 @@ def test_each_listed_place_has_its_details_as_plain_text(api: SampleApi, home: P
         listed_on(TODAY, "ja", "zh")
     )
     raw = next((home / "lake/raw/tour/place_details").rglob("*.json")).parent
-    answers = b"".join(file.read_bytes() for file in raw.glob("*.json"))
-    assert b"<br>" in answers
-    assert b"&nbsp;" in answers
+    responses = b"".join(file.read_bytes() for file in raw.glob("*.json"))
+    assert b"<br>" in responses
+    assert b"&nbsp;" in responses
     for _, _, overview in details:
         first, second = overview.split("\n")
         assert first.endswith(".")
@@ -82,26 +82,29 @@ def test_each_listed_place_has_its_details_as_plain_text(api: SampleApi, home: P
     assert all(url is None or url.startswith("https://places.example/") for (url,) in links)
 
 
-def test_on_the_next_day_only_new_and_changed_places_are_asked_for(
+def test_the_next_day_requests_details_of_new_and_changed_places_only(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ko")
     assert run("tour") == (0, "")
-    before, listed = api.calls.copy(), listed_on(TODAY, "ko")
+    calls_before, listed_before = api.calls.copy(), listed_on(TODAY, "ko")
     tomorrow = TODAY + timedelta(days=1)
-    go_to(api, tomorrow, monkeypatch)
+    set_today(api, tomorrow, monkeypatch)
     assert run("tour") == (0, "")
-    now = listed_on(tomorrow, "ko")
-    wanted = {key for key, version in now.items() if listed.get(key) != version}
-    on = f"logical_date = '{tomorrow}'"
-    asked = query(home, f"select language, content_id from staging_tour.place_details where {on}")
-    assert wanted
-    assert set(asked) == wanted
-    calls = api.calls - before
-    assert calls["KorService2/detailCommon2"] == len(wanted)
+    listed = listed_on(tomorrow, "ko")
+    changed = {key for key, version in listed.items() if listed_before.get(key) != version}
+    details = query(
+        home,
+        "select language, content_id from staging_tour.place_details"
+        f" where logical_date = '{tomorrow}'",
+    )
+    assert changed
+    assert set(details) == changed
+    calls = api.calls - calls_before
+    assert calls["KorService2/detailCommon2"] == len(changed)
 
 
-def test_details_that_the_allowance_does_not_reach_come_on_the_next_days(
+def test_details_beyond_the_allowance_are_loaded_on_the_next_days(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "en,ja")
@@ -111,20 +114,20 @@ def test_details_that_the_allowance_does_not_reach_come_on_the_next_days(
     (note,) = outcomes(home)["tour.place_details"]["notes"]
     assert f"{english - 300} of " in note
     assert "left to the next days" in note
-    # Each service has an allowance of its own: the other language's details are all there.
+    # Each service has its own allowance, so the other language's details are complete.
     assert api.calls["EngService2/detailCommon2"] == 300
     japanese = "select count(*) from staging_tour.place_details where language = 'ja'"
     assert query(home, japanese) == [(len(listed_on(TODAY, "ja")),)]
 
     tomorrow = TODAY + timedelta(days=1)
-    go_to(api, tomorrow, monkeypatch)
+    set_today(api, tomorrow, monkeypatch)
     assert run("tour") == (0, "")
     assert outcomes(home)["tour.place_details"]["notes"] == []
     details = query(home, "select distinct language, content_id from staging_tour.place_details")
     assert set(details) >= set(listed_on(tomorrow, "en", "ja"))
 
 
-def test_what_was_taken_out_is_listed_apart_from_the_places(api: SampleApi, home: Path) -> None:
+def test_removed_places_are_not_among_the_listed_places(api: SampleApi, home: Path) -> None:
     assert run("tour", table="places") == (0, "")
     assert run("tour", table="removed_places") == (0, "")
     removed = query(home, "select language, content_id from staging_tour.removed_places")
@@ -133,24 +136,24 @@ def test_what_was_taken_out_is_listed_apart_from_the_places(api: SampleApi, home
     assert set(removed).isdisjoint(places)
     for language in ("en", "ko"):
         synced = generated_rows(TODAY)[language].synced
-        gone = {(language, it["contentid"]) for it in synced if it["showflag"] == "0"}
-        assert gone == {it for it in removed if it[0] == language}
+        hidden = {(language, item["contentid"]) for item in synced if item["showflag"] == "0"}
+        assert hidden == {key for key in removed if key[0] == language}
 
 
-GONE_ON = date(2026, 12, 3)
-"""From the lists; the place was taken out the day before."""
-GONE = {"en": "1600196", "ko": "1200147"}
-"""One place, taken out in both languages."""
-GONE_PLACE = "ko-1200147"
+UNLISTED_ON = date(2026, 12, 3)
+"""First date without the place in the lists; it was removed the day before."""
+REMOVED = {"en": "1600196", "ko": "1200147"}
+"""Content ids of one place that is removed in both languages."""
+REMOVED_PLACE = "ko-1200147"
 
 
 @dataclass
 class TwoDays:
-    """The places of the day before GONE_ON and of that day, each built and on the website."""
+    """The places of the day before UNLISTED_ON and of that day, each built and exported."""
 
     home: Path
-    shown: list[tuple[Any, ...]]
-    """The English text of GONE_PLACE on the website on the first day."""
+    overview_before: list[tuple[Any, ...]]
+    """English overview of REMOVED_PLACE on the website on the first day."""
 
 
 @pytest.fixture(scope="module")
@@ -158,22 +161,22 @@ def in_four_languages(
     profiles: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TwoDays]:
     home = tmp_path_factory.mktemp("home")
-    before = GONE_ON - timedelta(days=1)
+    before = UNLISTED_ON - timedelta(days=1)
     with pytest.MonkeyPatch.context() as patch, SampleApi(today=before) as api:
         patch.setenv("HELLO_KOREA_HOME", str(home))
         patch.setenv("DBT_PROFILES_DIR", str(profiles))
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         patch.setenv("SOURCES__TOUR__LANGUAGES", "en,ko,ja,zh")
         point_at(api, patch)
-        go_to(api, before, patch)
+        set_today(api, before, patch)
         for table in ("venues", "venue_details"):
             assert run("kopis", table=table) == (0, "")  # cultural places are matched with them
         assert run("seoul") == (0, "")
         assert run("tour") == (0, "")
         build()
-        text = f"select overview_en from attractions where place_id = '{GONE_PLACE}'"
-        two_days = TwoDays(home, on_the_website(text))
-        go_to(api, GONE_ON, patch)
+        overview = f"select overview_en from attractions where place_id = '{REMOVED_PLACE}'"
+        two_days = TwoDays(home, query_website(overview))
+        set_today(api, UNLISTED_ON, patch)
         assert run("tour") == (0, "")
         build()
         yield two_days
@@ -186,23 +189,23 @@ def two_days(in_four_languages: TwoDays, monkeypatch: pytest.MonkeyPatch) -> Two
     return in_four_languages
 
 
-def test_a_place_that_is_taken_out_leaves_the_website_and_stays_in_the_warehouse(
+def test_a_removed_place_leaves_the_website_and_stays_in_the_warehouse(
     two_days: TwoDays,
 ) -> None:
-    day_before = GONE_ON - timedelta(days=1)
-    assert set(listed_on(day_before, "en", "ko")) >= set(GONE.items())
-    assert not set(GONE.items()) & set(listed_on(GONE_ON, "en", "ko"))
-    ((overview,),) = two_days.shown
+    day_before = UNLISTED_ON - timedelta(days=1)
+    assert set(listed_on(day_before, "en", "ko")) >= set(REMOVED.items())
+    assert not set(REMOVED.items()) & set(listed_on(UNLISTED_ON, "en", "ko"))
+    ((overview,),) = two_days.overview_before
     assert "\n" in overview
 
-    assert on_the_website(f"select 1 from attractions where place_id = '{GONE_PLACE}'") == []
-    kept = "select content_id_en, is_listed, removed_on from star.dim_place"
-    assert query(two_days.home, f"{kept} where place_id = '{GONE_PLACE}'") == [
-        (GONE["en"], False, day_before)
+    assert query_website(f"select 1 from attractions where place_id = '{REMOVED_PLACE}'") == []
+    place = "select content_id_en, is_listed, removed_on from star.dim_place"
+    assert query(two_days.home, f"{place} where place_id = '{REMOVED_PLACE}'") == [
+        (REMOVED["en"], False, day_before)
     ]
     versions = (
         "select is_listed, dbt_valid_to is null from snapshots.snap_place"
-        f" where place_id = '{GONE_PLACE}' order by dbt_valid_from"
+        f" where place_id = '{REMOVED_PLACE}' order by dbt_valid_from"
     )
     assert query(two_days.home, versions) == [(True, False), (False, True)]
 
@@ -212,20 +215,20 @@ def test_a_sight_is_one_place_in_all_four_languages(two_days: TwoDays) -> None:
         "select title_en, title_ko, title_ja, title_zh, overview_ja is not null"
         " from attractions where title_ko = '경복궁'"
     )
-    assert on_the_website(palace) == [("Gyeongbokgung Palace", "경복궁", "景福宮", "景福宫", True)]
+    assert query_website(palace) == [("Gyeongbokgung Palace", "경복궁", "景福宮", "景福宫", True)]
     for language in ("ja", "zh"):
         ids = query(
             two_days.home,
-            f"select content_id_{language} from star.int_tour__places"
+            f"select content_id_{language} from intermediate.int_tour_places_merged"
             f" where content_id_{language} is not null",
         )
-        listed = {content_id for _, content_id in listed_on(GONE_ON, language)}
+        listed = {content_id for _, content_id in listed_on(UNLISTED_ON, language)}
         assert {content_id for (content_id,) in ids} >= listed
         assert len(ids) == len(set(ids))
-    alone = (
+    only_foreign = (
         "select count(*) from star.dim_place where place_id not like 'ko-%' and title_ja is null"
     )
-    assert query(two_days.home, alone)[0][0] > 0
+    assert query(two_days.home, only_foreign)[0][0] > 0
 
 
 @pytest.mark.parametrize(
@@ -246,5 +249,5 @@ def test_a_sight_is_one_place_in_all_four_languages(two_days: TwoDays) -> None:
         ("no page", ""),
     ],
 )
-def test_a_homepage_is_the_first_address_in_its_html(fragment: str, url: str) -> None:
-    assert first_link(fragment) == url
+def test_a_homepage_is_the_first_url_in_its_html(fragment: str, url: str) -> None:
+    assert first_url(fragment) == url

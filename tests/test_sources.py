@@ -1,4 +1,4 @@
-"""What the source modules ask, and what they refuse to read."""
+"""The requests of the source modules, their settings, and the responses that they refuse."""
 
 import re
 import tomllib
@@ -10,25 +10,28 @@ from requests import Response
 from support.project import PROJECT
 
 from loaders.sources import SOURCES, kopis
-from loaders.sources.source import ApiError, ApiFault, ExtractRequest, text_of_html
+from loaders.sources.source import ApiError, ApiFault, ExtractRequest, html_to_text
 
 
-def options(source: str, **changed: str) -> dict[str, object]:
-    known = SOURCES[source].options
-    return {name: it.convert(changed.get(name, it.default)) for name, it in known.items()}
+def options(source: str, **settings: str) -> dict[str, object]:
+    """The options of a source, with the defaults for those that `settings` lacks."""
+    return {
+        name: option.convert(settings.get(name, option.default))
+        for name, option in SOURCES[source].options.items()
+    }
 
 
-def test_the_examples_of_settings_have_each_source_with_its_defaults() -> None:
+def test_the_example_settings_have_every_source_with_its_defaults() -> None:
     config = tomllib.loads((PROJECT / ".dlt" / "config.toml.example").read_text("utf-8"))
     secrets = tomllib.loads((PROJECT / ".dlt" / "secrets.toml.example").read_text("utf-8"))
     for name, source in SOURCES.items():
-        defaults = {option: it.default for option, it in source.options.items()}
-        told = {option: str(value) for option, value in config["sources"][name].items()}
-        assert told == defaults | {"daily_allowance": str(source.daily_allowance)}
+        defaults = {key: option.default for key, option in source.options.items()}
+        example = {key: str(value) for key, value in config["sources"][name].items()}
+        assert example == defaults | {"daily_allowance": str(source.daily_allowance)}
         assert name in secrets["sources"]
 
 
-def test_the_readme_has_each_source_and_each_of_its_settings() -> None:
+def test_the_readme_has_every_setting_of_every_source() -> None:
     readme = (PROJECT / "README.md").read_text("utf-8")
     for name, source in SOURCES.items():
         assert f"`SOURCES__{name.upper()}__SERVICE_KEY`" in readme
@@ -39,42 +42,44 @@ def test_the_readme_has_each_source_and_each_of_its_settings() -> None:
 @pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 32, 97, 400])
 def test_windows_cover_every_day_once_and_are_never_too_long(days: int) -> None:
     first = date(2026, 1, 15)
-    cut = list(kopis.windows(first, first + timedelta(days=days)))
-    assert cut[0][0] == first
-    assert cut[-1][1] == first + timedelta(days=days)
-    assert all(after[0] - before[1] == timedelta(days=1) for before, after in pairwise(cut))
-    assert all((end - start).days < 31 for start, end in cut)
-    assert len(cut) == days // 31 + 1
+    windows = list(kopis.windows(first, first + timedelta(days=days)))
+    assert windows[0][0] == first
+    assert windows[-1][1] == first + timedelta(days=days)
+    assert all(after[0] - before[1] == timedelta(days=1) for before, after in pairwise(windows))
+    assert all((end - start).days < 31 for start, end in windows)
+    assert len(windows) == days // 31 + 1
 
 
-def test_performances_are_asked_from_a_week_back_to_ninety_days_ahead() -> None:
+def test_performances_are_requested_from_a_week_back_to_ninety_days_ahead() -> None:
     table = SOURCES["kopis"].table("performances")
-    calls = list(table.requests(ExtractRequest(date(2026, 11, 22), options("kopis"))))
-    assert calls[0].params["stdate"] == "20261115"
-    assert calls[-1].params["eddate"] == "20270220"
-    assert {call.params["signgucode"] for call in calls} == {"11"}
-    assert not any("afterdate" in call.params for call in calls)
+    requests = list(table.requests(ExtractRequest(date(2026, 11, 22), options("kopis"))))
+    assert requests[0].params["stdate"] == "20261115"
+    assert requests[-1].params["eddate"] == "20270220"
+    assert {request.params["signgucode"] for request in requests} == {"11"}
+    assert not any("afterdate" in request.params for request in requests)
 
 
-def test_what_changed_is_asked_after_everything_else_so_that_it_counts() -> None:
+def test_changed_performances_are_requested_last_so_that_they_are_the_ones_kept() -> None:
     table = SOURCES["kopis"].table("performances")
-    ask = ExtractRequest(date(2026, 11, 22), options("kopis"), changed_since=date(2026, 11, 20))
-    changed = [call.params.get("afterdate") for call in table.requests(ask)]
-    assert changed == [None] * 4 + ["20261120"] * 4
+    extract = ExtractRequest(date(2026, 11, 22), options("kopis"), changed_since=date(2026, 11, 20))
+    changed_since = [request.params.get("afterdate") for request in table.requests(extract)]
+    assert changed_since == [None] * 4 + ["20261120"] * 4
 
 
-def test_the_whole_country_is_asked_without_a_region() -> None:
+def test_the_entire_country_is_requested_without_a_region() -> None:
     for source, field in (("kopis", "signgucode"), ("tour", "lDongRegnCd")):
-        ask = ExtractRequest(date(2026, 11, 22), options(source, region="all"))
-        calls = [call for table in SOURCES[source].tables for call in table.requests(ask)]
-        assert calls
-        assert not any(field in call.params for call in calls)
+        extract = ExtractRequest(date(2026, 11, 22), options(source, region="all"))
+        requests = [
+            request for table in SOURCES[source].tables for request in table.requests(extract)
+        ]
+        assert requests
+        assert not any(field in request.params for request in requests)
 
 
-def test_no_table_asks_by_the_deprecated_area_codes() -> None:
-    ask = ExtractRequest(date(2026, 11, 22), options("tour"))
-    calls = [call for table in SOURCES["tour"].tables for call in table.requests(ask)]
-    assert not any({"areaCode", "sigunguCode"} & set(call.params) for call in calls)
+def test_no_request_has_the_deprecated_area_codes() -> None:
+    extract = ExtractRequest(date(2026, 11, 22), options("tour"))
+    requests = [request for table in SOURCES["tour"].tables for request in table.requests(extract)]
+    assert not any({"areaCode", "sigunguCode"} & set(request.params) for request in requests)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_no_table_asks_by_the_deprecated_area_codes() -> None:
         b'<!DOCTYPE dbs [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><dbs><db><a>&b;</a></db></dbs>',
     ],
 )
-def test_xml_that_brings_entities_is_not_read(body: bytes) -> None:
+def test_xml_with_entities_is_refused(body: bytes) -> None:
     response = Response()
     response.status_code, response._content = 200, body
     with pytest.raises(ApiError, match="document type") as raised:
@@ -92,7 +97,7 @@ def test_xml_that_brings_entities_is_not_read(body: bytes) -> None:
     assert raised.value.fault is ApiFault.UNREADABLE
 
 
-def test_a_korean_error_text_is_repaired() -> None:
+def test_the_encoding_of_a_korean_error_message_is_repaired() -> None:
     garbled = "최대 100건".encode().decode("latin-1")
     response = Response()
     response.status_code = 200
@@ -103,7 +108,7 @@ def test_a_korean_error_text_is_repaired() -> None:
         kopis.check_response(response)
 
 
-def test_every_source_names_its_tables_and_keys_apart() -> None:
+def test_tables_and_columns_have_unique_names_and_keys_are_columns() -> None:
     for source in SOURCES.values():
         names = [table.name for table in source.tables]
         assert len(names) == len(set(names))
@@ -113,7 +118,9 @@ def test_every_source_names_its_tables_and_keys_apart() -> None:
             assert set(table.primary_key) <= set(columns)
             if table.details_of:
                 parent = source.table(table.details_of)
-                assert (parent.version or "is_changed") in {it.name for it in parent.columns}
+                assert (parent.version or "is_changed") in {
+                    column.name for column in parent.columns
+                }
 
 
 @pytest.mark.parametrize(
@@ -129,5 +136,5 @@ def test_every_source_names_its_tables_and_keys_apart() -> None:
         ('<?xml version="1.0" encoding="utf-8"?>a\x00b', "a b"),
     ],
 )
-def test_html_becomes_a_line_of_text_for_each_block(fragment: str, text: str) -> None:
-    assert text_of_html(fragment) == text
+def test_html_becomes_one_line_of_text_per_block(fragment: str, text: str) -> None:
+    assert html_to_text(fragment) == text

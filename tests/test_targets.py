@@ -64,7 +64,12 @@ def tiny(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(dedent(text))
     (tmp_path / "macros").mkdir()
-    for name in ("generate_schema_name", "drop_target_schemas"):
+    for name in (
+        "generate_schema_name",
+        "is_production_target",
+        "unquoted_identifier",
+        "drop_target_schemas",
+    ):
         shutil.copy(PROJECT / "macros" / f"{name}.sql", tmp_path / "macros")
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""The website's usage logs: the same rows however they are made, and keys that hold."""
+"""The website's usage logs: rows that do not depend on how they are generated, and sound keys."""
 
 import hashlib
 import os
@@ -19,24 +19,24 @@ from support.small_disk import SmallDisk
 from loaders.lake.folder import PARTS
 from loaders.lake.lake import open_lake
 from loaders.web_logs import TABLES, files, local
-from loaders.web_logs.logs import FULL_SIZE, Logs
-from loaders.web_logs.pipeline import logs_of_settings
+from loaders.web_logs.config import FULL_SIZE, LogsConfig
+from loaders.web_logs.pipeline import read_config
 
 STAGE = "stage/web_logs"
-LAST_OF_DAYS = date(2026, 8, 15) + timedelta(days=99)
-"""Of those over which the size is spread by default."""
+LAST_DEFAULT_DAY = date(2026, 8, 15) + timedelta(days=99)
+"""Last of the days over which the size is spread by default."""
 CHILDREN = {
     "sessions": ("users", "user_id", "started_at", "signed_up_at"),
     "searches": ("sessions", "session_id", "searched_at", "started_at"),
     "clicks": ("searches", "search_id", "clicked_at", "searched_at"),
     "purchases": ("clicks", "click_id", "purchased_at", "clicked_at"),
 }
-"""The parent of each table, its key, and the times that follow each other."""
+"""The parent of each table, the parent's key, the child's time, and the parent's earlier time."""
 
 
 @pytest.fixture(scope="module")
-def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of a run with nothing set."""
+def default_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a run with the default settings."""
     home = tmp_path_factory.mktemp("default")
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_HOME", str(home))
@@ -46,8 +46,8 @@ def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def staged(home: Path) -> dict[str, str]:
-    """A digest of each staged file, by its path."""
+def staged_digests(home: Path) -> dict[str, str]:
+    """Return a digest of each staged file, by its path."""
     root = home / "lake" / STAGE
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -55,28 +55,29 @@ def staged(home: Path) -> dict[str, str]:
     }
 
 
-def test_a_run_with_nothing_set_makes_a_thousandth_of_the_full_size(default: Path) -> None:
-    assert TODAY == LAST_OF_DAYS
+def test_the_default_is_a_thousandth_of_the_full_size(default_home: Path) -> None:
+    assert TODAY == LAST_DEFAULT_DAY
     for table, rows in FULL_SIZE.items():
-        assert query(default, f"select count(*) from staging_web_logs.{table}") == [(rows // 1000,)]
+        count = query(default_home, f"select count(*) from staging_web_logs.{table}")
+        assert count == [(rows // 1000,)]
 
 
-def test_ids_are_those_of_all_rows_and_none_comes_twice(default: Path) -> None:
+def test_ids_are_consecutive_and_unique(default_home: Path) -> None:
     for table in TABLES:
         key = {"searches": "search"}.get(table, table.removesuffix("s")) + "_id"
-        found = query(
-            default,
+        ids = query(
+            default_home,
             f"select count(distinct {key}), min({key}), max({key}) from staging_web_logs.{table}",
         )
         rows = FULL_SIZE[table] // 1000
-        assert found == [(rows, 1, rows)], table
+        assert ids == [(rows, 1, rows)], table
 
 
 @pytest.mark.parametrize("table", CHILDREN)
-def test_each_row_belongs_to_one_that_came_before_it(default: Path, table: str) -> None:
+def test_each_row_has_an_earlier_parent(default_home: Path, table: str) -> None:
     parent, key, later, earlier = CHILDREN[table]
     orphans, early = query(
-        default,
+        default_home,
         f"""
         select count(*) filter (parent.{key} is null), count(*) filter ({later} <= {earlier})
         from staging_web_logs.{table} as child
@@ -86,9 +87,11 @@ def test_each_row_belongs_to_one_that_came_before_it(default: Path, table: str) 
     assert (orphans, early) == (0, 0)
 
 
-def test_a_click_and_a_purchase_are_of_the_session_of_their_search(default: Path) -> None:
-    strangers = query(
-        default,
+def test_clicks_and_purchases_belong_to_the_session_and_user_of_their_search(
+    default_home: Path,
+) -> None:
+    mismatches = query(
+        default_home,
         """
         select count(*)
         from staging_web_logs.clicks as clicks
@@ -105,27 +108,29 @@ def test_a_click_and_a_purchase_are_of_the_session_of_their_search(default: Path
             or clicks.logical_date <> sessions.logical_date
         """,
     )
-    assert strangers == [(0,)]
+    assert mismatches == [(0,)]
 
 
-def test_thirty_users_click_four_times_out_of_five_and_some_search_unknown(default: Path) -> None:
-    ((of_the_heavy, unknown),) = query(
-        default,
+def test_thirty_users_make_80_percent_of_the_clicks_and_30_percent_of_searches_are_anonymous(
+    default_home: Path,
+) -> None:
+    ((heavy_share, anonymous_share),) = query(
+        default_home,
         """
         select
             (select count(*) filter (user_id <= 30) / count(*) from staging_web_logs.clicks),
             (select count(*) filter (user_id is null) / count(*) from staging_web_logs.searches)
         """,
     )
-    assert of_the_heavy == pytest.approx(0.8, abs=0.03)
-    assert unknown == pytest.approx(0.3, abs=0.01)
+    assert heavy_share == pytest.approx(0.8, abs=0.03)
+    assert anonymous_share == pytest.approx(0.3, abs=0.01)
 
 
-def test_what_is_wanted_most_is_wanted_as_zipf_says(default: Path) -> None:
+def test_the_popularity_of_airports_follows_zipfs_law(default_home: Path) -> None:
     counts = [
         count
         for (count,) in query(
-            default,
+            default_home,
             "select count(*) from staging_web_logs.searches where airport_code is not null"
             " group by airport_code order by 1 desc",
         )
@@ -134,15 +139,15 @@ def test_what_is_wanted_most_is_wanted_as_zipf_says(default: Path) -> None:
     assert counts[0] / counts[9] == pytest.approx(10, rel=0.15)
 
 
-def test_hours_weekdays_and_months_differ(default: Path) -> None:
+def test_volume_varies_by_hour_weekday_and_month(default_home: Path) -> None:
     (night, evening), *_ = query(
-        default,
+        default_home,
         "select count(*) filter (hour(started_at) = 4), count(*) filter (hour(started_at) = 20)"
         " from staging_web_logs.sessions",
     )
     assert evening > 5 * night
     ((tuesday, saturday, august, october),) = query(
-        default,
+        default_home,
         """
         select
             avg(n) filter (isodow(logical_date) = 2), avg(n) filter (isodow(logical_date) = 6),
@@ -154,9 +159,9 @@ def test_hours_weekdays_and_months_differ(default: Path) -> None:
     assert october / august > 1.05
 
 
-def test_airports_are_those_of_the_seed_and_not_koreas(default: Path) -> None:
-    strangers = query(
-        default,
+def test_airports_are_those_of_the_seed_outside_korea(default_home: Path) -> None:
+    unknown = query(
+        default_home,
         """
         select distinct airport_code from staging_web_logs.searches
         where airport_code is not null and airport_code not in (
@@ -164,126 +169,131 @@ def test_airports_are_those_of_the_seed_and_not_koreas(default: Path) -> None:
         )
         """,
     )
-    assert strangers == []
+    assert unknown == []
 
 
-# What the rows of this date were on the machine that this was written on.
-ROWS = {
+EXPECTED_DIGESTS = {
     "sessions": "4961988ac99ea31a",
     "searches": "94b8b2d520652c6c",
     "clicks": "8a423e065a535a76",
     "purchases": "a7f97950f26866b4",
     "users": "ffa068588ecd4ef2",
 }
+"""Digests of today's rows as one machine generated them."""
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_rows_are_the_same_on_every_machine(default: Path, table: str) -> None:
-    (file,) = (default / "lake" / STAGE / table / f"dt={TODAY}").glob("*.parquet")
-    told = repr(pq.read_table(file).to_pylist())
-    assert hashlib.sha256(told.encode()).hexdigest()[:16] == ROWS[table]
+def test_the_rows_are_the_same_on_every_machine(default_home: Path, table: str) -> None:
+    (file,) = (default_home / "lake" / STAGE / table / f"dt={TODAY}").glob("*.parquet")
+    rows = repr(pq.read_table(file).to_pylist())
+    assert hashlib.sha256(rows.encode()).hexdigest()[:16] == EXPECTED_DIGESTS[table]
 
 
-def test_a_date_made_alone_has_the_rows_that_it_has_among_others(default: Path, home: Path) -> None:
+def test_a_date_generated_alone_has_the_same_rows(default_home: Path, home: Path) -> None:
     assert run("web_logs", date=str(TODAY)) == (0, "")
-    alone, all_of_it = staged(home), staged(default)
-    assert alone.items() <= all_of_it.items()
+    alone, all_dates = staged_digests(home), staged_digests(default_home)
+    assert alone.items() <= all_dates.items()
     assert sum(f"dt={TODAY}" in path for path in alone) == len(TABLES)
-    users = {path for path in all_of_it if path.startswith("users/")}
+    users = {path for path in all_dates if path.startswith("users/")}
     assert alone.keys() - users == {
-        path for path in all_of_it if f"dt={TODAY}" in path and path not in users
+        path for path in all_dates if f"dt={TODAY}" in path and path not in users
     }
     assert users <= alone.keys()
 
 
-def test_many_processes_make_the_rows_that_one_makes(
+def test_many_processes_generate_the_same_files_as_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logs = Logs(7, 0.002, date(2026, 8, 15), 10, 3, 0.5, 1.2)
-    days = list(logs.dates(date(2026, 8, 24)))
-    made = []
-    for folder, worth in (("one", 10**9), ("many", 0)):
-        monkeypatch.setattr(local, "WORTH_A_PROCESS", worth)
+    config = LogsConfig(7, 0.002, date(2026, 8, 15), 10, 3, 0.5, 1.2)
+    days = list(config.dates(date(2026, 8, 24)))
+    digests = []
+    for folder, min_clicks in (("one", 10**9), ("many", 0)):
+        monkeypatch.setattr(local, "MIN_CLICKS_FOR_PROCESSES", min_clicks)
         lake = open_lake(str(tmp_path / folder / "lake"))
-        units = files.missing(lake, logs, [(table, on) for table in TABLES for on in days])
-        assert sorted(local.made(logs, lake.url, units), key=units.index) == units
-        made.append(staged(tmp_path / folder))
-    assert made[0] == made[1]
+        wanted = [(table, day) for table in TABLES for day in days]
+        parts = files.missing_parts(lake, config, wanted)
+        assert sorted(local.generate(config, lake.url, parts), key=parts.index) == parts
+        digests.append(staged_digests(tmp_path / folder))
+    assert digests[0] == digests[1]
 
 
-def test_a_date_that_is_too_large_for_one_part_has_the_same_ids_in_many(
+def test_a_date_too_large_for_one_part_has_the_same_ids_in_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    logs = Logs(1, 0.01, date(2026, 8, 15), 10, 3, 0.5, 1.0)
-    on = date(2026, 8, 20)
-    whole = {table: logs.ids(table, on) for table in TABLES}
-    monkeypatch.setattr("loaders.web_logs.logs.PART_CLICKS", 100_000)
-    assert logs.parts(on) > 3
+    config = LogsConfig(1, 0.01, date(2026, 8, 15), 10, 3, 0.5, 1.0)
+    day = date(2026, 8, 20)
+    ids_of_day = {table: config.ids(table, day) for table in TABLES}
+    monkeypatch.setattr("loaders.web_logs.config.PART_CLICKS", 100_000)
+    count = config.part_count(day)
+    assert count > 3
     for table in TABLES[1:]:
-        parts = [logs.ids_of_part(table, on, part) for part in range(logs.parts(on))]
-        assert [it for part in parts for it in part] == list(whole[table])
+        parts = [config.ids_of_part(table, day, part) for part in range(count)]
+        assert [row_id for part in parts for row_id in part] == list(ids_of_day[table])
 
 
-def test_a_second_run_makes_nothing_and_loads_the_same(
-    default: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_second_run_generates_nothing_and_loads_the_same(
+    default_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HELLO_KOREA_HOME", str(default))
-    before = staged(default)
+    monkeypatch.setenv("HELLO_KOREA_HOME", str(default_home))
+    before = staged_digests(default_home)
     assert run("web_logs") == (0, "")
-    assert {it["staged"] for it in outcomes(default).values()} == {0}
-    assert outcomes(default)["web_logs.clicks"]["loaded"] == FULL_SIZE["clicks"] // 1000
-    assert staged(default) == before
+    results = outcomes(default_home)
+    assert {result["staged"] for result in results.values()} == {0}
+    assert results["web_logs.clicks"]["loaded"] == FULL_SIZE["clicks"] // 1000
+    assert staged_digests(default_home) == before
 
 
-def test_a_killed_run_leaves_whole_files_and_the_next_goes_on(default: Path, home: Path) -> None:
+def test_a_killed_run_leaves_complete_files_and_the_next_run_continues(
+    default_home: Path, home: Path
+) -> None:
     process = subprocess.Popen([str(DLT), "pipeline", "web_logs", "run"], stdout=subprocess.PIPE)
-    while len(staged(home)) < 40 and process.poll() is None:
+    while len(staged_digests(home)) < 40 and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    begun = staged(home)
-    assert 0 < len(begun) < len(staged(default))
-    assert begun.items() <= staged(default).items()
+    digests, all_digests = staged_digests(home), staged_digests(default_home)
+    assert 0 < len(digests) < len(all_digests)
+    assert digests.items() <= all_digests.items()
     kept = {path: path.stat().st_mtime_ns for path in (home / "lake").rglob("*.parquet")}
     assert run("web_logs") == (0, "")
-    assert staged(home) == staged(default)
-    assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
+    assert staged_digests(home) == all_digests
+    assert all(path.stat().st_mtime_ns == written_at for path, written_at in kept.items())
 
 
-def test_ctrl_c_ends_a_run_of_many_processes_and_what_came_is_kept(home: Path) -> None:
-    run_of_many = subprocess.Popen(
+def test_ctrl_c_ends_a_run_of_many_processes_and_keeps_the_finished_files(home: Path) -> None:
+    process = subprocess.Popen(
         [str(DLT), "pipeline", "web_logs", "run", "--scale", "0.2"],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=restore_interrupts,
         start_new_session=True,
     )
-    while len(staged(home)) < 10 and run_of_many.poll() is None:
+    while len(staged_digests(home)) < 10 and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(run_of_many.pid, signal.SIGINT)
-    _, said = run_of_many.communicate(timeout=60)
-    assert run_of_many.returncode == 130
-    assert said == "interrupted: what came is kept, and the next run goes on from it\n"
-    assert len(staged(home)) >= 10
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "interrupted: all responses are kept, and the next run continues from there\n"
+    assert len(staged_digests(home)) >= 10
     assert list((home / "lake" / PARTS).iterdir()) == []
 
 
-def test_a_full_disk_is_told_and_with_more_room_the_next_run_goes_on(home: Path) -> None:
-    run_of_all = f"{DLT} pipeline web_logs run --scale 0.02 --only stage"
+def test_a_full_disk_is_reported_and_with_more_space_the_next_run_continues(home: Path) -> None:
+    command = f"{DLT} pipeline web_logs run --scale 0.02 --only stage"
     with SmallDisk(home, megabytes=20) as disk:
-        full = disk.run(run_of_all)
-        assert full.returncode == 1
-        assert "FAILED: [Errno 28] No space left on device" in full.stdout
-        assert re.fullmatch(r"not complete: web_logs\.\w+(, web_logs\.\w+)*\n", full.stderr)
+        failed = disk.run(command)
+        assert failed.returncode == 1
+        assert "FAILED: [Errno 28] No space left on device" in failed.stdout
+        assert re.fullmatch(r"not complete: web_logs\.\w+(, web_logs\.\w+)*\n", failed.stderr)
         assert disk.run(f"find {home}/lake/{PARTS} -type f").stdout == ""
         kept = disk.run(f"find {home}/lake -name '*.parquet' | sort").stdout.splitlines()
         assert kept
         disk.grow(megabytes=200)
         times = disk.run(f"stat --format %Y.%i {' '.join(kept)}").stdout
-        assert disk.run(run_of_all).returncode == 0
+        assert disk.run(command).returncode == 0
         assert disk.run(f"stat --format %Y.%i {' '.join(kept)}").stdout == times
-        made = disk.run(f"cd {home}/lake/stage/web_logs && find . -name '*.parquet' | wc -l")
-    assert int(made.stdout) == 5 * 100
+        count = disk.run(f"cd {home}/lake/stage/web_logs && find . -name '*.parquet' | wc -l")
+    assert int(count.stdout) == 5 * 100
 
 
 @pytest.mark.parametrize(
@@ -291,27 +301,27 @@ def test_a_full_disk_is_told_and_with_more_room_the_next_run_goes_on(home: Path)
     [
         ("SCALE", "-1", "expected a number above 0 and at most 100, 1 for 400 million clicks"),
         ("SCALE", "much", "expected a number above 0 and at most 100, 1 for 400 million clicks"),
-        ("HEAVY_USERS", "0", "expected at least 1 where SOURCES__WEB_LOGS__HEAVY_SHARE is 0.8"),
+        ("HEAVY_USERS", "0", "expected at least 1 while SOURCES__WEB_LOGS__HEAVY_SHARE is 0.8"),
         ("HEAVY_USERS", "2000", "expected fewer than the 2,000 users that a scale of 0.001 begins"),
         ("HEAVY_SHARE", "1.5", "expected a share from 0 to 1"),
         ("ZIPF", "-0.1", "expected an exponent from 0 to 5"),
         ("DAYS", "0", "expected a number of days from 1 to 3660"),
         ("FIRST_DATE", "soon", "expected a date"),
-        ("SEED", "x", "expected a whole number"),
+        ("SEED", "x", "expected an integer, at least 0"),
     ],
 )
-def test_a_setting_that_cannot_be_is_named(
+def test_an_invalid_setting_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__WEB_LOGS__{setting}", value)
-    code, said = run("web_logs")
+    code, message = run("web_logs")
     assert code == 2
-    assert said.startswith(f"SOURCES__WEB_LOGS__{setting} is {value!r}: {expected}")
-    assert staged(home) == {}
+    assert message.startswith(f"SOURCES__WEB_LOGS__{setting} is {value!r}: {expected}")
+    assert staged_digests(home) == {}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("options", "expected"),
     [
         ({"date": "2026-08-14"}, "--date is '2026-08-14': expected 2026-08-15"),
         ({"date": "2026-12-01"}, "--date is '2026-12-01': expected no date after today"),
@@ -319,67 +329,66 @@ def test_a_setting_that_cannot_be_is_named(
         ({"scale": "0"}, "--scale is '0': expected a number above 0"),
     ],
 )
-def test_a_word_of_the_command_that_cannot_be_is_named(words: dict[str, str], said: str) -> None:
-    code, message = run("web_logs", **words)  # type: ignore[arg-type]
-    assert (code, message[: len(said)]) == (2, said)
+def test_an_invalid_option_is_named(options: dict[str, str], expected: str) -> None:
+    code, message = run("web_logs", **options)  # type: ignore[arg-type]
+    assert (code, message[: len(expected)]) == (2, expected)
 
 
-def test_a_scale_is_of_this_pipeline_alone() -> None:
+def test_other_pipelines_refuse_a_scale() -> None:
     assert run("exim", scale="1") == (2, "--scale is '1': expected the pipeline web_logs")
 
 
-def test_logs_of_two_makings_never_stand_together(home: Path) -> None:
+def test_stage_never_contains_logs_of_two_configurations(home: Path) -> None:
     assert run("web_logs", date=str(TODAY))[0] == 0
-    code, said = run("web_logs", scale="0.002")
+    code, message = run("web_logs", scale="0.002")
     assert code == 2
-    assert said.startswith("SOURCES__WEB_LOGS__SCALE is 0.002: expected 0.001, as the logs in the")
+    expected = "SOURCES__WEB_LOGS__SCALE is 0.002: expected 0.001, with which the logs in the"
+    assert message.startswith(expected)
     assert run("web_logs", date=str(TODAY), scale="0.002", refresh=True) == (0, "")
-    ids = len(logs_of_settings("0.002").ids("clicks", TODAY))
-    assert query(home, "select count(*) from staging_web_logs.clicks") == [(ids,)]
+    clicks = len(read_config("0.002").ids("clicks", TODAY))
+    assert query(home, "select count(*) from staging_web_logs.clicks") == [(clicks,)]
 
 
-def test_other_settings_end_a_run_of_everything_before_anything_is_asked(
+def test_another_configuration_ends_a_run_of_all_pipelines_before_any_call(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("web_logs", date=str(TODAY))[0] == 0
     monkeypatch.setenv("SOURCES__WEB_LOGS__SEED", "2")
     for refresh in (False, True):
-        code, said = run(refresh=refresh)
-        assert (code, said.split(":")[0]) == (2, "SOURCES__WEB_LOGS__SEED is 2")
+        code, message = run(refresh=refresh)
+        assert (code, message.split(":")[0]) == (2, "SOURCES__WEB_LOGS__SEED is 2")
     assert not (home / "lake" / "raw").exists()
 
 
-def test_a_process_that_is_killed_is_told(home: Path) -> None:
+def test_a_killed_worker_process_is_reported(home: Path) -> None:
     command = [str(DLT), "pipeline", "web_logs", "run", "--scale", "0.2"]
-    run_of_many = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while len(staged(home)) < 10 and run_of_many.poll() is None:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(staged_digests(home)) < 10 and process.poll() is None:
         time.sleep(0.02)
     (worker, *_) = [
         int(path.parts[2])
         for path in Path("/proc").glob("[0-9]*/cmdline")
         if "\0--multiprocessing-fork" in path.read_text()
-        and Path(f"/proc/{path.parts[2]}/stat").read_text().split()[3] == str(run_of_many.pid)
+        and Path(f"/proc/{path.parts[2]}/stat").read_text().split()[3] == str(process.pid)
     ]
     os.kill(worker, signal.SIGKILL)
-    said, _ = run_of_many.communicate(timeout=60)
-    assert run_of_many.returncode == 1
-    assert "a process that makes logs was killed" in said
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a process that generates logs was killed" in output
 
 
-def test_a_plan_tells_the_rows_and_makes_none(
+def test_a_plan_prints_the_rows_and_generates_none(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("web_logs", scale="1", plan=True) == (0, "")
     assert "400,000,000" in capsys.readouterr().out
-    assert staged(home) == {}
+    assert staged_digests(home) == {}
 
 
-def test_a_lake_on_s3_is_read_by_duckdb_too(default: Path, home: Path, bucket_url: str) -> None:
+def test_duckdb_reads_a_lake_on_s3_too(default_home: Path, home: Path, bucket_url: str) -> None:
     assert run("web_logs", date=str(TODAY)) == (0, "")
-    of_the_day = f"select * from staging_web_logs.clicks where logical_date = '{TODAY}' order by 1"
-    assert query(home, of_the_day) == query(default, of_the_day)
+    sql = f"select * from staging_web_logs.clicks where logical_date = '{TODAY}' order by 1"
+    assert query(home, sql) == query(default_home, sql)
 
 
 @pytest.fixture
@@ -393,15 +402,16 @@ def on_redshift(
     return redshift
 
 
-def test_redshift_copies_each_date_once_and_replaces_it_alone(
-    default: Path, on_redshift: RedshiftServer
+def test_redshift_copies_each_date_once_and_replaces_that_date_only(
+    default_home: Path, on_redshift: RedshiftServer
 ) -> None:
     yesterday = TODAY - timedelta(days=1)
     for day in (TODAY, yesterday, TODAY):
         assert run("web_logs", date=str(day)) == (0, "")
     for table in TABLES[1:]:
         rows = f"select * from staging_web_logs.{table} where logical_date >= '{yesterday}'"
-        assert sorted(on_redshift.query(rows), key=repr) == sorted(query(default, rows), key=repr)
+        copied, expected = on_redshift.query(rows), query(default_home, rows)
+        assert sorted(copied, key=repr) == sorted(expected, key=repr)
     on_redshift.query(f"delete from staging_web_logs._loaded where logical_date = '{TODAY}'")
     clicks = "select count(*) from staging_web_logs.clicks"
     before = on_redshift.query(clicks)

@@ -1,4 +1,4 @@
-"""The usage logs made by Spark: the very files that the local engine makes."""
+"""The usage logs generated on Spark: the same files as those of the local engine."""
 
 import hashlib
 import json
@@ -27,20 +27,21 @@ GLUE_JOB = PROJECT / "docs" / "glue" / "web_logs.json"
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The project as it is installed on a machine of Spark: by its wheel, with no checkout."""
+    """The project as installed on a Spark machine: from its wheel, not from a checkout."""
     wheels, folder = tmp_path / "wheels", tmp_path / "installed"
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
     subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
     (wheel,) = wheels.glob("*.whl")
     shutil.unpack_archive(wheel, folder, "zip")
-    libraries = [it for it in sys.path if Path(it) not in (PROJECT, PROJECT / "tests")]
+    libraries = [path for path in sys.path if Path(path) not in (PROJECT, PROJECT / "tests")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *libraries]))
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     return folder
 
 
-def staged(home: Path) -> dict[str, str]:
+def staged_digests(home: Path) -> dict[str, str]:
+    """Return a digest of each staged file, by its path."""
     root = home / "lake" / "stage" / "web_logs"
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -48,13 +49,13 @@ def staged(home: Path) -> dict[str, str]:
     }
 
 
-def test_the_job_makes_on_spark_the_files_that_one_machine_makes(
+def test_the_spark_job_generates_the_same_files_as_one_machine(
     home: Path, tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dates = f"2026-11-16..{TODAY}"
     assert run("web_logs", date=dates, scale="0.01") == (0, "")
     on_spark = tmp_path / "spark"
-    words = json.loads(GLUE_JOB.read_text(encoding="utf-8"))["DefaultArguments"] | {
+    arguments = json.loads(GLUE_JOB.read_text(encoding="utf-8"))["DefaultArguments"] | {
         "--date": dates,
         "--scale": "0.01",
         "--HELLO_KOREA_HOME": str(on_spark),
@@ -64,8 +65,8 @@ def test_the_job_makes_on_spark_the_files_that_one_machine_makes(
     submit = Path(pyspark.__file__).with_name("bin") / "spark-submit"
     done = subprocess.run(
         [
-            *(submit, "--master", "local[2]", installed / "loaders/web_logs/spark.py"),
-            *(part for word in words.items() for part in word),
+            *(submit, "--master", "local[2]", installed / "loaders/cli/spark_job.py"),
+            *(text for argument in arguments.items() for text in argument),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -73,12 +74,12 @@ def test_the_job_makes_on_spark_the_files_that_one_machine_makes(
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    assert staged(on_spark) == staged(home)
-    told, wanted = outcomes(on_spark), outcomes(home)
-    assert {name: it["staged"] for name, it in told.items()} == {
-        name: it["staged"] for name, it in wanted.items()
+    assert staged_digests(on_spark) == staged_digests(home)
+    results, expected = outcomes(on_spark), outcomes(home)
+    assert {name: result["staged"] for name, result in results.items()} == {
+        name: result["staged"] for name, result in expected.items()
     }
-    # The load stays with the one machine, on the lake that Spark has written.
+    # One machine then loads the lake that Spark has written.
     monkeypatch.setenv("LAKE__URL", str(on_spark / "lake"))
     monkeypatch.setenv("HELLO_KOREA_HOME", str(tmp_path / "loading"))
     assert run("web_logs", date=dates, scale="0.01", only="load") == (0, "")
@@ -86,22 +87,28 @@ def test_the_job_makes_on_spark_the_files_that_one_machine_makes(
     assert query(tmp_path / "loading", rows) == query(home, rows)
 
 
-def test_each_argument_of_the_glue_job_is_one_that_is_read() -> None:
+def test_each_argument_of_the_glue_job_is_a_known_setting() -> None:
     job = json.loads(GLUE_JOB.read_text(encoding="utf-8"))
-    glue = {"--additional-python-modules", "--enable-metrics", "--TempDir"}
-    words = set(job["DefaultArguments"]) - glue
-    code = "".join(it.read_text(encoding="utf-8") for it in (PROJECT / "loaders").rglob("*.py"))
-    for word in words - {"--date", "--scale", "--table"}:
-        name = word.removeprefix("--")
+    glue_arguments = {"--additional-python-modules", "--enable-metrics", "--TempDir"}
+    options = {"--date", "--scale", "--table"}
+    code = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "loaders").rglob("*.py"))
+    for argument in set(job["DefaultArguments"]) - glue_arguments - options:
+        name = argument.removeprefix("--")
         assert re.fullmatch(spark_job.SETTING, name)
-        dotted = name.replace("__", ".").lower().replace("sources.web_logs.", "{name}.")
-        assert f'"{dotted}"' in code or f'"{name}"' in code, name
+        dotted = name.replace("__", ".").lower()
+        # The logs' own settings are read by their last name.
+        read_as = [
+            f'"{dotted}"',
+            f'"{name}"',
+            f'_read("{dotted.removeprefix("sources.web_logs.")}"',
+        ]
+        assert any(text in code for text in read_as), name
     wheel = f"hello_korea-{version('hello-korea')}-py3-none-any.whl"
     assert job["DefaultArguments"]["--additional-python-modules"].endswith(f"/{wheel}")
     assert Path(job["Command"]["ScriptLocation"]).name == Path(spark_job.__file__).name
 
 
-def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_engine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__WEB_LOGS__ENGINE", "flink")
     assert run("web_logs") == (
         2,

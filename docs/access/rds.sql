@@ -1,7 +1,7 @@
--- The roles of the website's database, each with what it needs and nothing more. As the database's
--- owner, on a new database as on a running one, as often as you like:
+-- Roles of the website's database, with the least privileges each. Run as the database's owner, on a
+-- new or an existing database. It can be run again at any time:
 --     psql "$ADMIN_URL" -f docs/access/rds.sql
--- It sets no password: give one to each role that logs in, with psql's \password <role>.
+-- It sets no passwords: set one for each role that logs in, with psql's \password <role>.
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 
@@ -14,23 +14,23 @@ where not exists (select from pg_roles where rolname = 'hello_korea_bi') \gexec
 
 begin;
 
--- Nobody comes in who is not named here.
+-- Only the roles below may connect.
 revoke all on database :"DBNAME" from public;
 revoke create on schema public from public;
 
--- The exporter: RDS__URL names it. It makes the tables, and so owns them and may alter them; it
--- needs temporary tables for what has changed.
+-- The exporter is the user of RDS__URL. It creates, owns and alters the tables, and uses temporary
+-- tables for the upsert.
 grant connect, temporary on database :"DBNAME" to hello_korea_exporter;
 grant usage, create on schema public to hello_korea_exporter;
 
--- The website. The export grants it select on each table that it makes, and on nothing else.
+-- The website. The export grants it select on each exported table, and on nothing else.
 grant connect on database :"DBNAME" to hello_korea_web;
 grant usage on schema public to hello_korea_web;
 alter role hello_korea_web set default_transaction_read_only = on;
 alter role hello_korea_web set statement_timeout = '10s';
 alter role hello_korea_web set idle_in_transaction_session_timeout = '60s';
 
--- Who looks at the data: grant hello_korea_bi to a person's own role. It reads export_log too.
+-- Analysts: grant hello_korea_bi to a personal role. It reads export_log too.
 grant connect on database :"DBNAME" to hello_korea_bi;
 grant usage on schema public to hello_korea_bi;
 grant hello_korea_exporter to current_user;

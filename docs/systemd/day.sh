@@ -1,8 +1,8 @@
 #!/bin/sh
-# A day in production: load as one user of Redshift, then build and export as another.
+# The daily run in production: load as one Redshift user, then build and export as another.
 #     day.sh <checkout> <folder with loader.env and transformer.env>
-# A table that is not complete (exit code 1) keeps nothing else from being built; a wrong setting (2)
-# or a run that is under way (3) does. Ends with the code of whatever failed first.
+# The build runs even if a table is incomplete (exit code 1), but not after a wrong setting (2) or
+# while another run is under way (3). Exits with the code of the first failure.
 cd "$1" || exit 2
 settings=$2
 PATH="$PWD/.venv/bin:$PATH"

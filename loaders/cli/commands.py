@@ -1,7 +1,7 @@
 """The commands behind the command line. Each returns an exit code and its last line."""
 
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime, timedelta
 
 import orjson
@@ -59,14 +59,18 @@ def run(pipeline: str | None, arguments: RunArguments) -> tuple[int, str]:
                 names = [source.name for source in sources] + [web_logs.NAME] * bool(logs_tables)
                 for name in names:
                     locks.enter_context(pipeline_lock(name))
-            logs = _WebLogs(output, pipeline, arguments, options, logs_tables)
+            logs = (
+                _WebLogs(output, pipeline, arguments, options, logs_tables) if logs_tables else None
+            )
             try:
                 if sources and arguments.plan:
                     _plan_sources(output, sources, options)
                 elif sources:
                     _run_sources(output, sources, options, results)
-                if logs_tables:
-                    logs.plan() if arguments.plan else logs.run(results)
+                if logs and arguments.plan:
+                    logs.plan()
+                elif logs:
+                    logs.run(results)
             except KeyboardInterrupt:
                 with suppress(OSError):
                     history.write(open_lake(settings.lake_url()), results, began_at)
@@ -168,29 +172,30 @@ class _WebLogs:
         options: RunOptions,
         tables: tuple[str, ...],
     ) -> None:
-        """Read the settings, unless `tables` is empty. Raise SettingError."""
+        """Read the settings. Raise SettingError."""
         from loaders.web_logs import pipeline as logs_pipeline  # imports numpy
 
         self._output = output
         self._pipeline = logs_pipeline
         self._tables = tables
-        self._phases = options.phases
-        if not tables:
-            return
-        self._logs = logs_pipeline.logs_of_settings(arguments.scale)
+        self._config = logs_pipeline.read_config(arguments.scale)
         dates = list(options.dates) if arguments.date else None
         if pipeline is None and dates is not None:  # other sources may start earlier
-            dates = [day for day in dates if day >= self._logs.first_date]
-        self._dates = logs_pipeline.wanted_dates(self._logs, dates, options.today)
-        # Together with other pipelines, --refresh concerns the API calls only.
-        self._refresh = options.refresh and pipeline == web_logs.NAME
+            dates = [day for day in dates if day >= self._config.first_date]
+        self._options = replace(
+            options,
+            dates=tuple(logs_pipeline.dates_to_run(self._config, dates, options.today)),
+            # Together with other pipelines, --refresh concerns the API calls only.
+            refresh=options.refresh and pipeline == web_logs.NAME,
+        )
         self._lake = open_lake(settings.lake_url())
-        if not self._refresh:
-            logs_pipeline.check(self._lake, self._logs)
+        if not self._options.refresh:
+            logs_pipeline.check_config(self._lake, self._config)
 
     def plan(self) -> None:
         """Print the rows that a run would generate."""
-        rows = self._pipeline.planned(self._lake, self._logs, self._dates, self._tables)
+        dates = list(self._options.dates)
+        rows = self._pipeline.planned(self._lake, self._config, dates, self._tables)
         self._output.print(self._pipeline.as_table(rows))
 
     def run(self, results: list[TableResult]) -> None:
@@ -198,15 +203,7 @@ class _WebLogs:
         by_table = {name: TableResult(web_logs.NAME, name) for name in self._tables}
         results += by_table.values()
         with RowsDisplay(self._output, web_logs.NAME) as display:
-            self._pipeline.run(
-                self._logs,
-                self._lake,
-                self._dates,
-                self._phases,
-                by_table,
-                self._refresh,
-                display.progress,
-            )
+            self._pipeline.run(self._config, self._lake, self._options, by_table, display.progress)
 
 
 def _finish(

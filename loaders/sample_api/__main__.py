@@ -1,4 +1,4 @@
-"""`python -m loaders.sample_api`: the sample API in a process of its own, till Ctrl-C."""
+"""`python -m loaders.sample_api`: the sample API in its own process, until Ctrl-C."""
 
 import argparse
 import sys
@@ -11,12 +11,15 @@ from loaders.sample_api.service import KEY, RecordingError
 from loaders.settings import non_negative_integer
 
 
-class _OneLine(argparse.ArgumentParser):
+class _OneLineParser(argparse.ArgumentParser):
+    """A parser that reports a bad option in one line, without the usage."""
+
     def error(self, message: str) -> None:  # type: ignore[override]
-        sys.exit(_refuse(message))
+        sys.exit(_report_error(message))
 
 
-def _refuse(message: str) -> int:
+def _report_error(message: str) -> int:
+    """Print the message to stderr and return the exit code 2."""
     print(f"sample API: {message}", file=sys.stderr)
     return 2
 
@@ -25,18 +28,31 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: wants a date such as 2026-11-22") from None
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a date such as 2026-11-22") from None
 
 
 def _count(text: str) -> int:
     try:
         return non_negative_integer(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: wants a whole number") from None
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a non-negative integer") from None
+
+
+def _print_settings(api: SampleApi) -> None:
+    """Print the settings that point the pipelines at the sample API."""
+    print(f"The sample API listens on {api.url}. Set:")
+    for name, url in api.base_urls().items():
+        print(f"  SOURCES__{name.upper()}__BASE_URL={url}")
+        print(f"  SOURCES__{name.upper()}__SERVICE_KEY={KEY}")
+    print("  HELLO_KOREA_HOME=<a new folder, so that its responses mix with no others>")
+    if api.recordings:
+        print("  HELLO_KOREA_TODAY=<the date on which the rows were recorded>")
+    print("Press Ctrl-C to stop.", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = _OneLine(prog="python -m loaders.sample_api", description=__doc__)
+    """Run the sample API until Ctrl-C. Return 0, or 2 for a bad option, folder or port."""
+    parser = _OneLineParser(prog="python -m loaders.sample_api", description=__doc__)
     parser.add_argument("--port", type=_count, default=8765)
     parser.add_argument("--recordings", type=Path, metavar="DIR")
     parser.add_argument("--today", type=_date, metavar="2026-11-22")
@@ -44,21 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         with SampleApi(**vars(options)) as api:
-            print(f"The sample API answers on {api.url}. Set:")
-            for name, url in api.base_urls().items():
-                print(f"  SOURCES__{name.upper()}__BASE_URL={url}")
-                print(f"  SOURCES__{name.upper()}__SERVICE_KEY={KEY}")
-            print("  HELLO_KOREA_HOME=<a new folder, so that its answers mix with no others>")
-            if options.recordings:
-                print("  HELLO_KOREA_TODAY=<the day that the rows were recorded>")
-            print("Ctrl-C ends it.", flush=True)
+            _print_settings(api)
             threading.Event().wait()
     except KeyboardInterrupt:
         return 0
     except RecordingError as error:
-        return _refuse(str(error))
+        return _report_error(str(error))
     except (OSError, OverflowError) as error:
-        return _refuse(f"can't listen on port {options.port}: {error}")
+        return _report_error(f"can't listen on port {options.port}: {error}")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Exchange rates of the Export-Import Bank of Korea, with its habits: what it answers when.
+"""Exchange rates of the Export-Import Bank of Korea: wire format, quirks and errors.
 
-Facts: the bank's documentation of its Open API, its currencies, and the fixed holidays of Korea.
-Made up are the rates, which move a little from day to day; the holidays of the lunar calendar are
-left out. Nothing of this API was recorded.
+Facts: the documentation of the bank's Open API, its currencies, and the fixed holidays of Korea.
+The rates are invented and change a little from day to day. Holidays of the lunar calendar are left
+out. Nothing of this API was recorded.
 """
 
 import math
@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from loaders.sample_api.facts import EPOCH, FactRow, facts, pick
-from loaders.sample_api.service import KEY, Answer, Request, Service
+from loaders.sample_api.service import KEY, ApiResponse, Request, Service
 
 JSON = "application/json;charset=UTF-8"
 OPERATION = "site/program/financial/exchangeJSON"
@@ -28,12 +28,12 @@ Params = Mapping[str, str]
 Currencies = tuple[FactRow, ...]
 
 
-def _json(rows: list[dict[str, object]]) -> Answer:
-    return Answer(200, JSON, orjson.dumps(rows))
+def _json(rows: list[dict[str, object]]) -> ApiResponse:
+    return ApiResponse(200, JSON, orjson.dumps(rows))
 
 
-def _error(result: int) -> Answer:
-    """An error: under HTTP 200, in the shape of one rate."""
+def _error(result: int) -> ApiResponse:
+    """Return an error: HTTP 200, in the shape of one rate."""
     return _json([{"result": result, **dict.fromkeys(FIELDS)}])
 
 
@@ -42,47 +42,43 @@ ERRORS = {
     "bad_key": _error(3),
     "quota": _error(4),
     "closed": _json([]),
-    # Where the host `www.` led, until it was switched off.
-    "moved": Answer(302, "text/html", b"", {"Location": "https://oapi.koreaexim.go.kr/"}),
+    # The host `www.` redirected there until it was switched off.
+    "moved": ApiResponse(302, "text/html", b"", {"Location": "https://oapi.koreaexim.go.kr/"}),
 }
 
 
-def answer(request: Request, currencies: Currencies) -> Answer:
+def respond(request: Request, currencies: Currencies) -> ApiResponse:
     if request.path != OPERATION:
-        return Answer(404, "text/html;charset=UTF-8", b"<html><body>Not Found</body></html>")
+        return ApiResponse(404, "text/html;charset=UTF-8", b"<html><body>Not Found</body></html>")
     if request.params.get("authkey") != KEY:
         return ERRORS["bad_key"]
     if request.is_quota_spent:
         return ERRORS["quota"]
-    on = _day(request.params.get("searchdate", f"{request.at:%Y%m%d}"))
-    if request.params.get("data") != "AP01" or on is None:
+    rate_date = _date(request.params.get("searchdate", f"{request.received_at:%Y%m%d}"))
+    if request.params.get("data") != "AP01" or rate_date is None:
         return ERRORS["bad_data_code"]
-    if not is_published(on, request.at):
+    if not is_published(rate_date, request.received_at):
         return ERRORS["closed"]
-    return _json([_rate(currency, on) for currency in currencies])
+    return _json([_rate(currency, rate_date) for currency in currencies])
 
 
-def _day(text: str) -> date | None:
+def _date(text: str) -> date | None:
     try:
         return datetime.strptime(text, "%Y%m%d").date() if len(text) == 8 else None
     except ValueError:
         return None
 
 
-def is_published(on: date, at: datetime) -> bool:
-    """Whether the bank has a day's rates at a moment (KST)."""
-    is_open = on.weekday() < 5 and f"{on:%m%d}" not in HOLIDAYS
-    return is_open and (on, PUBLISHED_AT) <= (at.date(), at.time())
+def is_published(rate_date: date, at: datetime) -> bool:
+    """Return whether the bank has published the rates of a date at a time (KST)."""
+    is_business_day = rate_date.weekday() < 5 and f"{rate_date:%m%d}" not in HOLIDAYS
+    return is_business_day and (rate_date, PUBLISHED_AT) <= (at.date(), at.time())
 
 
-def _rate(currency: FactRow, on: date) -> dict[str, object]:
-    """One currency's rates; the won's own are 1 and nothing."""
+def _rate(currency: FactRow, rate_date: date) -> dict[str, object]:
+    """Return the rates of one currency. The won has base rate 1, and 0 to buy or sell."""
     unit = currency["unit"]
-    base = float(currency["won"])
-    if unit != "KRW":
-        years = (on - EPOCH).days / 365
-        base *= 1 + 0.03 * math.sin(2 * math.pi * (years + pick(100, unit) / 100))
-        base *= 1 + (pick(9, unit, on) - 4) / 1000
+    base = _base_rate(currency, rate_date)
     spread = 0.01 * base
     return {
         "result": 1,
@@ -99,13 +95,24 @@ def _rate(currency: FactRow, on: date) -> dict[str, object]:
     }
 
 
+def _base_rate(currency: FactRow, rate_date: date) -> float:
+    """Return won per unit: the fact with a yearly wave of 3 % and a daily change of 0.4 %."""
+    unit, base = currency["unit"], float(currency["won"])
+    if unit == "KRW":
+        return base
+    years = (rate_date - EPOCH).days / 365
+    base *= 1 + 0.03 * math.sin(2 * math.pi * (years + pick(100, unit) / 100))
+    base *= 1 + (pick(9, unit, rate_date) - 4) / 1000
+    return base
+
+
 def _amount(won: float) -> str:
-    """With commas, and as few decimals as will do: 1,348.6."""
+    """Return the amount with thousands commas and no trailing zeros: 1,348.6."""
     return f"{won:,.2f}".rstrip("0").rstrip(".")
 
 
 def generated_rows(today: date) -> Currencies:
-    """The currencies; their rates are a matter of the day that is asked for."""
+    """Return the currencies. Their rates are computed from the date of the request."""
     return facts("currencies")
 
 
@@ -116,7 +123,7 @@ def recorded_rows(folder: Path) -> Currencies:
 SERVICE = Service(
     name="exim",
     operation=lambda path: path,
-    answer=answer,
+    respond=respond,
     generated=generated_rows,
     recorded=recorded_rows,
     errors=ERRORS,

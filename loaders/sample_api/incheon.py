@@ -1,7 +1,7 @@
-"""Incheon airport behind data.go.kr: the season's schedule and the airports served.
+"""Incheon airport behind data.go.kr: the season's flight schedule, and the airports served.
 
-Facts: the documentation of B551177 and answers recorded in 2026. Made up are flight numbers, times
-and who shares a flight.
+Facts: the documentation of B551177, and responses recorded in 2026. Flight numbers, times and
+codeshare partners are invented.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,14 +13,14 @@ import orjson
 
 from loaders.sample_api.data_go_kr import (
     GATEWAY_ERRORS,
+    authorization_error,
     json_page,
     page_number,
-    refusal,
-    result,
     rows_of_page,
+    service_error,
 )
 from loaders.sample_api.facts import FactRow, facts, pick
-from loaders.sample_api.service import Answer, Request, Service, recording
+from loaders.sample_api.service import ApiResponse, Request, Service, recorded_file
 
 WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ARRIVALS = "StatusOfPaxFltSched/getPaxFltSchedArrivalsDeOdp"
@@ -28,14 +28,15 @@ DEPARTURES = "StatusOfPaxFltSched/getPaxFltSchedDeparturesDeOdp"
 DESTINATIONS = "StatusOfSrvDestinations/getServiceDestinationInfo"
 OPERATIONS = (ARRIVALS, DEPARTURES, DESTINATIONS)
 SPLIT_WEEK = ("NYYYYYN", "YNNNNNY")
-"""How a flight's week comes in two rows of one flight number."""
+"""The week of one flight number, split into two rows."""
 
+Params = Mapping[str, str]
 Item = dict[str, str]
 
 
 @dataclass(frozen=True)
 class IncheonRows:
-    """The items that each operation has, in English and in Korean."""
+    """The items of each operation, in English and in Korean."""
 
     english: Mapping[str, list[Item]]
     korean: Mapping[str, list[Item]]
@@ -43,30 +44,46 @@ class IncheonRows:
 
 ERRORS = {
     **GATEWAY_ERRORS,
-    "bad_parameter": result("10", "INVALID_REQUEST_PARAMETER_ERROR"),
-    "no_data": result("03", "NODATA_ERROR"),
+    "bad_parameter": service_error("10", "INVALID_REQUEST_PARAMETER_ERROR"),
+    "no_data": service_error("03", "NODATA_ERROR"),
 }
 
 
-def answer(request: Request, rows: IncheonRows) -> Answer:
-    refused = refusal(request)
-    if refused:
-        return refused
+def respond(request: Request, rows: IncheonRows) -> ApiResponse:
+    error = authorization_error(request)
+    if error:
+        return error
     if request.path not in OPERATIONS:
         return ERRORS["not_found"]
-    params = request.params
-    numbers = [params.get(name, "1") for name in ("pageNo", "numOfRows")]
-    if params.get("lang", "K") not in ("K", "E", "C", "J") or not all(
-        number.isdecimal() and int(number) for number in numbers
-    ):
+    if not _are_valid(request.params):
         return ERRORS["bad_parameter"]
-    held = rows.korean if params.get("lang", "K") == "K" else rows.english
-    code = "airportCode" if request.path == DESTINATIONS else "airportcode"
-    asked = params.get("airport_code" if request.path == DESTINATIONS else "airport")
-    found = [item for item in held[request.path] if asked in (None, item[code])]
-    items = rows_of_page(found, params)
-    page = page_number(params)
-    return json_page(items, len(items), page, len(found), message="NORMAL SERVICE.")
+    items = _matching_items(request.path, request.params, rows)
+    page_items = rows_of_page(items, request.params)
+    return json_page(
+        page_items,
+        len(page_items),
+        page_number(request.params),
+        len(items),
+        message="NORMAL SERVICE.",
+    )
+
+
+def _are_valid(params: Params) -> bool:
+    numbers = [params.get(name, "1") for name in ("pageNo", "numOfRows")]
+    return params.get("lang", "K") in ("K", "E", "C", "J") and all(
+        number.isdecimal() and int(number) for number in numbers
+    )
+
+
+def _matching_items(operation: str, params: Params, rows: IncheonRows) -> list[Item]:
+    """Return the operation's items in the requested language, filtered by airport if requested.
+
+    The parameter and the field of the airport differ between the operations.
+    """
+    items = (rows.korean if params.get("lang", "K") == "K" else rows.english)[operation]
+    field = "airportCode" if operation == DESTINATIONS else "airportcode"
+    airport = params.get("airport_code" if operation == DESTINATIONS else "airport")
+    return [item for item in items if airport in (None, item[field])]
 
 
 def generated_rows(today: date) -> IncheonRows:
@@ -93,16 +110,16 @@ def _items(today: date, language: str) -> dict[str, list[Item]]:
 
 
 def season(day: date) -> tuple[str, date, date]:
-    """The season of a day, such as `W26`, and its first and last day.
+    """Return the schedule season of a date, such as `W26`, with its first and last date.
 
-    Summer begins on the last Sunday of March, winter on that of October (IATA).
+    Summer begins on the last Sunday of March, winter on the last Sunday of October (IATA).
     """
     summer, winter = _last_sunday(day.year, 3), _last_sunday(day.year, 10)
     if day < summer:
-        return f"W{(day.year - 1) % 100:02d}", _last_sunday(day.year - 1, 10), _eve(summer)
+        return f"W{(day.year - 1) % 100:02d}", _last_sunday(day.year - 1, 10), _day_before(summer)
     if day < winter:
-        return f"S{day.year % 100:02d}", summer, _eve(winter)
-    return f"W{day.year % 100:02d}", winter, _eve(_last_sunday(day.year + 1, 3))
+        return f"S{day.year % 100:02d}", summer, _day_before(winter)
+    return f"W{day.year % 100:02d}", winter, _day_before(_last_sunday(day.year + 1, 3))
 
 
 def _last_sunday(year: int, month: int) -> date:
@@ -110,33 +127,35 @@ def _last_sunday(year: int, month: int) -> date:
     return last - timedelta(days=(last.weekday() + 1) % 7)
 
 
-def _eve(day: date) -> date:
+def _day_before(day: date) -> date:
     return day - timedelta(days=1)
 
 
 def _flights(operation: str, airport: FactRow, today: date, language: str) -> Iterator[Item]:
-    """The flights between an airport and Incheon in one direction, each with its shared numbers."""
-    name, first, last = season(today)
+    """Yield the flights between an airport and Incheon in one direction, codeshares included."""
+    season_name, season_start, season_end = season(today)
     airlines = {row["code"]: row for row in facts("airlines")}
     for code in airport["airlines"].split():
         names = (airport["code"], code)
         number = f"{code}{100 + 2 * pick(400, *names) + (operation == ARRIVALS)}"
-        starts = first + timedelta(days=30 * (pick(4, *names, "starts") == 0))
+        starts_on = season_start + timedelta(days=30 * (pick(4, *names, "starts") == 0))
         time = f"{6 + pick(17, *names, operation):02d}{5 * pick(12, *names, operation, 'm'):02d}"
         weeks = SPLIT_WEEK if code == "MM" else (_week(*names),)
-        partners = airlines[code]["partners"].split()
-        shared = [f"{it}{5000 + pick(4000, it, *names, operation)}" for it in partners]
+        codeshares = [
+            f"{partner}{5000 + pick(4000, partner, *names, operation)}"
+            for partner in airlines[code]["partners"].split()
+        ]
         for week in weeks:
-            for flight in (number, *shared):
+            for flight in (number, *codeshares):
                 yield {
                     "flightid": flight,
                     "airline": airlines[flight[:2]][f"name_{language}"],
                     "st": time,
-                    "firstdate": f"{starts:%Y%m%d}",
-                    "lastdate": f"{last:%Y%m%d}",
+                    "firstdate": f"{starts_on:%Y%m%d}",
+                    "lastdate": f"{season_end:%Y%m%d}",
                     "airportcode": airport["code"],
                     "airport": airport[f"name_{language}"],
-                    "season": name,
+                    "season": season_name,
                     **dict(zip(WEEK, week, strict=True)),
                     "masterflightid": "" if flight == number else number,
                     "codeshare": "Master" if flight == number else "Slave",
@@ -144,22 +163,22 @@ def _flights(operation: str, airport: FactRow, today: date, language: str) -> It
 
 
 def _week(*names: str) -> str:
-    """Daily, or on four days."""
+    """Return the days of operation, Monday first: daily, or on four days."""
     return "YYYYYYY" if pick(3, *names, "daily") else "YNYNYNY"
 
 
 def recorded_rows(folder: Path) -> IncheonRows:
-    """Departures to KIX with Korean names. No other operation was recorded."""
-    file = recording(folder, "incheon/getPaxFltSchedDeparturesDeOdp_KIX.json")
+    """Return departures to KIX with Korean names. No other operation was recorded."""
+    file = recorded_file(folder, "incheon/getPaxFltSchedDeparturesDeOdp_KIX.json")
     flights = orjson.loads(file.read_bytes())["response"]["body"]["items"]
-    held = {ARRIVALS: [], DEPARTURES: flights, DESTINATIONS: []}
-    return IncheonRows(english=held, korean=held)
+    items = {ARRIVALS: [], DEPARTURES: flights, DESTINATIONS: []}
+    return IncheonRows(english=items, korean=items)
 
 
 SERVICE = Service(
     name="incheon",
     operation=lambda path: path,
-    answer=answer,
+    respond=respond,
     generated=generated_rows,
     recorded=recorded_rows,
     errors=ERRORS,

@@ -1,4 +1,4 @@
-"""The rows that the sample KOPIS answers with: made from the fact files, or from recordings."""
+"""The rows of the sample KOPIS: generated from the fact files, or read from recordings."""
 
 import csv
 import re
@@ -9,8 +9,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from loaders.sample_api.facts import EPOCH, FactRow, clock, day_of_cycle, facts, near, pick
-from loaders.sample_api.service import recording
+from loaders.sample_api.facts import (
+    EPOCH,
+    FactRow,
+    facts,
+    last_cycle_start,
+    near,
+    office_time,
+    pick,
+)
+from loaders.sample_api.service import recorded_file
 
 GENRES = {
     "AAAA": "연극",
@@ -23,51 +31,55 @@ GENRES = {
     "EEEB": "서커스/마술",
     "GGGA": "뮤지컬",
 }
-STATES = {"01": "공연예정", "02": "공연중", "03": "공연완료"}
+UPCOMING, RUNNING, COMPLETED = "공연예정", "공연중", "공연완료"
+STATES = {"01": UPCOMING, "02": RUNNING, "03": COMPLETED}
+SEOUL = "11"
 
 Fields = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Performance:
+class PerformanceRecord:
+    """A performance as KOPIS serves it, with the fields that requests filter by."""
+
     region: str
-    """`signgucode`, blank where there is none."""
+    """`signgucode`, blank where the performance has none."""
     district: str
-    """`signgucodesub`, blank where it is not known."""
+    """`signgucodesub`, blank where unknown."""
     genre: str
     state: str
     starts_on: str
-    """YYYYMMDD, as requests have it."""
+    """YYYYMMDD, as in requests."""
     ends_on: str
+    """YYYYMMDD."""
     changed_on: str
-    """YYYYMMDD, blank where it is not known."""
-    listed: bytes
-    """Its `<db>` in the list."""
-    detail: bytes
+    """YYYYMMDD, blank where unknown."""
+    list_xml: bytes
+    """`<db>` element of the list."""
+    detail_xml: bytes
+    """`<db>` element of the detail."""
 
 
 @dataclass(frozen=True)
-class Venue:
+class VenueRecord:
+    """A venue as KOPIS serves it. Its fields mean the same as in PerformanceRecord."""
+
     region: str
     district: str
     changed_on: str
-    listed: bytes
-    detail: bytes
+    list_xml: bytes
+    detail_xml: bytes
 
 
 @dataclass(frozen=True)
 class KopisRows:
-    performances: Mapping[str, Performance]
-    """By `mt20id`, in the order of the list."""
-    venues: Mapping[str, Venue]
-    """By `mt10id`, in the order of the list."""
+    performances: Mapping[str, PerformanceRecord]
+    """By `mt20id`, in list order."""
+    venues: Mapping[str, VenueRecord]
+    """By `mt10id`, in list order."""
 
 
-LIST_FIELDS = (
-    *("mt20id", "prfnm", "prfpdfrom", "prfpdto", "fcltynm", "poster", "area", "genrenm"),
-    *("openrun", "prfstate"),
-)
-VENUE_FIELDS = ("fcltynm", "mt10id", "mt13cnt", "fcltychartr", "sidonm", "gugunnm", "opende")
+VENUE_LIST_FIELDS = ("fcltynm", "mt10id", "mt13cnt", "fcltychartr", "sidonm", "gugunnm", "opende")
 VENUE_DETAIL_FIELDS = (
     *("fcltynm", "mt10id", "mt13cnt", "fcltychartr", "opende", "seatscale", "telno", "relateurl"),
     *("adres", "la", "lo", "restaurant", "cafe", "store", "nolibang", "suyu", "parkbarrier"),
@@ -76,34 +88,32 @@ VENUE_DETAIL_FIELDS = (
 FACILITIES = VENUE_DETAIL_FIELDS[11:21]
 
 
-def record(fields: Mapping[str, str], nested: str = "") -> bytes:
-    """One `<db>`. A blank is one space. `nested` is XML that comes last."""
+def db_element(fields: Mapping[str, str], nested_xml: str = "") -> bytes:
+    """Return one `<db>` element, ending with `nested_xml`. A blank value becomes one space."""
     values = "".join(f"<{name}>{escape(value or ' ')}</{name}>" for name, value in fields.items())
-    return f"<db>{values}{nested}</db>".encode()
+    return f"<db>{values}{nested_xml}</db>".encode()
 
 
 def generated_rows(today: date) -> KopisRows:
-    venues = [_hall_owner(number, row) for number, row in enumerate(facts("venues"))]
+    venues = [_venue(number, row) for number, row in enumerate(facts("venues"))]
     performances = {
-        key: performance
+        performance.performance_id: _performance_record(performance)
         for slot in range(SLOTS)
-        for key, performance in _editions(slot, venues, today)
+        for performance in _performances(slot, venues, today)
     }
     by_name = sorted(venues, key=lambda venue: venue.row["name"])
     return KopisRows(
         performances=dict(sorted(performances.items(), reverse=True)),
-        venues={owner.venue_id: _venue(owner, today) for owner in by_name},
+        venues={venue.venue_id: _venue_record(venue, today) for venue in by_name},
     )
 
 
 @dataclass(frozen=True)
-class HallOwner:
-    """A venue before it is told in KOPIS's words."""
-
+class Venue:
     venue_id: str
     row: FactRow
     halls: tuple[tuple[str, str], ...]
-    """Name and seats of each, the seats with thousands commas."""
+    """Name and seats of each hall, the seats with thousands commas."""
 
     @property
     def region(self) -> FactRow:
@@ -111,56 +121,68 @@ class HallOwner:
 
     @property
     def district_code(self) -> str:
+        """KOPIS code of a district in Seoul, else blank."""
         name = self.row["district_name"]
-        found = (row["kopis_code"] for row in facts("districts") if row["name_ko"] == name)
-        return next(found, "")
+        codes = (row["kopis_code"] for row in facts("districts") if row["name_ko"] == name)
+        return next(codes, "")
+
+    @property
+    def is_in_daehangno(self) -> bool:
+        return self.row["kind"] == "민간(대학로)"
+
+    def hall_id(self, index: int) -> str:
+        return f"{self.venue_id}-{index + 1:02d}"
 
 
-def _hall_owner(number: int, row: FactRow) -> HallOwner:
+def _venue(number: int, row: FactRow) -> Venue:
     halls = (hall.partition(":") for hall in row["halls"].split("|"))
-    return HallOwner(
+    return Venue(
         f"FC{1000 + 7 * number:06d}", row, tuple((name, seats) for name, _, seats in halls)
     )
 
 
-def _venue(owner: HallOwner, today: date) -> Venue:
-    row, venue_id = owner.row, owner.venue_id
-    longitude, latitude = _where(owner)
-    has_place = pick(15, venue_id, "place") > 0
-    seats = sum(int(seats.replace(",", "")) for _, seats in owner.halls)
+def _venue_record(venue: Venue, today: date) -> VenueRecord:
+    row, venue_id = venue.row, venue.venue_id
+    longitude, latitude = _coordinates(venue)
+    has_coordinates = pick(15, venue_id, "place") > 0
+    seats = sum(_seat_count(seats) for _, seats in venue.halls)
     fields = {
         "fcltynm": row["name"],
         "mt10id": venue_id,
-        "mt13cnt": str(len(owner.halls)),
+        "mt13cnt": str(len(venue.halls)),
         "fcltychartr": row["kind"],
-        "sidonm": owner.region["short_name"],
+        "sidonm": venue.region["short_name"],
         "gugunnm": row["district_name"],
         "opende": row["opened"],
         "seatscale": str(seats),
         "telno": f"02-000-{pick(10_000, venue_id, 'phone'):04d}" if pick(3, venue_id) else "",
         "relateurl": f"http://venues.example/{venue_id}" if pick(2, venue_id, "url") else "",
-        "adres": _address(owner),
-        "la": f"{latitude:.15f}" if has_place else "",
-        "lo": f"{longitude:.15f}" if has_place else "",
+        "adres": _address(venue),
+        "la": f"{latitude:.15f}" if has_coordinates else "",
+        "lo": f"{longitude:.15f}" if has_coordinates else "",
         **{name: "NY"[pick(2, venue_id, name)] for name in FACILITIES},
     }
-    return Venue(
+    return VenueRecord(
         region=row["region"],
-        district=owner.district_code,
-        changed_on=f"{day_of_cycle(today, 300 + pick(200, venue_id), venue_id):%Y%m%d}",
-        listed=record({name: fields[name] for name in VENUE_FIELDS}),
-        detail=record(
+        district=venue.district_code,
+        changed_on=f"{last_cycle_start(today, 300 + pick(200, venue_id), venue_id):%Y%m%d}",
+        list_xml=db_element({name: fields[name] for name in VENUE_LIST_FIELDS}),
+        detail_xml=db_element(
             {name: fields[name] for name in VENUE_DETAIL_FIELDS},
-            f"<mt13s>{''.join(_halls(owner))}</mt13s>",
+            f"<mt13s>{''.join(_halls_xml(venue))}</mt13s>",
         ),
     )
 
 
-def _halls(owner: HallOwner) -> Iterator[str]:
-    for number, (name, seats) in enumerate(owner.halls):
+def _seat_count(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def _halls_xml(venue: Venue) -> Iterator[str]:
+    for index, (name, seats) in enumerate(venue.halls):
         fields = {
             "prfplcnm": name,
-            "mt13id": _hall_id(owner, number),
+            "mt13id": venue.hall_id(index),
             "seatscale": seats,
             "stageorchat": "NY"[pick(2, name, "orchestra")],
             "stagepracat": "NY"[pick(2, name, "practice")],
@@ -173,60 +195,91 @@ def _halls(owner: HallOwner) -> Iterator[str]:
         yield f"<mt13>{values}</mt13>"
 
 
-def _hall_id(owner: HallOwner, number: int) -> str:
-    return f"{owner.venue_id}-{number + 1:02d}"
-
-
-def _where(owner: HallOwner) -> tuple[float, float]:
-    """Longitude and latitude."""
-    row = owner.row
+def _coordinates(venue: Venue) -> tuple[float, float]:
+    """Return longitude and latitude."""
+    row = venue.row
     if row["longitude"]:
         return float(row["longitude"]), float(row["latitude"])
-    home = _neighbourhood(row)
-    return near(home["longitude"], home["latitude"], 250, row["name"])
+    neighbourhood = _neighbourhood(row)
+    return near(neighbourhood["longitude"], neighbourhood["latitude"], 250, row["name"])
 
 
 def _neighbourhood(row: FactRow) -> FactRow:
-    """The one that the venue names; the first of its district when it names none."""
-    code = next(d["code"] for d in facts("districts") if d["name_ko"] == row["district_name"])
-    own = [found for found in facts("neighbourhoods") if found["district"] == code]
-    return next((found for found in own if found["name_ko"] == row["neighbourhood"]), own[0])
+    """Return the neighbourhood that the venue names, else the first of its district."""
+    district = next(
+        district["code"]
+        for district in facts("districts")
+        if district["name_ko"] == row["district_name"]
+    )
+    candidates = [
+        neighbourhood
+        for neighbourhood in facts("neighbourhoods")
+        if neighbourhood["district"] == district
+    ]
+    named = (
+        neighbourhood
+        for neighbourhood in candidates
+        if neighbourhood["name_ko"] == row["neighbourhood"]
+    )
+    return next(named, candidates[0])
 
 
-def _address(owner: HallOwner) -> str:
-    row = owner.row
-    start = f"{owner.region['name_ko']} {row['district_name']}"
+def _address(venue: Venue) -> str:
+    row = venue.row
+    district = f"{venue.region['name_ko']} {row['district_name']}"
     if row["longitude"]:
-        return start
-    home = _neighbourhood(row)["name_ko"]
-    return f"{start} {home.removesuffix('동')}로 {1 + pick(180, row['name'], 'house')} ({home})"
+        return district
+    name = _neighbourhood(row)["name_ko"]
+    return f"{district} {name.removesuffix('동')}로 {1 + pick(180, row['name'], 'house')} ({name})"
 
 
-# A slot is a stretch of the calendar that one production after the other runs in. It is as long as
-# one production is listed, so that every slot shows about one on any day.
+# A slot is a lane of the calendar in which productions run one after the other. Its period covers
+# the time from registration to six days after the run, so that every slot shows about one
+# production on any day.
 SEOUL_SLOTS = 200
 SLOTS = SEOUL_SLOTS + 16
 OPEN_RUNS = 6
+"""Number of slots, from the first, with one open-ended production each."""
 UNKNOWN_VENUES = {
     17: "성수 팝업무대",
     61: "한강 수상무대",
     118: "폐교 운동장",
     163: "북촌 어느 한옥",
 }
-"""Slots whose venue is in no venue list."""
-REMEMBERED = 60
-"""Days for which a performance that is over is still answered."""
-
-Listed = tuple[str, Performance]
+"""Slots whose venue is missing from the venue list."""
+LISTED_DAYS = 60
+"""Days for which a completed performance stays in the list."""
 
 
-def _editions(slot: int, owners: list[HallOwner], today: date) -> Iterator[Listed]:
-    """What the slot holds that is registered, and is not long over."""
-    seoul = [owner for owner in owners if owner.row["region"] == "11"]
-    elsewhere = [owner for owner in owners if owner.row["region"] != "11"]
-    choice = seoul if slot < SEOUL_SLOTS else elsewhere
+@dataclass(frozen=True)
+class Performance:
+    """One run of a production, with its state on the day of the request."""
+
+    performance_id: str
+    slot: int
+    production: FactRow
+    venue: Venue
+    venue_id: str
+    """Id of the venue. Of an unknown venue, an id that is missing from the venue list."""
+    venue_name: str
+    hall_id: str
+    """Blank for an unknown venue."""
+    hall_name: str
+    seats: int
+    starts_on: date
+    ends_on: date
+    registered_on: date
+    state: str
+    updated_at: str
+    """`YYYY-MM-DD HH:MM:SS`, with microseconds for an automatic change."""
+
+
+def _performances(slot: int, venues: list[Venue], today: date) -> Iterator[Performance]:
+    """Yield the slot's performances that are registered and not completed for too long."""
+    is_seoul = slot < SEOUL_SLOTS
+    candidates = [venue for venue in venues if (venue.row["region"] == SEOUL) == is_seoul]
     if slot < OPEN_RUNS:
-        yield _open_run(slot, choice, today)
+        yield _open_run(slot, candidates, today)
         return
     days = _run_days(slot)
     lead = 40 + pick(40, slot, "lead")
@@ -236,146 +289,177 @@ def _editions(slot: int, owners: list[HallOwner], today: date) -> Iterator[Liste
         starts_on = EPOCH + timedelta(days=cycle * period + pick(period, slot, "phase"))
         ends_on = starts_on + timedelta(days=days - 1)
         registered_on = starts_on - timedelta(days=lead)
-        if registered_on < today and ends_on >= today - timedelta(days=REMEMBERED):
+        if registered_on < today and ends_on >= today - timedelta(days=LISTED_DAYS):
             run = (starts_on, ends_on)
-            yield _performance(slot, cycle, choice, run, registered_on, registered_on, today)
+            yield _performance(slot, cycle, candidates, run, registered_on, registered_on, today)
 
 
 def _run_days(slot: int) -> int:
-    """Most run for a few days, some for weeks, few for months."""
+    """Return the length of a run: mostly a few days, sometimes weeks, rarely months."""
     chance = pick(10, slot, "run")
     if chance < 6:
         return 1 + pick(9, slot, "days")
     return 20 + pick(40, slot, "days") if chance < 9 else 90 + pick(120, slot, "days")
 
 
-def _open_run(slot: int, owners: list[HallOwner], today: date) -> Listed:
-    """A run without an end: the end that is answered moves on by a quarter, a month before it."""
+def _open_run(slot: int, venues: list[Venue], today: date) -> Performance:
+    """Return a run without an end.
+
+    Its listed end is extended by a quarter, one month before each quarter begins.
+    """
     starts_on = date(2014 + slot, 9, 11)
-    ahead = today + timedelta(days=30)
-    quarter = date(ahead.year, 3 * ((ahead.month - 1) // 3) + 1, 1)
+    in_30_days = today + timedelta(days=30)
+    quarter = date(in_30_days.year, 3 * ((in_30_days.month - 1) // 3) + 1, 1)
     ends_on = (quarter + timedelta(days=100)).replace(day=1) - timedelta(days=1)
     registered_on, extended_on = starts_on - timedelta(days=60), quarter - timedelta(days=31)
     run = (starts_on, ends_on)
-    return _performance(slot, 0, owners, run, registered_on, extended_on, today)
+    return _performance(slot, 0, venues, run, registered_on, extended_on, today)
 
 
 def _performance(
     slot: int,
     cycle: int,
-    owners: list[HallOwner],
+    venues: list[Venue],
     run: tuple[date, date],
     registered_on: date,
     edited_on: date,
     today: date,
-) -> Listed:
-    """One edition as KOPIS tells it on that day."""
-    starts_on, ends_on = run
+) -> Performance:
+    """Return the run of a slot's cycle at one of the venues."""
     performance_id = f"PF{130_000 + cycle * SLOTS + slot}"
-    owner = owners[pick(len(owners), slot, cycle, "venue")]
-    hall = pick(len(owner.halls), slot, cycle, "hall")
-    hall_name, seats = owner.halls[hall]
-    genres = owner.row["genres"].split()
+    venue = venues[pick(len(venues), slot, cycle, "venue")]
+    hall = pick(len(venue.halls), slot, cycle, "hall")
+    hall_name, seats = venue.halls[hall]
+    genres = venue.row["genres"].split()
     genre = genres[pick(len(genres), slot, cycle, "genre")]
     productions = [row for row in facts("productions") if row["genre"] == genre]
-    production = productions[pick(len(productions), slot, cycle, "production")]
     state, updated_at = _state(performance_id, run, edited_on, today)
-    venue_name, venue_id, hall_id = owner.row["name"], owner.venue_id, _hall_id(owner, hall)
-    if slot in UNKNOWN_VENUES:
-        venue_name = hall_name = UNKNOWN_VENUES[slot]
-        venue_id, hall_id = f"FC999{slot:03d}", ""
-    poster = f"http://posters.example/PF_{performance_id}.gif"
-    company = COMPANIES[pick(len(COMPANIES), production["title"])]
-    is_produced = pick(10, performance_id, "produced") < 4
-    fields = {
-        "mt20id": performance_id,
-        "prfnm": production["title"] + _tag(genre, owner),
-        "prfpdfrom": f"{starts_on:%Y.%m.%d}",
-        "prfpdto": f"{ends_on:%Y.%m.%d}",
-        "fcltynm": venue_name,
-        "poster": poster,
-        "area": owner.region["name_ko"],
-        "genrenm": genre,
-        "openrun": "Y" if slot < OPEN_RUNS else "N",
-        "prfstate": state,
-    }
-    detail = {
-        "mt20id": performance_id,
-        "mt13id": hall_id,
-        "frstregdt": f"{registered_on:%Y.%m.%d}",
-        "prfnm": fields["prfnm"],
-        "prfpdfrom": fields["prfpdfrom"],
-        "prfpdto": fields["prfpdto"],
-        "fcltynm": f"{venue_name} ({hall_name})",
-        "prfcast": _names(5, performance_id, "cast"),
-        "prfcrew": _names(3, performance_id, "crew"),
-        "prfruntime": production["runtime"],
-        "prfage": production["age"],
-        "entrpsnm": company if is_produced else "",
-        "entrpsnmP": company if is_produced else "",
-        "entrpsnmA": company if pick(6, performance_id, "agency") == 0 else "",
-        "entrpsnmH": owner.row["name"] if pick(5, performance_id, "host") else "",
-        "entrpsnmS": company if pick(2, performance_id, "organizer") else "",
-        "pcseguidance": _prices(performance_id, int(seats.replace(",", ""))),
-        "poster": poster,
-        "sty": f"<{production['title']}>\n\n{hall_name}에서 만나는 {genre} 무대."
-        if pick(3, performance_id, "story")
-        else "",
-        "area": fields["area"],
-        "genrenm": genre,
-        "openrun": fields["openrun"],
-        "visit": "NY"[pick(15, performance_id, "visit") == 0],
-        "child": "NY"["개월" in production["age"]],
-        "daehakro": "NY"[owner.row["kind"] == "민간(대학로)"],
-        "festival": "NY"[pick(30, performance_id, "festival") == 0],
-        "musicallicense": "N",
-        "musicalcreate": "NY"[genre == "뮤지컬"],
-        "updatedate": updated_at,
-        "prfstate": state,
-        "mt10id": venue_id,
-        "dtguidance": TIMES[pick(len(TIMES), slot, "times")],
-    }
-    performance = Performance(
-        region=owner.row["region"],
-        district=owner.district_code,
-        genre=genre,
+    unknown_venue = UNKNOWN_VENUES.get(slot)
+    return Performance(
+        performance_id=performance_id,
+        slot=slot,
+        production=productions[pick(len(productions), slot, cycle, "production")],
+        venue=venue,
+        venue_id=f"FC999{slot:03d}" if unknown_venue else venue.venue_id,
+        venue_name=unknown_venue or venue.row["name"],
+        hall_id="" if unknown_venue else venue.hall_id(hall),
+        hall_name=unknown_venue or hall_name,
+        seats=_seat_count(seats),
+        starts_on=run[0],
+        ends_on=run[1],
+        registered_on=registered_on,
         state=state,
-        starts_on=f"{starts_on:%Y%m%d}",
-        ends_on=f"{ends_on:%Y%m%d}",
-        changed_on=updated_at[:10].replace("-", ""),
-        listed=record(fields),
-        detail=record(detail, _images(performance_id) + _links(performance_id)),
+        updated_at=updated_at,
     )
-    return performance_id, performance
 
 
 def _state(
     performance_id: str, run: tuple[date, date], edited_on: date, today: date
 ) -> tuple[str, str]:
-    """The state, and when it was last changed: by hand, or by the clock just after midnight."""
+    """Return the state and the time of the last change.
+
+    A change is manual (in office hours) or automatic (just after midnight).
+    """
     starts_on, ends_on = run
-    by_hand = clock(performance_id, edited_on)
-    edited = f"{edited_on} {by_hand[:2]}:{by_hand[2:4]}:{by_hand[4:]}"
+    time = office_time(performance_id, edited_on)
+    edited_at = f"{edited_on} {time[:2]}:{time[2:4]}:{time[4:]}"
     if today > ends_on:
-        state, changed_on = STATES["03"], ends_on + timedelta(days=1)
+        state, changed_on = COMPLETED, ends_on + timedelta(days=1)
     elif today >= starts_on:
-        state, changed_on = STATES["02"], starts_on
+        state, changed_on = RUNNING, starts_on
     else:
-        return STATES["01"], edited
-    automatic = f"{changed_on} 00:00:04.{pick(1_000_000, changed_on):06d}"
-    return state, max(automatic, edited)
+        return UPCOMING, edited_at
+    changed_at = f"{changed_on} 00:00:04.{pick(1_000_000, changed_on):06d}"
+    return state, max(changed_at, edited_at)
 
 
-def _tag(genre: str, owner: HallOwner) -> str:
-    """Plays and musicals, which tour, have the place in their title."""
+def _performance_record(performance: Performance) -> PerformanceRecord:
+    return PerformanceRecord(
+        region=performance.venue.row["region"],
+        district=performance.venue.district_code,
+        genre=performance.production["genre"],
+        state=performance.state,
+        starts_on=f"{performance.starts_on:%Y%m%d}",
+        ends_on=f"{performance.ends_on:%Y%m%d}",
+        changed_on=performance.updated_at[:10].replace("-", ""),
+        list_xml=db_element(_list_fields(performance)),
+        detail_xml=db_element(
+            _detail_fields(performance),
+            _images_xml(performance.performance_id) + _links_xml(performance.performance_id),
+        ),
+    )
+
+
+def _list_fields(performance: Performance) -> Fields:
+    production, venue = performance.production, performance.venue
+    return {
+        "mt20id": performance.performance_id,
+        "prfnm": production["title"] + _title_suffix(production["genre"], venue),
+        "prfpdfrom": f"{performance.starts_on:%Y.%m.%d}",
+        "prfpdto": f"{performance.ends_on:%Y.%m.%d}",
+        "fcltynm": performance.venue_name,
+        "poster": f"http://posters.example/PF_{performance.performance_id}.gif",
+        "area": venue.region["name_ko"],
+        "genrenm": production["genre"],
+        "openrun": "Y" if performance.slot < OPEN_RUNS else "N",
+        "prfstate": performance.state,
+    }
+
+
+def _detail_fields(performance: Performance) -> Fields:
+    performance_id, production = performance.performance_id, performance.production
+    venue, listed = performance.venue, _list_fields(performance)
+    company = COMPANIES[pick(len(COMPANIES), production["title"])]
+    has_producer = pick(10, performance_id, "produced") < 4
+    story = (
+        f"<{production['title']}>\n\n{performance.hall_name}에서 만나는 {listed['genrenm']} 무대."
+    )
+    return {
+        "mt20id": performance_id,
+        "mt13id": performance.hall_id,
+        "frstregdt": f"{performance.registered_on:%Y.%m.%d}",
+        "prfnm": listed["prfnm"],
+        "prfpdfrom": listed["prfpdfrom"],
+        "prfpdto": listed["prfpdto"],
+        "fcltynm": f"{performance.venue_name} ({performance.hall_name})",
+        "prfcast": _people(5, performance_id, "cast"),
+        "prfcrew": _people(3, performance_id, "crew"),
+        "prfruntime": production["runtime"],
+        "prfage": production["age"],
+        "entrpsnm": company if has_producer else "",
+        "entrpsnmP": company if has_producer else "",
+        "entrpsnmA": company if pick(6, performance_id, "agency") == 0 else "",
+        "entrpsnmH": venue.row["name"] if pick(5, performance_id, "host") else "",
+        "entrpsnmS": company if pick(2, performance_id, "organizer") else "",
+        "pcseguidance": _prices(performance_id, performance.seats),
+        "poster": listed["poster"],
+        "sty": story if pick(3, performance_id, "story") else "",
+        "area": listed["area"],
+        "genrenm": listed["genrenm"],
+        "openrun": listed["openrun"],
+        "visit": "NY"[pick(15, performance_id, "visit") == 0],
+        "child": "NY"["개월" in production["age"]],
+        "daehakro": "NY"[venue.is_in_daehangno],
+        "festival": "NY"[pick(30, performance_id, "festival") == 0],
+        "musicallicense": "N",
+        "musicalcreate": "NY"[listed["genrenm"] == "뮤지컬"],
+        "updatedate": performance.updated_at,
+        "prfstate": performance.state,
+        "mt10id": performance.venue_id,
+        "dtguidance": TIMES[pick(len(TIMES), performance.slot, "times")],
+    }
+
+
+def _title_suffix(genre: str, venue: Venue) -> str:
+    """Return the place in brackets for plays and musicals, which tour."""
     if genre not in ("연극", "뮤지컬"):
         return ""
-    if owner.row["kind"] == "민간(대학로)":
+    if venue.is_in_daehangno:
         return " [대학로]"
-    district = owner.row["district_name"]
-    short = district if len(district) == 2 else district[:-1]
-    region = owner.region["short_name"]
-    return f" [{region} {short}]" if region == "서울" else f" [{short}]"
+    district = venue.row["district_name"]
+    short_name = district if len(district) == 2 else district[:-1]
+    region = venue.region["short_name"]
+    return f" [{region} {short_name}]" if region == "서울" else f" [{short_name}]"
 
 
 PEOPLE = (
@@ -398,16 +482,17 @@ TIMES = (
 )
 
 
-def _names(most: int, *names: object) -> str:
+def _people(max_count: int, *names: object) -> str:
+    """Return up to `max_count` people, or blank. A full list ends in "and others"."""
     if pick(4, *names) == 0:
         return ""
-    start, count = pick(len(PEOPLE), *names, "first"), 1 + pick(most, *names, "count")
-    chosen = [PEOPLE[(start + nth) % len(PEOPLE)] for nth in range(count)]
-    return ", ".join(chosen) + (" 등" if count == most else "")
+    first, count = pick(len(PEOPLE), *names, "first"), 1 + pick(max_count, *names, "count")
+    people = [PEOPLE[(first + offset) % len(PEOPLE)] for offset in range(count)]
+    return ", ".join(people) + (" 등" if count == max_count else "")
 
 
 def _prices(performance_id: str, seats: int) -> str:
-    """Free text, as organizers write it: the larger the hall, the more classes of seats."""
+    """Return prices as free text, as organizers write it. A larger hall has more seat classes."""
     base = 10_000 * (2 + pick(4, performance_id, "price"))
     if pick(12, performance_id, "free") == 0:
         return "전석무료 "
@@ -416,85 +501,90 @@ def _prices(performance_id: str, seats: int) -> str:
     classes = ("R석", "S석") if seats < 900 else ("VIP석", "R석", "S석", "A석")
     step = 22_000 if seats >= 900 else 11_000
     top = base + step * len(classes)
-    return ", ".join(f"{name} {top - step * nth:,}원" for nth, name in enumerate(classes))
+    return ", ".join(f"{name} {top - step * rank:,}원" for rank, name in enumerate(classes))
 
 
-def _images(performance_id: str) -> str:
+def _images_xml(performance_id: str) -> str:
     count = 1 + pick(3, performance_id, "images")
-    urls = (f"http://posters.example/{performance_id}_{nth}.jpg" for nth in range(1, count + 1))
+    urls = (f"http://posters.example/{performance_id}_{n}.jpg" for n in range(1, count + 1))
     return f"<styurls>{''.join(f'<styurl>{url}</styurl>' for url in urls)}</styurls>"
 
 
-def _links(performance_id: str) -> str:
+def _links_xml(performance_id: str) -> str:
     sellers = ("표나라", "한마당티켓", "무대예매")[: 1 + pick(3, performance_id, "sellers")]
     links = (
         f"<relate><relatenm>{seller}</relatenm>"
-        f"<relateurl>https://tickets.example/{nth}?id={performance_id}&amp;from=list</relateurl>"
+        f"<relateurl>https://tickets.example/{n}?id={performance_id}&amp;from=list</relateurl>"
         "</relate>"
-        for nth, seller in enumerate(sellers, 1)
+        for n, seller in enumerate(sellers, 1)
     )
     return f"<relates>{''.join(links)}</relates>"
 
 
 def recorded_rows(folder: Path) -> KopisRows:
-    """Raises RecordingError when the folder lacks a file."""
-    more = _more_of_venues(recording(folder, "kopis/prfplc_detail_partial.csv"))
+    """Return the recorded rows. Raises RecordingError when the folder lacks a file."""
+    extra_fields = _venue_extra_fields(recorded_file(folder, "kopis/prfplc_detail_partial.csv"))
     venues = {
-        fields["mt10id"]: _recorded_venue(fields, listed, more.get(fields["mt10id"], {}))
-        for fields, listed in _records(recording(folder, "kopis/prfplc.xml"))
+        fields["mt10id"]: _recorded_venue(fields, xml, extra_fields.get(fields["mt10id"], {}))
+        for fields, xml in _recorded_elements(recorded_file(folder, "kopis/prfplc.xml"))
     }
     details = {
-        fields["mt20id"]: (fields, detail)
-        for fields, detail in _records(recording(folder, "kopis/pblprfr_detail.xml"))
+        fields["mt20id"]: (fields, xml)
+        for fields, xml in _recorded_elements(recorded_file(folder, "kopis/pblprfr_detail.xml"))
     }
     performances = {
-        fields["mt20id"]: _recorded_performance(fields, listed, *details[fields["mt20id"]], venues)
+        fields["mt20id"]: _recorded_performance(fields, xml, *details[fields["mt20id"]], venues)
         for genre in ("CLASSIC", "MUSICAL", "THEATER")
-        for fields, listed in _records(recording(folder, f"kopis/pblprfr/{genre}.xml"))
+        for fields, xml in _recorded_elements(recorded_file(folder, f"kopis/pblprfr/{genre}.xml"))
     }
     return KopisRows(dict(sorted(performances.items(), reverse=True)), venues)
 
 
-def _records(path: Path) -> Iterator[tuple[Fields, bytes]]:
-    """The fields of each record that hold text, and its bytes as they were answered."""
+def _recorded_elements(path: Path) -> Iterator[tuple[Fields, bytes]]:
+    """Yield the text fields of each `<db>` element, and its bytes as recorded."""
     content = path.read_bytes()
     slices = re.findall(rb"<db>.*?</db>", content, re.DOTALL)
-    for element, found in zip(ElementTree.fromstring(content), slices, strict=True):
-        yield {child.tag: (child.text or "").strip() for child in element}, found
+    for element, xml in zip(ElementTree.fromstring(content), slices, strict=True):
+        yield {child.tag: (child.text or "").strip() for child in element}, xml
 
 
-def _more_of_venues(path: Path) -> dict[str, Fields]:
+def _venue_extra_fields(path: Path) -> dict[str, Fields]:
+    """Return further detail fields of venues, by venue id."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["mt10id"]: row for row in csv.DictReader(file)}
 
 
-def _recorded_venue(fields: Fields, listed: bytes, more: Fields) -> Venue:
-    names = {row["short_name"]: row["code"] for row in facts("regions")}
-    codes = {row["name_ko"]: row["kopis_code"] for row in facts("districts")}
-    is_seoul = fields["sidonm"] == "서울"
-    known = {**fields, **more}
-    return Venue(
-        region=names.get(fields["sidonm"], ""),
-        district=codes.get(fields["gugunnm"], "") if is_seoul else "",
+def _recorded_venue(listed: Fields, list_xml: bytes, extra_fields: Fields) -> VenueRecord:
+    regions = {row["short_name"]: row["code"] for row in facts("regions")}
+    districts = {row["name_ko"]: row["kopis_code"] for row in facts("districts")}
+    is_seoul = listed["sidonm"] == "서울"
+    fields = {**listed, **extra_fields}
+    return VenueRecord(
+        region=regions.get(listed["sidonm"], ""),
+        district=districts.get(listed["gugunnm"], "") if is_seoul else "",
         changed_on="",
-        listed=listed,
-        detail=record({name: known.get(name, "") for name in VENUE_DETAIL_FIELDS}),
+        list_xml=list_xml,
+        detail_xml=db_element({name: fields.get(name, "") for name in VENUE_DETAIL_FIELDS}),
     )
 
 
 def _recorded_performance(
-    fields: Fields, listed: bytes, details: Fields, detail: bytes, venues: Mapping[str, Venue]
-) -> Performance:
-    names = {row["name_ko"]: row["code"] for row in facts("regions")}
-    venue = venues.get(details["mt10id"])
-    return Performance(
-        region=names.get(fields["area"], ""),
+    listed: Fields,
+    list_xml: bytes,
+    detail: Fields,
+    detail_xml: bytes,
+    venues: Mapping[str, VenueRecord],
+) -> PerformanceRecord:
+    regions = {row["name_ko"]: row["code"] for row in facts("regions")}
+    venue = venues.get(detail["mt10id"])
+    return PerformanceRecord(
+        region=regions.get(listed["area"], ""),
         district=venue.district if venue else "",
-        genre=fields["genrenm"],
-        state=fields["prfstate"],
-        starts_on=fields["prfpdfrom"].replace(".", ""),
-        ends_on=fields["prfpdto"].replace(".", ""),
-        changed_on=details["updatedate"][:10].replace("-", ""),
-        listed=listed,
-        detail=detail,
+        genre=listed["genrenm"],
+        state=listed["prfstate"],
+        starts_on=listed["prfpdfrom"].replace(".", ""),
+        ends_on=listed["prfpdto"].replace(".", ""),
+        changed_on=detail["updatedate"][:10].replace("-", ""),
+        list_xml=list_xml,
+        detail_xml=detail_xml,
     )

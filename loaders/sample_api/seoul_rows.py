@@ -1,4 +1,4 @@
-"""The rows that the sample plaza of Seoul answers with: made from facts, or from recordings."""
+"""The rows of the sample Seoul plaza: generated from the fact files, or read from recordings."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -9,80 +9,95 @@ import orjson
 from pyproj import Transformer
 
 from loaders.sample_api import kopis_rows, tour_rows
-from loaders.sample_api.facts import EPOCH, FactRow, clock, day_of_cycle, facts, near, pick
-from loaders.sample_api.service import recording
+from loaders.sample_api.facts import (
+    EPOCH,
+    FactRow,
+    facts,
+    last_cycle_start,
+    near,
+    office_time,
+    pick,
+)
+from loaders.sample_api.service import recorded_file
 
 Row = dict[str, str]
 SeoulRows = Mapping[str, list[Row]]
-"""By service, in the order of its list."""
+"""Rows by service, in list order."""
 
 EVENTS, SPACES = "culturalEventInfo", "culturalSpaceInfo"
 HOTELS, STAYS, HOMESTAYS = "LOCALDATA_031101", "LOCALDATA_031103", "LOCALDATA_031104"
 
-PAGE = "https://culture.example/cultureEvent/view.do?cultcode={}&menuNo=200009"
-IMAGE = "https://culture.example/file/getImage.do?atchFileId={}&thumb=Y"
+PAGE_URL = "https://culture.example/cultureEvent/view.do?cultcode={}&menuNo=200009"
+IMAGE_URL = "https://culture.example/file/getImage.do?atchFileId={}&thumb=Y"
 
 
 def generated_rows(today: date) -> SeoulRows:
-    venues = [_xml(venue.detail) for venue in kopis_rows.generated_rows(today).venues.values()]
+    kopis = kopis_rows.generated_rows(today)
+    tour = tour_rows.generated_rows(today)
+    venues = [_record_fields(venue.detail_xml) for venue in kopis.venues.values()]
     spaces = list(_spaces(venues))
     events = [
         *_programs(spaces, today),
-        *_told_by_kopis_too(venues, today),
-        *_told_by_tour_too(today),
+        *_performances(kopis.performances, venues),
+        *_festivals(tour["ko"]),
     ]
-    lodgings = [*_told_as_stays_too(today), *_licensed(today)]
+    lodgings = [*_tour_lodgings(tour, today), *_other_lodgings(today)]
     return {
         EVENTS: sorted(events, key=lambda row: row["STRTDATE"], reverse=True),
         SPACES: spaces,
         **{
-            service: [row for told, row in lodgings if told == service]
+            service: [row for row_service, row in lodgings if row_service == service]
             for service in (HOTELS, STAYS, HOMESTAYS)
         },
     }
 
 
 def recorded_rows(folder: Path) -> SeoulRows:
-    """Raises RecordingError when the folder lacks a file. Nobody recorded LOCALDATA_031103."""
+    """Return the recorded rows. LOCALDATA_031103 was not recorded and is empty.
+
+    Raises RecordingError when the folder lacks a file.
+    """
     return {
         STAYS: [],
         **{
-            service: orjson.loads(recording(folder, f"seoul/{service}.json").read_bytes())
+            service: orjson.loads(recorded_file(folder, f"seoul/{service}.json").read_bytes())
             for service in (EVENTS, SPACES, HOTELS, HOMESTAYS)
         },
     }
 
 
-def _xml(record: bytes) -> Row:
-    """The fields of one record of KOPIS."""
-    return {field.tag: (field.text or "").strip() for field in ElementTree.fromstring(record)}
+def _record_fields(xml: bytes) -> Row:
+    """Return the fields of one KOPIS record."""
+    return {field.tag: (field.text or "").strip() for field in ElementTree.fromstring(xml)}
 
 
-def _district_of(code: str) -> FactRow:
+def _district(code: str) -> FactRow:
     return next(row for row in facts("districts") if row["code"] == code)
 
 
-def _short(neighbourhood: FactRow) -> str:
+def _stem(neighbourhood: FactRow) -> str:
     return neighbourhood["name_ko"].removesuffix("동")
 
 
 def _spaces(venues: list[Row]) -> Iterator[Row]:
-    """The public stages that KOPIS knows too, and a space in each neighbourhood."""
+    """Yield the public venues that KOPIS lists too, and one space per neighbourhood."""
     number = 0
     for venue in venues:
         if venue["sidonm"] == "서울" and venue["fcltychartr"].startswith(("공공", "국립")):
             number += 1
-            what = "문화예술회관" if "문예회관" in venue["fcltychartr"] else "공연장"
-            yield _space(number, what, venue["fcltynm"], venue["adres"], venue["la"], venue["lo"])
-    kinds = facts("neighbourhood_spaces")
-    for position, home in enumerate(facts("neighbourhoods")):
+            kind = "문화예술회관" if "문예회관" in venue["fcltychartr"] else "공연장"
+            yield _space(number, kind, venue["fcltynm"], venue["adres"], venue["la"], venue["lo"])
+    spaces = facts("neighbourhood_spaces")
+    for position, neighbourhood in enumerate(facts("neighbourhoods")):
         number += 1
-        kind = kinds[position % len(kinds)]
-        longitude, latitude = near(home["longitude"], home["latitude"], 300, number, "space")
-        district = _district_of(home["district"])["name_ko"]
-        address = f"서울특별시 {district} {_short(home)}길 {1 + pick(90, number, 'house')}"
-        name = kind["name"].format(_short(home))
-        yield _space(number, kind["kind"], name, address, f"{latitude:.10f}", f"{longitude:.10f}")
+        space = spaces[position % len(spaces)]
+        longitude, latitude = near(
+            neighbourhood["longitude"], neighbourhood["latitude"], 300, number, "space"
+        )
+        stem, district = _stem(neighbourhood), _district(neighbourhood["district"])["name_ko"]
+        address = f"서울특별시 {district} {stem}길 {1 + pick(90, number, 'house')}"
+        name = space["name"].format(stem)
+        yield _space(number, space["kind"], name, address, f"{latitude:.10f}", f"{longitude:.10f}")
 
 
 def _space(number: int, kind: str, name: str, address: str, latitude: str, longitude: str) -> Row:
@@ -95,7 +110,7 @@ def _space(number: int, kind: str, name: str, address: str, latitude: str, longi
         "SUBJCODE": kind,
         "FAC_NAME": name,
         "ADDR": address,
-        # The recorded X holds the latitude; now and then it is the other way round.
+        # In the recorded rows X is the latitude. In a few rows the two are swapped.
         "X_COORD": longitude if number % 17 == 0 else latitude,
         "Y_COORD": latitude if number % 17 == 0 else longitude,
         "PHNE": f"02-000-{pick(10_000, number, 'phone'):04d}" if pick(9, number) else " ",
@@ -106,7 +121,7 @@ def _space(number: int, kind: str, name: str, address: str, latitude: str, longi
         "CLOSEDAY": ("매주 월요일", "연중무휴", "정보없음")[pick(3, number, "closed")],
         "OPEN_DAY": f"{1990 + pick(30, number, 'year')}년 4월" if pick(12, number) == 0 else "",
         "SEAT_CNT": "",
-        "MAIN_IMG": IMAGE.format(f"space{number}"),
+        "MAIN_IMG": IMAGE_URL.format(f"space{number}"),
         "ETC_DESC": "",
         "FAC_DESC": description,
         "ENTRFREE": ("무료", "무료", "유료", "")[pick(4, number, "free")],
@@ -115,12 +130,12 @@ def _space(number: int, kind: str, name: str, address: str, latitude: str, longi
 
 
 PROGRAM_SLOTS = 290
-REPEATS = 2
-"""The runs of a program that are listed: the newest and those before it, which are kept."""
+LISTED_RUNS = 2
+"""Number of listed runs of a program: the newest and the run before it."""
 
 
 def _programs(spaces: list[Row], today: date) -> Iterator[Row]:
-    """What the spaces hold: a slot is one program at one space that comes back in cycles."""
+    """Yield the programs of the spaces. A slot is one program at one space, repeated in cycles."""
     programs = facts("cultural_programs")
     for slot in range(PROGRAM_SLOTS):
         program = programs[slot % len(programs)]
@@ -128,28 +143,34 @@ def _programs(spaces: list[Row], today: date) -> Iterator[Row]:
         days = int(program["days"])
         period = 90 + pick(80, slot, "period") + days
         newest = ((today - EPOCH).days + 45) // period
-        for cycle in range(newest, newest - REPEATS, -1):
+        for cycle in range(newest, newest - LISTED_RUNS, -1):
             starts_on = EPOCH + timedelta(days=cycle * period + pick(30, slot, "start"))
-            name = space["FAC_NAME"]
-            latitude, longitude = sorted(
-                (space["X_COORD"], space["Y_COORD"]), key=lambda text: float(text or 0)
-            )
-            title = program["title"].format(name.split(" ")[0])
-            floor = ("", " 1층 마루홀", " 지하1층 배움방")[pick(3, slot, "floor")]
-            yield _event(
-                code=200_000 + cycle * PROGRAM_SLOTS + slot,
-                genre=program["genre"],
-                title=f"[{name}] {title}" if pick(2, slot, "title") else title,
-                place=name + floor,
-                district=next(word for word in space["ADDR"].split() if word.endswith("구")),
-                days=(starts_on, starts_on + timedelta(days=days - 1)),
-                fee=program["fee"],
-                latitude=latitude,
-                longitude=longitude,
-            )
+            run = (starts_on, starts_on + timedelta(days=days - 1))
+            yield _program(slot, cycle, program, space, run)
 
 
-GENRES_OF_KOPIS = {
+def _program(slot: int, cycle: int, program: FactRow, space: Row, run: tuple[date, date]) -> Row:
+    name = space["FAC_NAME"]
+    # In Korea the latitude is always the smaller number.
+    latitude, longitude = sorted(
+        (space["X_COORD"], space["Y_COORD"]), key=lambda text: float(text or 0)
+    )
+    title = program["title"].format(name.split(" ")[0])
+    floor = ("", " 1층 마루홀", " 지하1층 배움방")[pick(3, slot, "floor")]
+    return _event(
+        code=200_000 + cycle * PROGRAM_SLOTS + slot,
+        genre=program["genre"],
+        title=f"[{name}] {title}" if pick(2, slot, "title") else title,
+        place=name + floor,
+        district=next(word for word in space["ADDR"].split() if word.endswith("구")),
+        run=run,
+        fee=program["fee"],
+        latitude=latitude,
+        longitude=longitude,
+    )
+
+
+KOPIS_GENRES = {
     "연극": "연극",
     "뮤지컬": "뮤지컬/오페라",
     "서양음악(클래식)": "클래식",
@@ -158,54 +179,56 @@ GENRES_OF_KOPIS = {
     "무용(서양/한국무용)": "무용",
     "대중무용": "무용",
 }
+"""Genre of the plaza by genre of KOPIS."""
 
 
-def _told_by_kopis_too(venues: list[Row], today: date) -> Iterator[Row]:
-    """Every third performance in Seoul, in the plaza's own words."""
-    places = {venue["fcltynm"]: venue for venue in venues}
-    for key, performance in kopis_rows.generated_rows(today).performances.items():
-        told = _xml(performance.listed)
-        venue = places.get(told["fcltynm"])
-        if performance.region != "11" or pick(3, key, "plaza") or venue is None:
+def _performances(
+    performances: Mapping[str, kopis_rows.PerformanceRecord], venues: list[Row]
+) -> Iterator[Row]:
+    """Yield every third KOPIS performance in Seoul, in the plaza's own wording."""
+    venues_by_name = {venue["fcltynm"]: venue for venue in venues}
+    for performance_id, performance in performances.items():
+        listed = _record_fields(performance.list_xml)
+        venue = venues_by_name.get(listed["fcltynm"])
+        is_seoul = performance.region == kopis_rows.SEOUL
+        if not is_seoul or pick(3, performance_id, "plaza") or venue is None:
             continue
-        title = told["prfnm"].partition(" [")[0]
-        forms = (title, f"[{venue['fcltynm']}] {title}", f"{told['genrenm']} [{title}]")
+        title = listed["prfnm"].partition(" [")[0]
+        titles = (title, f"[{venue['fcltynm']}] {title}", f"{listed['genrenm']} [{title}]")
         yield _event(
-            code=400_000 + int(key.removeprefix("PF")),
-            genre=GENRES_OF_KOPIS.get(told["genrenm"], "기타"),
-            title=forms[pick(len(forms), key, "form")],
-            place=f"{venue['fcltynm']} {('대극장', '공연장')[pick(2, key)]}",
+            code=400_000 + int(performance_id.removeprefix("PF")),
+            genre=KOPIS_GENRES.get(listed["genrenm"], "기타"),
+            title=titles[pick(len(titles), performance_id, "form")],
+            place=f"{venue['fcltynm']} {('대극장', '공연장')[pick(2, performance_id)]}",
             district=venue["gugunnm"],
-            days=(_kopis_day(told["prfpdfrom"]), _kopis_day(told["prfpdto"])),
-            fee=_xml(performance.detail)["pcseguidance"],
+            run=(_date(listed["prfpdfrom"], "%Y.%m.%d"), _date(listed["prfpdto"], "%Y.%m.%d")),
+            fee=_record_fields(performance.detail_xml)["pcseguidance"],
             latitude=venue["la"],
             longitude=venue["lo"],
         )
 
 
-def _kopis_day(told: str) -> date:
-    return datetime.strptime(told, "%Y.%m.%d").date()
+def _date(text: str, date_format: str) -> date:
+    return datetime.strptime(text, date_format).date()
 
 
-def _told_by_tour_too(today: date) -> Iterator[Row]:
-    """Every second festival that has both dates, with the edition in its title."""
+def _festivals(tour: tour_rows.LanguageRows) -> Iterator[Row]:
+    """Yield every second TourAPI festival that has both dates, with its edition in the title."""
     districts = {row["code"]: row["name_ko"] for row in facts("districts")}
-    for festival in tour_rows.generated_rows(today)["ko"].festivals:
+    for festival in tour.festivals:
         content_id = festival["contentid"]
         if not festival["eventenddate"] or pick(2, content_id, "plaza"):
             continue
-        starts_on = datetime.strptime(festival["eventstartdate"], "%Y%m%d").date()
-        forms = ("{year} {title}", "제{nth}회 {title}", "{title} {year}")
-        form = forms[pick(len(forms), content_id, "form")]
+        starts_on = _date(festival["eventstartdate"], "%Y%m%d")
+        year, edition, title = starts_on.year, starts_on.year - 2001, festival["title"]
+        titles = (f"{year} {title}", f"제{edition}회 {title}", f"{title} {year}")
         yield _event(
             code=100_000 + int(content_id) % 100_000,
             genre="축제-문화/예술",
-            title=form.format(
-                year=starts_on.year, nth=starts_on.year - 2001, title=festival["title"]
-            ),
+            title=titles[pick(len(titles), content_id, "form")],
             place=festival["addr1"].split()[-1] + " 일대",
             district=districts[festival["lDongSignguCd"]],
-            days=(starts_on, datetime.strptime(festival["eventenddate"], "%Y%m%d").date()),
+            run=(starts_on, _date(festival["eventenddate"], "%Y%m%d")),
             fee="무료",
             latitude=festival["mapy"],
             longitude=festival["mapx"],
@@ -219,12 +242,12 @@ def _event(
     title: str,
     place: str,
     district: str,
-    days: tuple[date, date],
+    run: tuple[date, date],
     fee: str,
     latitude: str,
     longitude: str,
 ) -> Row:
-    starts_on, ends_on = days
+    starts_on, ends_on = run
     registered_on = starts_on - timedelta(days=20 + pick(60, code, "registered"))
     is_swapped = pick(9, code, "swapped") == 0
     return {
@@ -243,28 +266,28 @@ def _event(
         else "",
         "ETC_DESC": "",
         "ORG_LINK": f"https://organizers.example/{code}",
-        "MAIN_IMG": IMAGE.format(code),
+        "MAIN_IMG": IMAGE_URL.format(code),
         "RGSTDATE": f"{registered_on}",
         "TICKET": ("기관", "시민")[pick(6, code, "ticket") == 0],
         "STRTDATE": f"{starts_on} 00:00:00.0",
         "END_DATE": f"{ends_on} 00:00:00.0",
         "THEMECODE": ("기타", "가족 문화행사", "")[pick(3, code, "theme")],
-        # LOT holds the longitude on most rows.
+        # LOT is the longitude in most rows.
         "LOT": latitude if is_swapped else longitude,
         "LAT": longitude if is_swapped else latitude,
         "IS_FREE": "무료" if "무료" in fee or not fee else "유료",
-        "HMPG_ADDR": PAGE.format(code),
+        "HMPG_ADDR": PAGE_URL.format(code),
         "PRO_TIME": "14:00~16:00" if pick(2, code, "time") else "",
     }
 
 
-TO_5174 = Transformer.from_crs("EPSG:4326", "EPSG:5174", always_xy=True)
+TO_EPSG_5174 = Transformer.from_crs("EPSG:4326", "EPSG:5174", always_xy=True)
 
 
-def _told_as_stays_too(today: date) -> Iterator[tuple[str, Row]]:
-    """The licences of two thirds of TourAPI's stays, a few of them closed since."""
-    english = {row["mapx"]: row["title"] for row in tour_rows.generated_rows(today)["en"].stays}
-    for number, stay in enumerate(tour_rows.generated_rows(today)["ko"].stays):
+def _tour_lodgings(tour: tour_rows.TourRows, today: date) -> Iterator[tuple[str, Row]]:
+    """Yield service and licence for two thirds of TourAPI's stays. A few have closed since."""
+    english_names = {stay["mapx"]: stay["title"] for stay in tour["en"].stays}
+    for number, stay in enumerate(tour["ko"].stays):
         if pick(3, stay["contentid"], "licence") == 0:
             continue
         service = HOTELS if stay["title"].startswith("호텔") else HOMESTAYS
@@ -273,7 +296,7 @@ def _told_as_stays_too(today: date) -> Iterator[tuple[str, Row]]:
             _lodging(
                 number=number,
                 service=service,
-                names=(stay["title"], english.get(stay["mapx"], "")),
+                names=(stay["title"], english_names.get(stay["mapx"], "")),
                 address=f"{stay['addr1']} {stay['addr2']}".strip(),
                 zip_code=stay["zipcode"],
                 place=(float(stay["mapx"]), float(stay["mapy"])),
@@ -284,30 +307,31 @@ def _told_as_stays_too(today: date) -> Iterator[tuple[str, Row]]:
         )
 
 
-def _licensed(today: date) -> Iterator[tuple[str, Row]]:
-    """Three licences in each neighbourhood that TourAPI knows nothing of."""
+def _other_lodgings(today: date) -> Iterator[tuple[str, Row]]:
+    """Yield service and licence of three lodgings per neighbourhood that TourAPI lacks."""
     kinds = facts("licensed_lodgings")
-    for position, home in enumerate(facts("neighbourhoods")):
-        for nth in range(3):
-            number = 1000 + 3 * position + nth
-            kind = kinds[(position + nth) % len(kinds)]
-            district = _district_of(home["district"])
-            street = f"{_short(home)}로{1 + pick(40, number, 'street')}길"
+    for position, neighbourhood in enumerate(facts("neighbourhoods")):
+        district, stem = _district(neighbourhood["district"]), _stem(neighbourhood)
+        longitude, latitude = neighbourhood["longitude"], neighbourhood["latitude"]
+        for index in range(3):
+            number = 1000 + 3 * position + index
+            kind = kinds[(position + index) % len(kinds)]
+            street = f"{stem}로{1 + pick(40, number, 'street')}길"
             yield (
                 kind["service"],
                 _lodging(
                     number=number,
                     service=kind["service"],
                     names=(
-                        kind["name_ko"].format(_short(home)),
-                        kind["name_en"].format(home["name_en"].removesuffix("-dong")),
+                        kind["name_ko"].format(stem),
+                        kind["name_en"].format(neighbourhood["name_en"].removesuffix("-dong")),
                     ),
                     address=f"서울특별시 {district['name_ko']} {street} "
-                    f"{1 + pick(60, number, 'house')}, 2층 ({home['name_ko']})",
+                    f"{1 + pick(60, number, 'house')}, 2층 ({neighbourhood['name_ko']})",
                     zip_code=f"{district['zip_prefix']}{pick(100, number, 'zip'):02d}",
-                    place=near(home["longitude"], home["latitude"], 400, number, "licence"),
+                    place=near(longitude, latitude, 400, number, "licence"),
                     rooms=int(kind["rooms"]),
-                    authority=home["district"],
+                    authority=neighbourhood["district"],
                     today=today,
                 ),
             )
@@ -325,17 +349,22 @@ def _lodging(
     authority: str,
     today: date,
 ) -> Row:
-    x, y = TO_5174.transform(*place)
+    """Return a licence.
+
+    `names`: Korean and English. `place`: longitude and latitude (WGS84); the row has EPSG:5174.
+    `authority`: code of the district.
+    """
+    x, y = TO_EPSG_5174.transform(*place)
     licensed_on = date(2005, 1, 1) + timedelta(days=pick(7000, number, "licensed"))
-    edited_on = day_of_cycle(today, 500 + pick(300, number, "edited"), number)
-    by_hand = clock(number, edited_on)
+    edited_on = last_cycle_start(today, 500 + pick(300, number, "edited"), number)
+    edited_at = office_time(number, edited_on)
     is_closed = number % 6 == 5
     closed_on = licensed_on + timedelta(days=200 + pick(300, number, "closed"))
-    # Homestays have their state as one digit.
+    # The state of a homestay has one digit.
     state = ("3" if is_closed else "1").zfill(1 if service == HOMESTAYS else 2)
-    has_place = pick(40, number, "place") > 0
+    has_coordinates = pick(40, number, "place") > 0
     return {
-        # Each authority counts its licences by itself.
+        # Each authority numbers its licences independently.
         "OPNSFTEAMCODE": f"3{authority}000",
         "MGTNO": f"CDFI{service[-6:]}2014{number % 160:06d}",
         "APVPERMYMD": f"{licensed_on}",
@@ -350,10 +379,10 @@ def _lodging(
         "RDNWHLADDR": f"{address} ",
         "RDNPOSTNO": f"{int(zip_code)}.0" if service == HOMESTAYS else zip_code,
         "BPLCNM": names[0],
-        "LASTMODTS": f"{edited_on} {by_hand[:2]}:{by_hand[2:4]}:{by_hand[4:]}",
+        "LASTMODTS": f"{edited_on} {edited_at[:2]}:{edited_at[2:4]}:{edited_at[4:]}",
         "UPTAENM": "",
-        "X": f"{x:.9f}  " if has_place else "",
-        "Y": f"{y:.9f}  " if has_place else "",
+        "X": f"{x:.9f}  " if has_coordinates else "",
+        "Y": f"{y:.9f}  " if has_coordinates else "",
         "ROOMCNT": str(rooms) if pick(4, number, "rooms") else "0",
         "ENGSTNTRNMNM": names[1].partition(" (")[0],
         "ENGSTNTRNMADDR": "",

@@ -1,4 +1,4 @@
-"""The HTTP server: it finds the service that a path belongs to, counts, and fails on demand."""
+"""The HTTP server of the sample API: dispatches requests, counts calls and injects faults."""
 
 import pkgutil
 import sys
@@ -20,27 +20,27 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from loaders.sample_api.service import Answer, Request, Service
+from loaders.sample_api.service import ApiResponse, Request, Service
 from loaders.settings import KST
 
 
-def _services() -> dict[str, Service[Any]]:
-    """Of every module beside this one that has a `SERVICE`."""
-    names = [found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
-    others = [name for name in names if name not in ("server", "__main__")]
-    modules = [import_module(f"{__package__}.{name}") for name in others]
+def _load_services() -> dict[str, Service[Any]]:
+    """Return the `SERVICE` of every module in this package that has one, by name."""
+    names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    candidates = [name for name in names if name not in ("server", "__main__")]
+    modules = [import_module(f"{__package__}.{name}") for name in candidates]
     services = [module.SERVICE for module in modules if hasattr(module, "SERVICE")]
     return {service.name: service for service in services}
 
 
-SERVICES: dict[str, Service[Any]] = _services()
+SERVICES: dict[str, Service[Any]] = _load_services()
 CONTROL = "/_sample/"
 JSON = "application/json;charset=UTF-8"
 
 
 @dataclass
-class Fault:
-    """What `SampleApi.fail` asked for, and how much of it is left."""
+class InjectedFault:
+    """A fault set by `SampleApi.fail`, and how many calls it still affects."""
 
     operation: str
     error: str | None
@@ -52,11 +52,11 @@ class Fault:
     times: int | None
     after: int
 
-    def takes(self, service: Service[Any], operation: str, path: str) -> bool:
-        """Whether this call fails; counts it."""
-        is_meant = path == self.operation or fnmatchcase(operation, self.operation)
+    def fails_call(self, service: Service[Any], operation: str, path: str) -> bool:
+        """Return whether this call fails, and count it."""
+        is_match = path == self.operation or fnmatchcase(operation, self.operation)
         is_known = self.error is None or self.error in service.errors
-        if not (is_meant and is_known) or self.times == 0:
+        if not (is_match and is_known) or self.times == 0:
             return False
         if self.after:
             self.after -= 1
@@ -68,16 +68,16 @@ class Fault:
 
 @dataclass
 class SampleApi:
-    """The APIs on loopback for as long as the context lasts.
+    """A context manager that serves the APIs on loopback.
 
-    `recordings`: a folder to take rows from; they are generated without one. Raises RecordingError
-    when the folder lacks a file. `today`: the KST date that generated rows lie around; the date now
-    without one. `allowance`: calls of one operation a day; without limit when None. `port`: any
-    free one when 0. The key to send is `sample`. `calls` counts the calls of each operation, such
-    as `EngService2/areaBasedList2` or `pblprfr/{id}`, refused ones included.
+    `recordings`: folder to read the rows from. By default rows are generated. Raises RecordingError
+    when the folder lacks a file. `today`: date (KST) around which generated rows lie; by default
+    the current date. `allowance`: daily calls per operation; by default unlimited. `port`: 0 picks
+    a free port. The only valid key is `sample`. `calls` counts the calls of each operation, such as
+    `EngService2/areaBasedList2` or `pblprfr/{id}`, including refused calls.
 
-    Other processes use the same over HTTP: `GET /_sample/calls`, `POST /_sample/faults` (the
-    arguments of `fail` as a JSON object), `DELETE /_sample/faults`, `POST /_sample/quota`.
+    Other processes control it over HTTP: `GET /_sample/calls`, `POST /_sample/faults` (arguments of
+    `fail` as a JSON object), `DELETE /_sample/faults`, `POST /_sample/quota`.
     """
 
     recordings: Path | None = None
@@ -88,10 +88,10 @@ class SampleApi:
 
     def __post_init__(self) -> None:
         self._lock = Lock()
-        self._faults: list[Fault] = []
+        self._faults: list[InjectedFault] = []
         self._quotas: dict[str, int] = {}
-        self._spent: Counter[tuple[date, str]] = Counter()
-        self._in_minute: Counter[tuple[datetime, str]] = Counter()
+        self._calls_by_day: Counter[tuple[date, str]] = Counter()
+        self._calls_by_minute: Counter[tuple[datetime, str]] = Counter()
         self._rows: dict[tuple[str, date], Any] = {}
         self._recorded: dict[str, Any] = {}
         if self.recordings:
@@ -120,7 +120,7 @@ class SampleApi:
         return f"http://127.0.0.1:{self.port}"
 
     def base_urls(self) -> dict[str, str]:
-        """The base URL to set for each pipeline."""
+        """Return the base URL to set for each pipeline."""
         return {name: f"{self.url}/{name}" for name in SERVICES}
 
     def fail(
@@ -136,37 +136,43 @@ class SampleApi:
         times: int | None = None,
         after: int = 0,
     ) -> None:
-        """Lets calls of an operation fail: all of them, or `times` calls once `after` passed well.
+        """Make calls of an operation fail: all, or `times` calls after the first `after` calls.
 
-        `operation`: as counted, a pattern such as `EngService2/*`, or one path (`pblprfr/PF1`).
-        `error`: a documented error of the service by name, such as `legacy_quota` (see the
-        `ERRORS` of its module). `status`, `body`, `headers` replace what would be answered; `delay`
-        is in seconds; a `truncated` answer breaks off halfway. Raises ValueError for an unknown
-        error.
+        `operation`: name under which calls are counted, a pattern such as `EngService2/*`, or one
+        path (`pblprfr/PF1`). `error`: name of a documented error of the service, such as
+        `legacy_quota` (see `ERRORS` in its module). `status`, `body` and `headers` replace those of
+        the response. `delay` is in seconds. A `truncated` response ends after half of its body.
+        Raises ValueError for an unknown error.
         """
         if error is not None and not any(error in service.errors for service in SERVICES.values()):
             known = sorted({name for service in SERVICES.values() for name in service.errors})
-            raise ValueError(f"error is {error!r}: wants one of {', '.join(known)}")
+            raise ValueError(f"error is {error!r}: expected one of {', '.join(known)}")
         content = body.encode() if isinstance(body, str) else body
-        fault = Fault(
+        fault = InjectedFault(
             operation, error, status, content, headers or {}, delay, truncated, times, after
         )
         with self._lock:
             self._faults.append(fault)
 
     def quota(self, operation: str, calls: int) -> None:
-        """Sets the allowance of one operation a day; calls already made today count."""
+        """Set the daily allowance of one operation. Today's earlier calls count towards it."""
         with self._lock:
             self._quotas[operation] = calls
 
     def clear_faults(self) -> None:
-        """Forgets all that `fail` and `quota` set."""
+        """Remove everything that `fail` and `quota` set."""
         with self._lock:
             self._faults.clear()
             self._quotas.clear()
 
-    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[Answer, Fault | None]:
-        """The answer to a GET, and the fault that it must still suffer on its way."""
+    def respond(
+        self, target: str, headers: Mapping[str, str]
+    ) -> tuple[ApiResponse, InjectedFault | None]:
+        """Return the response to a GET, and the fault still to be applied to it, if any.
+
+        An injected `error` is already the response. Status, body, headers, delay and truncation are
+        still to be applied.
+        """
         name, _, path = urlsplit(target).path.removeprefix("/").partition("/")
         service = SERVICES.get(name)
         if service is None:
@@ -174,31 +180,30 @@ class SampleApi:
         operation = service.operation(path)
         now = datetime.now(KST)
         today = self.today or now.date()
+        minute = now.replace(second=0, microsecond=0)
         with self._lock:
             self.calls[operation] += 1
-            fault = next((one for one in self._faults if one.takes(service, operation, path)), None)
-            self._spent[today, operation] += 1
-            minute = now.replace(second=0, microsecond=0)
-            self._in_minute[minute, operation] += 1
-            calls_in_minute = self._in_minute[minute, operation]
-            allowance = self._quotas.get(operation, self.allowance)
-            is_spent = allowance is not None and self._spent[today, operation] > allowance
-            rows = self._rows_of(service, today)
+            self._calls_by_day[today, operation] += 1
+            self._calls_by_minute[minute, operation] += 1
+            fault = self._next_fault(service, operation, path)
+            is_quota_spent = self._is_quota_spent(today, operation)
+            calls_in_minute = self._calls_by_minute[minute, operation]
+            rows = self._rows_for(service, today)
+        if fault and fault.error:
+            return service.errors[fault.error], fault
         request = Request(
             path=path,
             params=dict(parse_qsl(urlsplit(target).query)),
             target=target,
             headers=headers,
-            at=datetime.combine(today, now.timetz()),
-            is_quota_spent=is_spent,
+            received_at=datetime.combine(today, now.timetz()),
+            is_quota_spent=is_quota_spent,
             calls_in_minute=calls_in_minute,
         )
-        if fault and fault.error:
-            return service.errors[fault.error], fault
-        return service.answer(request, rows), fault
+        return service.respond(request, rows), fault
 
-    def control(self, method: str, path: str, body: bytes) -> Answer:
-        """The answer to another process that reads the counts or sets faults."""
+    def control(self, method: str, path: str, body: bytes) -> ApiResponse:
+        """Return the response to another process that reads the counts or sets faults."""
         try:
             match method, path.removeprefix(CONTROL):
                 case "GET", "calls":
@@ -216,7 +221,17 @@ class SampleApi:
             return _json(400, {"error": str(error)})
         return _json(200, {})
 
-    def _rows_of(self, service: Service[Any], today: date) -> Any:
+    def _next_fault(self, service: Service[Any], operation: str, path: str) -> InjectedFault | None:
+        """Return the first fault that fails this call. Needs the lock."""
+        failing = (fault for fault in self._faults if fault.fails_call(service, operation, path))
+        return next(failing, None)
+
+    def _is_quota_spent(self, today: date, operation: str) -> bool:
+        allowance = self._quotas.get(operation, self.allowance)
+        return allowance is not None and self._calls_by_day[today, operation] > allowance
+
+    def _rows_for(self, service: Service[Any], today: date) -> Any:
+        """Return the service's rows, generated once per date. Needs the lock."""
         if self.recordings:
             return self._recorded[service.name]
         if (service.name, today) not in self._rows:
@@ -224,28 +239,29 @@ class SampleApi:
         return self._rows[service.name, today]
 
 
-def _json(status: int, value: object) -> Answer:
-    return Answer(status, JSON, orjson.dumps(value))
+def _json(status: int, value: object) -> ApiResponse:
+    return ApiResponse(status, JSON, orjson.dumps(value))
 
 
-def _text(status: int, text: str) -> Answer:
-    return Answer(status, "text/plain;charset=UTF-8", text.encode())
+def _text(status: int, text: str) -> ApiResponse:
+    return ApiResponse(status, "text/plain;charset=UTF-8", text.encode())
 
 
-def _faulty(answer: Answer, fault: Fault) -> Answer:
+def _with_fault(response: ApiResponse, fault: InjectedFault) -> ApiResponse:
+    """Return the response with the fault's status, body and headers."""
     return replace(
-        answer,
-        status=fault.status or answer.status,
-        body=answer.body if fault.body is None else fault.body,
-        headers={**answer.headers, **fault.headers},
+        response,
+        status=fault.status or response.status,
+        body=response.body if fault.body is None else fault.body,
+        headers={**response.headers, **fault.headers},
     )
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
     protocol_version = "HTTP/1.1"
-    # An answer leaves in one write and at once: a client that waits for the second half of a
-    # small answer waits 40 ms.
+    # Send a response in one write and without delay: a client that waits for the second half of a
+    # small response waits 40 ms.
     wbufsize = -1
     disable_nagle_algorithm: ClassVar[bool] = True
 
@@ -253,14 +269,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith(CONTROL):
             self._control()
             return
-        answer, fault = self.server.api.answer(
+        response, fault = self.server.api.respond(
             self.path, {name.lower(): value for name, value in self.headers.items()}
         )
         if fault is None:
-            self._send(answer)
+            self._send(response)
             return
         time.sleep(fault.delay)
-        self._send(_faulty(answer, fault), truncated=fault.truncated)
+        self._send(_with_fault(response, fault), truncated=fault.truncated)
 
     def do_POST(self) -> None:
         self._control()
@@ -272,25 +288,25 @@ class _Handler(BaseHTTPRequestHandler):
         return "hello-korea-sample-api"
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: calls are counted, not logged."""
+        """Log nothing: calls are counted instead."""
 
     def _control(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = urlsplit(self.path).path
         self._send(self.server.api.control(self.command, path, body))
 
-    def _send(self, answer: Answer, *, truncated: bool = False) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers.items():
+    def _send(self, response: ApiResponse, *, truncated: bool = False) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        for name, value in response.headers.items():
             self.send_header(name, value)
         self.end_headers()
         if truncated:
             self.close_connection = True
-            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.wfile.write(response.body[: len(response.body) // 2])
         else:
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
 
 class _Server(ThreadingHTTPServer):
@@ -300,31 +316,31 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], api: SampleApi) -> None:
         self.api = api
-        self._open: set[socket] = set()
+        self._connections: set[socket] = set()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Binds without the look-up of the host's name, which may take seconds."""
+        """Bind without looking up the host name, which may take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
+        self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
+        self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tells of what went wrong here; a client that went away is no news."""
+        """Report errors of the server itself. A client that disconnects is not an error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     def close_connections(self) -> None:
-        """Ends what clients keep alive: an API that is down answers nobody."""
-        for connection in list(self._open):
+        """Close connections that clients keep alive: an API that is down does not respond."""
+        for connection in list(self._connections):
             try:
                 connection.shutdown(SHUT_RDWR)
             except OSError:
-                continue  # it went first
+                continue  # the client closed it first

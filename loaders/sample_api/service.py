@@ -1,4 +1,4 @@
-"""The words in which a module here describes the API that it stands in for. Values only."""
+"""The types in which each module of this package describes its API. Values only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,34 +7,34 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 KEY = "sample"
-"""The one key that is accepted; any other gets the API's own answer to a wrong key."""
+"""The only valid key. Any other key gets the API's own error for a wrong key."""
 
 Rows = TypeVar("Rows")
 
 
 class RecordingError(Exception):
-    """A folder of recordings that lacks something. The message names the missing file."""
+    """A folder of recordings lacks a file. The message names the file."""
 
 
 @dataclass(frozen=True)
 class Request:
     path: str
-    """Below the pipeline's name, such as `EngService2/areaBasedList2`."""
+    """Path below the pipeline's name, such as `EngService2/areaBasedList2`."""
     params: Mapping[str, str]
-    """Query parameters that have a value."""
+    """Query parameters with a non-empty value."""
     target: str
-    """Path and query as they came."""
+    """Path and query as received."""
     headers: Mapping[str, str]
-    """By their names in lower case."""
-    at: datetime
-    """The moment of the call, KST."""
+    """Headers by lower-case name."""
+    received_at: datetime
+    """Time of the request, KST."""
     is_quota_spent: bool = False
     calls_in_minute: int = 1
-    """Calls of this operation in the current minute, this one included."""
+    """Calls of this operation in the current minute, including this one."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     status: int
     content_type: str
     body: bytes
@@ -43,23 +43,26 @@ class Answer:
 
 @dataclass(frozen=True)
 class Service(Generic[Rows]):
-    """One API. Every function is pure but `recorded`, which reads files."""
+    """One API. Every function is pure except `recorded`, which reads files."""
 
     name: str
-    """The pipeline that reads it, as in `SOURCES__<NAME>__BASE_URL`, and its path's first part."""
+    """Name of its pipeline, as in `SOURCES__<NAME>__BASE_URL`, and the first part of its paths."""
     operation: Callable[[str], str]
-    """From a path below that, the operation that calls are counted by."""
-    answer: Callable[[Request, Rows], Answer]
+    """Map a path below the name to the operation under which its calls are counted."""
+    respond: Callable[[Request, Rows], ApiResponse]
     generated: Callable[[date], Rows]
-    """All rows as the API would hold them on that KST date."""
+    """Return all rows that the API has on a date (KST)."""
     recorded: Callable[[Path], Rows]
-    """All rows from a folder of recordings. Raises RecordingError."""
-    errors: Mapping[str, Answer]
-    """Its documented error answers by name, for faults on demand."""
+    """Return all rows from a folder of recordings. Raises RecordingError."""
+    errors: Mapping[str, ApiResponse]
+    """The API's documented error responses by name, for fault injection."""
 
 
-def recording(folder: Path, name: str) -> Path:
-    """The file `name` of a folder of recordings. Raises RecordingError when it is not there."""
+def recorded_file(folder: Path, name: str) -> Path:
+    """Return the path of a file in a folder of recordings.
+
+    Raises RecordingError when the file does not exist.
+    """
     path = folder / name
     if not path.is_file():
         raise RecordingError(f"the recordings in {folder} lack {name}")

@@ -1,6 +1,6 @@
-"""TourAPI 4.0 behind the gateway of data.go.kr: what it answers to which request.
+"""TourAPI 4.0 behind the gateway of data.go.kr: requests, quirks and errors.
 
-Facts: data.go.kr 15101753 (EngService2), 15101578 (KorService2) and answers recorded in 2026.
+Facts: data.go.kr 15101753 (EngService2) and 15101578 (KorService2), and responses recorded in 2026.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from loaders.sample_api.data_go_kr import (
     GATEWAY_ERRORS,
     JSON,
     XML,
+    authorization_error,
     json_page,
     page_number,
-    refusal,
-    result,
     rows_of_page,
+    service_error,
 )
-from loaders.sample_api.service import Answer, Request, Service
+from loaders.sample_api.service import ApiResponse, Request, Service
 from loaders.sample_api.tour_rows import (
     DETAIL_FIELDS,
     FESTIVAL_FIELDS,
@@ -44,19 +44,19 @@ LANGUAGES = {
 RETIRED = ("EngService", "KorService", "JpnService", "ChsService")
 
 Params = Mapping[str, str]
-
+Row = dict[str, object]
 
 ERRORS = {
     **GATEWAY_ERRORS,
-    "database": result("0002", "DB_ERROR"),
-    "no_data": result("0003", "NODATA_ERROR"),
+    "database": service_error("0002", "DB_ERROR"),
+    "no_data": service_error("0003", "NODATA_ERROR"),
 }
 
 
 @dataclass(frozen=True)
 class Operation:
-    find: Callable[[Params, LanguageRows], list[dict[str, object]]]
-    """All rows that the parameters ask for, in their order."""
+    find: Callable[[Params, LanguageRows], list[Row]]
+    """Return all rows that match the parameters, in order."""
     optional: frozenset[str]
     required: tuple[str, ...] = ()
 
@@ -78,6 +78,7 @@ FILTERS = {
     "showflag": "showflag",
     "oldContentid": "oldContentid",
 }
+"""Filter parameters, and the field that each compares."""
 PARENTS = {
     "sigunguCode": "areaCode",
     "cat2": "cat1",
@@ -86,6 +87,7 @@ PARENTS = {
     "lclsSystm2": "lclsSystm1",
     "lclsSystm3": "lclsSystm2",
 }
+"""Parameters that are valid only together with their parent."""
 ALLOWED = {
     "MobileOS": ("IOS", "AND", "WIN", "ETC"),
     "_type": ("json", "xml"),
@@ -98,23 +100,25 @@ DATES = ("modifiedtime", "eventStartDate")
 NUMBERS = ("numOfRows", "pageNo")
 
 
-def _chosen(
-    items: Iterable[Item], params: Params, fields: tuple[str, ...]
-) -> list[dict[str, object]]:
-    wanted = [(FILTERS[name], value) for name, value in params.items() if name in FILTERS]
+def _select(items: Iterable[Item], params: Params, fields: tuple[str, ...]) -> list[Row]:
+    """Return the given fields of the items that match the filters, in the requested order."""
+    filters = [(FILTERS[name], value) for name, value in params.items() if name in FILTERS]
     since = params.get("modifiedtime", "")
-    found = [
+    matching = [
         item
         for item in items
         if item["modifiedtime"] >= since
-        and all(item.get(field) == value for field, value in wanted)
+        and all(item.get(field) == value for field, value in filters)
     ]
-    arranged = _arranged(found, params.get("arrange", "A"))
+    arranged = _arranged(matching, params.get("arrange", "A"))
     return [{field: item[field] for field in fields if field in item} for item in arranged]
 
 
 def _arranged(items: list[Item], arrange: str) -> list[Item]:
-    """A, O by title; C, Q by time of change; D, R by time of creation; O, Q, R images first."""
+    """Sort by title (A, O), change time (C, Q) or creation time (D, R).
+
+    O, Q and R put items with an image first.
+    """
     items = sorted(items, key=lambda item: (item["title"], item["contentid"]))
     if arrange in "CQ":
         items.sort(key=lambda item: item["modifiedtime"], reverse=True)
@@ -125,37 +129,38 @@ def _arranged(items: list[Item], arrange: str) -> list[Item]:
     return items
 
 
-def _places(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
-    return _chosen(rows.places, params, LIST_FIELDS)
+def _places(params: Params, rows: LanguageRows) -> list[Row]:
+    return _select(rows.places, params, LIST_FIELDS)
 
 
-def _festivals(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
+def _festivals(params: Params, rows: LanguageRows) -> list[Row]:
     since = params["eventStartDate"]
     started = (item for item in rows.festivals if item["eventstartdate"] >= since)
-    return _chosen(started, params, FESTIVAL_FIELDS)
+    return _select(started, params, FESTIVAL_FIELDS)
 
 
-def _stays(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
-    return _chosen(rows.stays, params, STAY_FIELDS)
+def _stays(params: Params, rows: LanguageRows) -> list[Row]:
+    return _select(rows.stays, params, STAY_FIELDS)
 
 
-def _sync(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
-    return _chosen(rows.synced, params, SYNC_FIELDS)
+def _sync(params: Params, rows: LanguageRows) -> list[Row]:
+    return _select(rows.synced, params, SYNC_FIELDS)
 
 
-def _common(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
+def _common(params: Params, rows: LanguageRows) -> list[Row]:
     item = rows.details.get(params["contentId"])
     return [{field: item[field] for field in DETAIL_FIELDS}] if item else []
 
 
-def _intro(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
+def _intro(params: Params, rows: LanguageRows) -> list[Row]:
     item = rows.details.get(params["contentId"])
     if item is None or item["contenttypeid"] != params["contentTypeId"]:
         return []
     return [dict(intro(item))]
 
 
-def _ldong(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
+def _districts(params: Params, rows: LanguageRows) -> list[Row]:
+    """Return the complete district rows, or the names of the level below the given region."""
     region = params.get("lDongRegnCd")
     districts = [row for row in rows.districts if region in (None, row["lDongRegnCd"])]
     if params.get("lDongListYn") == "Y":
@@ -166,64 +171,69 @@ def _ldong(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
     return _numbered(codes)
 
 
-def _lcls(params: Params, rows: LanguageRows) -> list[dict[str, object]]:
-    wanted = {f"{name}Cd": params[name] for name in FILTERS if name in params and "lcls" in name}
-    found = [
-        row for row in rows.categories if all(row[code] == value for code, value in wanted.items())
+def _categories(params: Params, rows: LanguageRows) -> list[Row]:
+    """Return the category tree, or the names of the level below the given codes."""
+    filters = {f"{name}Cd": params[name] for name in FILTERS if name in params and "lcls" in name}
+    matching = [
+        row for row in rows.categories if all(row[code] == value for code, value in filters.items())
     ]
     if params.get("lclsSystmListYn") == "Y":
-        return _numbered(found)
-    level = len(wanted) + 1
-    names = {row[f"lclsSystm{level}Cd"]: row[f"lclsSystm{level}Nm"] for row in found}
+        return _numbered(matching)
+    level = len(filters) + 1
+    names = {row[f"lclsSystm{level}Cd"]: row[f"lclsSystm{level}Nm"] for row in matching}
     return _numbered({"code": code, "name": name} for code, name in names.items())
 
 
-def _numbered(rows: Iterable[Item]) -> list[dict[str, object]]:
+def _numbered(rows: Iterable[Item]) -> list[Row]:
     return [{**row, "rnum": number} for number, row in enumerate(rows, 1)]
 
 
-_CATEGORY = frozenset({"lclsSystm1", "lclsSystm2", "lclsSystm3"})
-_LIST = _CATEGORY | {
+_CATEGORY_FILTERS = frozenset({"lclsSystm1", "lclsSystm2", "lclsSystm3"})
+_LIST_FILTERS = _CATEGORY_FILTERS | {
     *("arrange", "modifiedtime", "lDongRegnCd", "lDongSignguCd"),
     *("areaCode", "sigunguCode", "cat1", "cat2", "cat3"),
 }
 OPERATIONS = {
-    "areaBasedList2": Operation(_places, _LIST | {"contentTypeId"}),
-    "areaBasedSyncList2": Operation(_sync, _LIST | {"contentTypeId", "showflag", "oldContentid"}),
-    "searchFestival2": Operation(_festivals, _LIST, ("eventStartDate",)),
-    "searchStay2": Operation(_stays, _LIST),
+    "areaBasedList2": Operation(_places, _LIST_FILTERS | {"contentTypeId"}),
+    "areaBasedSyncList2": Operation(
+        _sync, _LIST_FILTERS | {"contentTypeId", "showflag", "oldContentid"}
+    ),
+    "searchFestival2": Operation(_festivals, _LIST_FILTERS, ("eventStartDate",)),
+    "searchStay2": Operation(_stays, _LIST_FILTERS),
     "detailCommon2": Operation(_common, frozenset(), ("contentId",)),
     "detailIntro2": Operation(_intro, frozenset(), ("contentId", "contentTypeId")),
-    "ldongCode2": Operation(_ldong, frozenset({"lDongRegnCd", "lDongListYn"})),
-    "lclsSystmCode2": Operation(_lcls, frozenset({"lclsSystm1", "lclsSystm2", "lclsSystmListYn"})),
+    "ldongCode2": Operation(_districts, frozenset({"lDongRegnCd", "lDongListYn"})),
+    "lclsSystmCode2": Operation(
+        _categories, frozenset({"lclsSystm1", "lclsSystm2", "lclsSystmListYn"})
+    ),
 }
 
 
-def answer(request: Request, rows: TourRows) -> Answer:
+def respond(request: Request, rows: TourRows) -> ApiResponse:
     service, _, name = request.path.partition("/")
     params = request.params
     if service in RETIRED or service.endswith("Service1"):
         return ERRORS["retired"]
-    # A key is granted for each language's service: one that was not applied for is a wrong key.
-    refused = refusal(request)
-    if refused or service not in LANGUAGES:
-        return refused or ERRORS["bad_key"]
+    # A key is granted per language service. To a service without a grant it is a wrong key.
+    error = authorization_error(request)
+    if error or service not in LANGUAGES:
+        return error or ERRORS["bad_key"]
     operation = OPERATIONS.get(name)
     if operation is None:
         return ERRORS["not_found"]
-    wrong = _wrong(operation, params)
-    if wrong:
-        return _flat(*wrong, request.at)
-    found = operation.find(params, rows[LANGUAGES[service]])
-    page, total = page_number(params), len(found)
-    items = rows_of_page(found, params)
+    parameter_error = _parameter_error(operation, params)
+    if parameter_error:
+        return _flat_error(*parameter_error, request.received_at)
+    matching = operation.find(params, rows[LANGUAGES[service]])
+    page, total = page_number(params), len(matching)
+    items = rows_of_page(matching, params)
     if params.get("_type") == "json":
         return json_page({"item": items} if items else "", len(items), page, total, code="0000")
     return _xml_page(items, page, total)
 
 
-def _wrong(operation: Operation, params: Params) -> tuple[str, str] | None:
-    """The code and the message with which the service refuses the parameters, if it does."""
+def _parameter_error(operation: Operation, params: Params) -> tuple[str, str] | None:
+    """Return the code and message with which the service refuses the parameters, or None."""
     for name in (*COMMON_REQUIRED, *operation.required):
         if name not in params:
             return "11", f"NO_MANDATORY_REQUEST_PARAMETERS_ERROR1({name})"
@@ -240,14 +250,14 @@ def _wrong(operation: Operation, params: Params) -> tuple[str, str] | None:
     return None
 
 
-def _flat(code: str, message: str, at: datetime) -> Answer:
-    """Parameter errors come under HTTP 200 as a flat object without `response`."""
+def _flat_error(code: str, message: str, at: datetime) -> ApiResponse:
+    """Return a parameter error: HTTP 200, a flat object without `response`."""
     time = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}"
     body = {"responseTime": time, "resultCode": code, "resultMsg": message}
-    return Answer(200, JSON, orjson.dumps(body))
+    return ApiResponse(200, JSON, orjson.dumps(body))
 
 
-def _xml_page(items: Sequence[Mapping[str, object]], page: int, total: int) -> Answer:
+def _xml_page(items: Sequence[Mapping[str, object]], page: int, total: int) -> ApiResponse:
     rows = "".join(
         "<item>"
         + "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in item.items())
@@ -260,13 +270,13 @@ def _xml_page(items: Sequence[Mapping[str, object]], page: int, total: int) -> A
         f"<body><items>{rows}</items><numOfRows>{len(items)}</numOfRows>"
         f"<pageNo>{page}</pageNo><totalCount>{total}</totalCount></body></response>"
     )
-    return Answer(200, XML, body.encode())
+    return ApiResponse(200, XML, body.encode())
 
 
 SERVICE = Service(
     name="tour",
     operation=lambda path: path,
-    answer=answer,
+    respond=respond,
     generated=generated_rows,
     recorded=recorded_rows,
     errors=ERRORS,

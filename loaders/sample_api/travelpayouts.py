@@ -1,7 +1,7 @@
-"""The Aviasales Data API of Travelpayouts: fares that others found, with its habits and errors.
+"""The Aviasales Data API of Travelpayouts: fares that others found, with its quirks and errors.
 
-Facts: its documentation (limits valid from 2024-06-14) and answers recorded in 2025 and 2026. Made
-up are the fares: those of a route and month are sparse, and prices move a little from day to day.
+Facts: its documentation (limits valid from 2024-06-14), and responses recorded in 2025 and 2026.
+The fares are invented: each route and month has few, and prices change a little from day to day.
 """
 
 import calendar
@@ -14,15 +14,16 @@ from typing import Any
 import orjson
 
 from loaders.sample_api.facts import FactRow, facts, pick
-from loaders.sample_api.service import KEY, Answer, Request, Service, recording
+from loaders.sample_api.service import KEY, ApiResponse, Request, Service, recorded_file
 
 JSON = "application/json;charset=UTF-8"
 OPERATION = "aviasales/v3/prices_for_dates"
-CALLS_A_MINUTE = 600
-MOST_ROWS = 1000
+CALLS_PER_MINUTE = 600
+MAX_ROWS = 1000
 MONTHS_AHEAD = 12
 RATES = {"krw": 1.0, "usd": 1400.0, "eur": 1600.0, "jpy": 9.3, "rub": 17.0}
-"""Won for one unit, made up."""
+"""Won per unit, invented."""
+DEFAULT_CURRENCY = "rub"
 SELLERS = ("Trip.com", "Farera", "Tickets", "City.Travel")
 
 Params = Mapping[str, str]
@@ -32,64 +33,69 @@ Item = dict[str, Any]
 @dataclass(frozen=True)
 class Fare:
     item: Item
-    """As answered, but for the price."""
+    """The fields of the response except the price."""
     price: float
     currency: str
-    """What the price is in. A recorded fare is told in that currency alone."""
+    """Currency of the price. A recorded fare is served in this currency only."""
     is_recorded: bool = False
 
 
-def _json(status: int, **answer: Any) -> Answer:
-    return Answer(status, JSON, orjson.dumps(answer))
+def _json(status: int, **body: Any) -> ApiResponse:
+    return ApiResponse(status, JSON, orjson.dumps(body))
 
 
-def _refused(said: str) -> Answer:
-    return _json(400, data={}, error=said, success=False)
+def _bad_request(message: str) -> ApiResponse:
+    return _json(400, data={}, error=message, success=False)
 
 
 ERRORS = {
     "bad_token": _json(401, data=None, error="Unauthorized", success=False),
     "bad_token_200": _json(200, data={}, error="token is invalid", success=False),
-    "too_fast": Answer(429, "text/plain;charset=UTF-8", b"Too Many Requests"),
+    "too_fast": ApiResponse(429, "text/plain;charset=UTF-8", b"Too Many Requests"),
     "failure": _json(200, data=None, error="internal failure", success=False),
     "nothing": _json(200, data={}, currency="krw", success=True),
 }
 
 
-def answer(request: Request, rows: tuple[Fare, ...]) -> Answer:
+def respond(request: Request, fares: tuple[Fare, ...]) -> ApiResponse:
     if request.path != OPERATION:
-        return Answer(404, "text/plain;charset=UTF-8", b"404 page not found")
+        return ApiResponse(404, "text/plain;charset=UTF-8", b"404 page not found")
     params = request.params
     if KEY not in (request.headers.get("x-access-token"), params.get("token")):
         return ERRORS["bad_token"]
-    if request.calls_in_minute > CALLS_A_MINUTE or request.is_quota_spent:
+    if request.calls_in_minute > CALLS_PER_MINUTE or request.is_quota_spent:
         return ERRORS["too_fast"]
-    wrong = _wrong(params)
-    if wrong:
-        return _refused(wrong)
-    currency = params.get("currency", "rub")
-    told = [{**fare.item, "price": _in(currency, fare)} for fare in rows if _is_asked(fare, params)]
+    error = _parameter_error(params)
+    if error:
+        return _bad_request(error)
+    currency = params.get("currency", DEFAULT_CURRENCY)
+    items = [
+        {**fare.item, "price": _price_in(currency, fare)}
+        for fare in fares
+        if _matches(fare, params)
+    ]
     if params.get("sorting", "price") == "price":
-        told.sort(key=lambda item: item["price"])
+        items.sort(key=lambda item: item["price"])
     size, page = int(params.get("limit", 30)), int(params.get("page", 1))
-    return _json(200, data=told[(page - 1) * size : page * size], currency=currency, success=True)
+    page_items = items[(page - 1) * size : page * size]
+    return _json(200, data=page_items, currency=currency, success=True)
 
 
-def _wrong(params: Params) -> str | None:
-    """With what the API refuses the parameters, if it does."""
+def _parameter_error(params: Params) -> str | None:
+    """Return the message with which the API refuses the parameters, or None."""
     if "origin" not in params and "destination" not in params:
         return "origin or destination is required"
-    if params.get("currency", "rub") not in RATES:
+    if params.get("currency", DEFAULT_CURRENCY) not in RATES:
         return "currency is invalid"
-    for name, most in (("limit", MOST_ROWS), ("page", 10**6)):
+    for name, maximum in (("limit", MAX_ROWS), ("page", 10**6)):
         value = params.get(name, "1")
-        if not value.isdecimal() or not 1 <= int(value) <= most:
+        if not value.isdecimal() or not 1 <= int(value) <= maximum:
             return f"{name} is invalid"
     return None
 
 
-def _is_asked(fare: Fare, params: Params) -> bool:
-    item, currency = fare.item, params.get("currency", "rub")
+def _matches(fare: Fare, params: Params) -> bool:
+    item, currency = fare.item, params.get("currency", DEFAULT_CURRENCY)
     return (
         (not fare.is_recorded or currency == fare.currency)
         and (params.get("one_way", "true") == "false" or not item.get("return_at"))
@@ -105,12 +111,12 @@ def _is_asked(fare: Fare, params: Params) -> bool:
     )
 
 
-def _in(currency: str, fare: Fare) -> float:
+def _price_in(currency: str, fare: Fare) -> float:
     return fare.price if fare.is_recorded else round(fare.price / RATES[currency])
 
 
 def generated_rows(today: date) -> tuple[Fare, ...]:
-    """Fares from each city to Seoul in the months ahead, the current one included."""
+    """Return fares from each airport to Seoul in the current month and the months ahead."""
     return tuple(
         fare
         for airport in facts("airports")
@@ -125,59 +131,65 @@ def _month(today: date, ahead: int) -> date:
 
 
 def _fares(airport: FactRow, today: date, month: date, ahead: int) -> list[Fare]:
-    """Of one airport and month: fewer the further ahead, and now and then none."""
+    """Return the fares of one airport and month: fewer further ahead, and sometimes none."""
     code = airport["code"]
     if pick(5, code, month, "none") == 0:
         return []
-    length = calendar.monthrange(month.year, month.month)[1]
-    found = []
+    days_in_month = calendar.monthrange(month.year, month.month)[1]
+    fares = []
     for number in range(max(1, 9 - ahead - pick(4, code, month, "count"))):
         names = (code, month, number)
-        leaves = month + timedelta(days=pick(length, *names, "day"))
-        if leaves > today:
-            found.append(_fare(airport, today, leaves, names))
-    return found
+        departure_date = month + timedelta(days=pick(days_in_month, *names, "day"))
+        if departure_date > today:
+            fares.append(_fare(airport, today, departure_date, names))
+    return fares
 
 
-def _fare(airport: FactRow, today: date, leaves: date, names: tuple[object, ...]) -> Fare:
-    minutes, offset = int(airport["minutes"]), airport["offset"]
+def _fare(airport: FactRow, today: date, departure_date: date, names: tuple[object, ...]) -> Fare:
+    """Return one fare. `names` identify it, and everything but the daily change depends on them."""
+    minutes = int(airport["minutes"])
     airlines = airport["airlines"].split()
     airline = airlines[pick(len(airlines), *names, "airline")]
     transfers = pick(2, *names, "transfers") if minutes > 300 else 0
-    there = minutes + 160 * transfers
-    departs = datetime(leaves.year, leaves.month, leaves.day, 6 + pick(17, *names, "h"))
-    departs += timedelta(minutes=5 * pick(12, *names, "m"))
+    duration = minutes + 160 * transfers
+    departs_at = datetime(
+        departure_date.year, departure_date.month, departure_date.day, 6 + pick(17, *names, "h")
+    ) + timedelta(minutes=5 * pick(12, *names, "m"))
+    city = airport["city"]
     item: Item = {
         "flight_number": f"{100 + pick(800, *names, 'flight')}".zfill(4 if airline == "RS" else 3),
-        "link": f"/search/{airport['city']}{leaves:%d%m}SEL1?static_fare_key={airline}{leaves:%j}",
+        "link": f"/search/{city}{departure_date:%d%m}SEL1"
+        f"?static_fare_key={airline}{departure_date:%j}",
         "origin_airport": airport["code"],
         "destination_airport": "GMP" if airport["code"] == "HND" else "ICN",
-        "departure_at": f"{departs.isoformat()}{offset}",
+        "departure_at": f"{departs_at.isoformat()}{airport['offset']}",
         "airline": airline,
         "destination": "SEL",
-        "origin": airport["city"],
+        "origin": city,
     }
     is_one_way = pick(9, *names, "one way") == 0
     if not is_one_way:
-        returns = departs + timedelta(days=2 + pick(9, *names, "stay"), minutes=95)
-        item["return_at"] = f"{returns.isoformat()}+09:00"
+        returns_at = departs_at + timedelta(days=2 + pick(9, *names, "stay"), minutes=95)
+        item["return_at"] = f"{returns_at.isoformat()}+09:00"
     item |= {
         "return_transfers": 0 if is_one_way else transfers,
-        "duration": there if is_one_way else 2 * there,
-        "duration_to": there,
-        "duration_back": 0 if is_one_way else there,
+        "duration": duration if is_one_way else 2 * duration,
+        "duration_to": duration,
+        "duration_back": 0 if is_one_way else duration,
         "transfers": transfers,
     }
     if pick(4, *names, "seller"):  # newer fares name the seller
         item["gate"] = SELLERS[pick(len(SELLERS), *names, "which seller")]
     price = minutes * (700 if is_one_way else 1200) + 1000 * pick(200, *names, "price")
-    return Fare(item, price + 100 * pick(50, *names, today), "krw")
+    daily_change = 100 * pick(50, *names, today)
+    return Fare(item, price + daily_change, "krw")
 
 
 def recorded_rows(folder: Path) -> tuple[Fare, ...]:
-    excerpt = orjson.loads(recording(folder, "travelpayouts/prices_excerpt.json").read_bytes())
+    """Return the fares of an excerpt and of one complete response."""
+    excerpt = orjson.loads(recorded_file(folder, "travelpayouts/prices_excerpt.json").read_bytes())
     wire = "travelpayouts/prices_for_dates_wire_example_2025-05.json"
-    whole = orjson.loads(recording(folder, wire).read_bytes())
+    response = orjson.loads(recorded_file(folder, wire).read_bytes())
     return tuple(
         Fare(
             {name: value for name, value in row.items() if name != "price"},
@@ -187,7 +199,7 @@ def recorded_rows(folder: Path) -> tuple[Fare, ...]:
         )
         for rows, currency in (
             (excerpt["rows"], excerpt["currency"]),
-            (whole["data"], whole["currency"]),
+            (response["data"], response["currency"]),
         )
         for row in rows
     )
@@ -196,7 +208,7 @@ def recorded_rows(folder: Path) -> tuple[Fare, ...]:
 SERVICE = Service(
     name="travelpayouts",
     operation=lambda path: path,
-    answer=answer,
+    respond=respond,
     generated=generated_rows,
     recorded=recorded_rows,
     errors=ERRORS,

@@ -1,8 +1,8 @@
 """Exchange rates of the Export-Import Bank of Korea.
 
-Documentation: koreaexim.go.kr, Open API "환율" (AP01), on the host `oapi.` since 2025-06-25. An
-answer is a bare list. It is empty on days on which the bank is closed, and before about 11:00 KST
-of the day itself. An error comes under HTTP 200 and looks like one rate.
+Documentation: koreaexim.go.kr, Open API "환율" (AP01), on the host `oapi.` since 2025-06-25. A
+response is a bare list. It is empty for days when the bank is closed, and for today before about
+11:00 KST. An error has HTTP 200 and looks like one rate.
 """
 
 import re
@@ -19,65 +19,69 @@ from loaders.sources.source import (
     ApiFault,
     ApiRequest,
     ExtractRequest,
-    FirstWithRows,
+    FallbackPaginator,
     Row,
     Source,
     Table,
-    day,
+    date_,
     integer,
     key_in_query,
     number,
-    raise_for_http,
+    raise_for_status,
     text,
     text_columns,
 )
 
 DAYS_BACK = 7
-"""The longest that the bank stays closed: the harvest holidays with the weekends around them."""
-GOOD = 1
+"""Longest closure of the bank: the harvest holidays with the weekends around them."""
+SUCCESS = 1
 FAULTS = {
     2: ApiFault.BAD_REQUEST,  # no such data code
     3: ApiFault.BAD_KEY,
     4: ApiFault.QUOTA_SPENT,
 }
 CURRENCY = re.compile(r"([A-Z]{3})(?:\((\d+)\))?")
-"""`USD`, or `JPY(100)` where the rate is for so many."""
+"""`USD`, or `JPY(100)` if the rate is for 100 units."""
 AMOUNTS = ("ttb", "tts", "deal_bas_r", "bkpr")
 
 
 def check_response(response: Response) -> None:
-    """Accepts a list of rates, an empty one too; everything else is a named fault."""
-    raise_for_http("exim", response, otherwise=ApiFault.BAD_REQUEST)
+    """Raise ApiError unless the response is a list of rates, which may be empty."""
+    raise_for_status("exim", response, otherwise=ApiFault.BAD_REQUEST)
     try:
         results = {row["result"] for row in orjson.loads(response.content)}
     except (ValueError, KeyError, TypeError):
         raise ApiError(ApiFault.UNREADABLE, "not a list of rates", response) from None
-    for code in results - {GOOD}:
+    for code in results - {SUCCESS}:
         raise ApiError(FAULTS.get(code, ApiFault.DOWN), f"result {code}", response)
 
 
-def read(body: bytes) -> pa.Table:
-    """The rates of one answer: the currency apart from its unit, amounts without their commas."""
+def read_rates(body: bytes) -> pa.Table:
+    """Return the rates, with the unit apart from the currency and amounts without commas."""
     return text_columns([_rate(row) for row in orjson.loads(body)])
 
 
 def _rate(row: Row) -> Row:
-    """A unit that can't be read stands as it came, so that the row is rejected by it."""
-    named = row.get("cur_unit") or ""
-    found = CURRENCY.fullmatch(named)
-    currency, unit = (found[1], found[2] or "1") if found else (named, named)
+    currency, unit = _currency_and_unit(row.get("cur_unit") or "")
     amounts = {name: (row.get(name) or "").replace(",", "") for name in AMOUNTS if name in row}
     rest = {name: value for name, value in row.items() if name != "cur_unit"}
     return {**rest, **amounts, "currency": currency, "unit": unit}
 
 
+def _currency_and_unit(code: str) -> tuple[str, str]:
+    """Split `JPY(100)`. An unreadable code is also the unit, so that the row is rejected."""
+    match = CURRENCY.fullmatch(code)
+    return (match[1], match[2] or "1") if match else (code, code)
+
+
 def _exchange_rates(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """The rates of the date or, where it has none, of the last day before that has."""
-    days = (request.logical_date - timedelta(days=back) for back in range(DAYS_BACK + 1))
+    """Request the rates of the logical date or, if it has none, of the last day that has."""
+    dates = (request.logical_date - timedelta(days=back) for back in range(DAYS_BACK + 1))
+    parameter_sets = ({"searchdate": f"{date:%Y%m%d}"} for date in dates)
     yield ApiRequest(
         path="site/program/financial/exchangeJSON",
         params={"data": "AP01"},
-        paginator=partial(FirstWithRows, *({"searchdate": f"{it:%Y%m%d}"} for it in days)),
+        paginator=partial(FallbackPaginator, *parameter_sets),
         echo=("searchdate",),
     )
 
@@ -97,7 +101,7 @@ SOURCE = Source(
             primary_key=("currency", "date"),
             columns=(
                 text("currency", "currency"),
-                day("date", "searchdate", "%Y%m%d"),
+                date_("date", "searchdate", "%Y%m%d"),
                 integer("unit", "unit"),
                 text("currency_name", "cur_nm"),
                 number("base_rate", "deal_bas_r"),
@@ -109,7 +113,7 @@ SOURCE = Source(
                 {"result", "yy_efee_r", "ten_dd_efee_r", "kftc_bkpr", "kftc_deal_bas_r"}
             ),
             requests=_exchange_rates,
-            read=read,
+            read=read_rates,
             answers_past=True,
         ),
     ),

@@ -1,22 +1,27 @@
 """Incheon International Airport Corporation: the flight schedule, and the airports served.
 
 Documentation: data.go.kr, provider B551177: StatusOfPaxFltSched (passenger schedules of the season)
-and 15095067 StatusOfSrvDestinations (service destinations). Times are KST at Incheon. The schedule
-tells no price.
+and 15095067 StatusOfSrvDestinations (service destinations). Times are KST, at Incheon. Schedules
+have no prices.
 """
 
 from collections.abc import Iterator
 
 import pyarrow as pa
 
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, check_pages, items
+from loaders.sources.data_go_kr import (
+    PAGE_SIZE,
+    TotalCountPaginator,
+    check_gateway_response,
+    items,
+)
 from loaders.sources.source import (
     ApiRequest,
     ExtractRequest,
     Row,
     Source,
     Table,
-    day,
+    date_,
     key_in_query,
     text,
     text_columns,
@@ -34,34 +39,38 @@ def read_airports(body: bytes) -> pa.Table:
 
 
 def read_schedules(body: bytes) -> pa.Table:
-    """The flights of one answer, with the weekdays in one field such as `YNYNYNN`, Monday first.
+    """Return the flights, with the weekdays in one field such as `YNYNYNN`, Monday first.
 
-    A flight sold under several numbers comes once for each: the copies, marked `Slave`, are left
-    out, or it would count several times.
+    A flight sold under several numbers comes once for each number. The copies, marked `Slave`, are
+    left out, so that a flight counts once.
     """
-    flights = [it for it in items(body) if str(it.get("codeshare")).strip().lower() != "slave"]
-    return text_columns([{**it, "weekdays": _weekdays(it)} for it in flights])
+    flights = [flight for flight in items(body) if not _is_codeshare_copy(flight)]
+    return text_columns([{**flight, "weekdays": _weekdays(flight)} for flight in flights])
+
+
+def _is_codeshare_copy(flight: Row) -> bool:
+    return str(flight.get("codeshare")).strip().lower() == "slave"
 
 
 def _weekdays(flight: Row) -> str | None:
-    """None where a day is not told as Y or N: such a row has no key."""
-    told = [str(flight.get(name) or "").strip() for name in WEEKDAYS]
-    return "".join(told) if set(told) <= {"Y", "N"} else None
+    """Return None if a weekday is not Y or N: the row then lacks a part of its key."""
+    flags = [str(flight.get(name) or "").strip() for name in WEEKDAYS]
+    return "".join(flags) if set(flags) <= {"Y", "N"} else None
 
 
-def _call(path: str, language: str, **row: str) -> ApiRequest:
+def _list_request(path: str, language: str, **row: str) -> ApiRequest:
     params = {"type": "json", "numOfRows": str(PAGE_SIZE), "lang": language}
     return ApiRequest(path, params, TotalCountPaginator, row)
 
 
 def _schedules(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """In English, the language of most travellers."""
-    return (_call(path, "E", direction=direction) for direction, path in SCHEDULES.items())
+    """Request names in English, the language of most travellers."""
+    return (_list_request(path, "E", direction=direction) for direction, path in SCHEDULES.items())
 
 
 def _airports(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """In Korean: what the airports are called in English is known from elsewhere."""
-    yield _call("StatusOfSrvDestinations/getServiceDestinationInfo", "K")
+    """Request names in Korean: the schedules and a seed of dbt have the English ones."""
+    yield _list_request("StatusOfSrvDestinations/getServiceDestinationInfo", "K")
 
 
 DATE = "%Y%m%d"
@@ -72,22 +81,22 @@ SOURCE = Source(
     extension="json",
     daily_allowance=1000,
     authenticate=key_in_query("serviceKey"),
-    check_response=check_pages,
+    check_response=check_gateway_response,
     operation=lambda path: path,
     options={},
     tables=(
         Table(
             name="schedules",
-            # That arrivals and departures have different flight numbers is custom, no rule: the
-            # direction is a part of the key. So are the weekdays, since one flight may come in
-            # several rows that share out the week.
+            # The key has the direction, because arrivals and departures have different flight
+            # numbers only by custom, and the weekdays, because one flight may come in several rows
+            # that share out the week.
             primary_key=("direction", "flight_id", "airport", "first_date", "weekdays"),
             columns=(
                 text("direction", "direction"),
                 text("flight_id", "flightid"),
                 text("airport", "airportcode"),
-                day("first_date", "firstdate", DATE),
-                day("last_date", "lastdate", DATE),
+                date_("first_date", "firstdate", DATE),
+                date_("last_date", "lastdate", DATE),
                 text("weekdays", "weekdays"),
                 text("scheduled_time", "st"),
                 text("season", "season"),

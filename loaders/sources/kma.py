@@ -1,8 +1,8 @@
 """The Korea Meteorological Administration: forecasts for Seoul's districts, and observations.
 
 Documentation: data.go.kr 15084084 (short-term forecasts), 15059468 (mid-term forecasts), 15059093
-(daily observations). A forecast that is not out yet is answered by "no data": the one before it is
-asked for then.
+(daily observations). The response for a forecast that is not published yet is "no data"; the
+forecast before it is requested then.
 """
 
 import csv
@@ -16,18 +16,23 @@ import pyarrow as pa
 from requests import Request, Response
 
 from loaders.settings import PROJECT
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, check_pages, items
+from loaders.sources.data_go_kr import (
+    PAGE_SIZE,
+    TotalCountPaginator,
+    check_gateway_response,
+    items,
+)
 from loaders.sources.source import (
     ApiError,
     ApiFault,
     ApiRequest,
     ExtractRequest,
-    FirstWithRows,
+    FallbackPaginator,
     Option,
     Row,
     Source,
     Table,
-    day,
+    date_,
     days,
     integer,
     key_in_query,
@@ -41,15 +46,17 @@ from loaders.sources.source import (
 SEOUL_TEMPERATURES, SEOUL_LAND = "11B10101", "11B00000"
 """Regions of the mid-term forecasts: Seoul; Seoul, Incheon and Gyeonggi."""
 SEOUL_STATION = "108"
-OBSERVATIONS_A_PAGE = 999
-PAGE = {"dataType": "JSON", "numOfRows": str(PAGE_SIZE)}
+OBSERVATIONS_PAGE_SIZE = 999
+COMMON_PARAMS = {"dataType": "JSON", "numOfRows": str(PAGE_SIZE)}
 BASE_TIMES = ("0200", "0500", "0800", "1100", "1400", "1700", "2000", "2300")
+"""KST times at which a short-term forecast is made."""
+MINUTE = "%Y%m%d%H%M"
 MISSING = 900
-"""From here on, and below its negative, a value says that there is none."""
+"""Values of at least this, or at most its negative, mean that there is no value."""
 
 
 def grid_cell(latitude: float, longitude: float) -> tuple[int, int]:
-    """The cell (nx, ny) of the forecasts' 5 km grid that a point in degrees lies in.
+    """Return the cell (nx, ny) of the forecasts' 5 km grid that contains a point in degrees.
 
     Lambert conformal conic, with the constants of the documentation of 15084084.
     """
@@ -73,7 +80,7 @@ def grid_cell(latitude: float, longitude: float) -> tuple[int, int]:
 
 
 def _cells() -> tuple[tuple[int, int], ...]:
-    """The distinct cells of the districts, by the points that dbt joins them by."""
+    """Return the distinct cells of the districts, at the points by which dbt joins them."""
     with (PROJECT / "seeds" / "districts.csv").open(encoding="utf-8") as file:
         points = [(float(row["latitude"]), float(row["longitude"])) for row in csv.DictReader(file)]
     return tuple(sorted({grid_cell(*point) for point in points}))
@@ -82,48 +89,53 @@ def _cells() -> tuple[tuple[int, int], ...]:
 CELLS = _cells()
 
 
-class EarlierPages(TotalCountPaginator):
-    """Asks with one set of parameters after the other until one has rows, then for its pages."""
+class PagedFallbackPaginator(TotalCountPaginator):
+    """Request with each set of parameters in turn until one has rows, then all its pages."""
 
-    def __init__(self, *steps: dict[str, str]) -> None:
+    def __init__(self, *parameter_sets: dict[str, str]) -> None:
         super().__init__()
-        self._earlier = FirstWithRows(*steps)
+        self._fallback = FallbackPaginator(*parameter_sets)
 
     def init_request(self, request: Request) -> None:
-        self._earlier.init_request(request)
+        self._fallback.init_request(request)
         super().init_request(request)
 
     def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
         if data:
             super().update_state(response, data)
         else:
-            self._earlier.update_state(response, data)
-            self._has_next_page = self._earlier.has_next_page
+            self._fallback.update_state(response, data)
+            self._has_next_page = self._fallback.has_next_page
 
     def update_request(self, request: Request) -> None:
-        if self.page == 1:  # no step had rows yet
-            self._earlier.update_request(request)
+        if self.page == 1:  # no set of parameters had rows yet
+            self._fallback.update_request(request)
         super().update_request(request)
 
 
 def check_response(response: Response) -> None:
+    """Raise ApiError unless the response is data.
+
+    The refusal of observations of today or later is a bad request, so that it is not retried.
+    """
     try:
-        check_pages(response)
+        check_gateway_response(response)
     except ApiError as error:
-        # Observations of today or later are refused under the code of an unknown fault.
+        # Its code is 99, that of an unknown fault.
         if error.fault is ApiFault.DOWN and "전날 자료까지" in error.message:
             raise ApiError(ApiFault.BAD_REQUEST, error.message, response) from None
         raise
 
 
-def read_short(body: bytes) -> pa.Table:
-    """Forecast values, one row per category and hour, the amounts among them as ranges."""
+def read_short_forecasts(body: bytes) -> pa.Table:
+    """Return a row per category and hour, with the least and the most of each value."""
     return text_columns([_forecast(row) for row in items(body)])
 
 
 def _forecast(row: Row) -> Row:
     value = str(row.get("fcstValue") or "").strip()
-    least, most = amount(value) if row.get("category") in ("PCP", "SNO") else (value, value)
+    is_amount = row.get("category") in ("PCP", "SNO")
+    least, most = amount_range(value) if is_amount else (value, value)
     if _is_missing(least):
         least = most = None
     return {
@@ -138,58 +150,63 @@ def _forecast(row: Row) -> Row:
     }
 
 
-def amount(said: str) -> tuple[str | None, str | None]:
-    """The least and the most of an amount of rain (mm) or snow (cm), an open end as None.
+def amount_range(text: str) -> tuple[str | None, str | None]:
+    """Return the least and the most of an amount of rain (mm) or snow (cm).
 
-    "강수없음" is none, as are "-" and nothing at all; "1mm 미만" is less than 1, "30.0~50.0mm" a
-    range, "50.0mm 이상" 50 or more. What is none of these is given back: the row is rejected by it.
+    "강수없음" (no rain), "적설없음" (no snow), "-" and an empty text are zero. "1mm 미만" is less
+    than 1, "30.0~50.0mm" a range, and "50.0mm 이상" 50 or more, without a most. Any other text is
+    returned as both, without spaces and units, so that the row is rejected if it is not a number.
     """
-    plain = re.sub(r"[\s㎜㎝]|mm|cm", "", said)
-    if plain in ("강수없음", "적설없음", "-", ""):
+    amount = re.sub(r"[\s㎜㎝]|mm|cm", "", text)
+    if amount in ("강수없음", "적설없음", "-", ""):
         return "0", "0"
-    if below := re.fullmatch(r"([\d.]+)미만", plain):
+    if below := re.fullmatch(r"([\d.]+)미만", amount):
         return "0", below[1]
-    if above := re.fullmatch(r"([\d.]+)이상", plain):
+    if above := re.fullmatch(r"([\d.]+)이상", amount):
         return above[1], None
-    if between := re.fullmatch(r"([\d.]+)~([\d.]+)", plain):
+    if between := re.fullmatch(r"([\d.]+)~([\d.]+)", amount):
         return between[1], between[2]
-    return plain, plain
+    return amount, amount
 
 
 def _is_missing(value: str | None) -> bool:
-    found = re.fullmatch(r"[-+]?(\d+)(\.\d+)?", value or "")
-    return found is not None and int(found[1]) >= MISSING
+    match = re.fullmatch(r"[-+]?(\d+)(\.\d+)?", value or "")
+    return match is not None and int(match[1]) >= MISSING
 
 
 _MID_FIELD = re.compile(r"(rnSt|wf|taMin|taMax)(\d+)(Am|Pm|Low|High)?")
 
 
-def read_mid(body: bytes) -> pa.Table:
-    """One row per day ahead and half of it (`am`, `pm`, or `day` where it is told whole).
+def read_mid_forecasts(body: bytes) -> pa.Table:
+    """Return a row per day ahead and half of the day: `am`, `pm`, or `day` for a full day.
 
-    The answer has a field for each. Temperatures come with what may be taken off or added.
+    The response has one field per value, day and half, such as `rnSt4Am`. Temperatures come with
+    their margins, `taMin4Low` to subtract and `taMin4High` to add.
     """
     return text_columns([row for item in items(body) for row in _mid_rows(item)])
 
 
 def _mid_rows(item: Row) -> Iterator[Row]:
     rows: dict[tuple[int, str], Row] = {}
-    same: Row = {}
+    common: Row = {}
     for field, value in item.items():
         parts = _MID_FIELD.fullmatch(field)
         if parts is None:
-            same[field] = value
+            common[field] = value
         elif value not in ("", None) and not _is_missing(str(value)):
             name, ahead, suffix = parts.groups(default="")
             half = suffix.lower() if suffix in ("Am", "Pm") else "day"
             row = rows.setdefault((int(ahead), half), {"ahead": ahead, "half": half})
             row[name + (suffix if suffix in ("Low", "High") else "")] = value
     for key in sorted(rows):
-        yield {**same, **rows[key]}
+        yield {**common, **rows[key]}
 
 
 def read_observations(body: bytes) -> pa.Table:
-    """Days of observations. An air pressure is as high as what means missing, but has no column."""
+    """Return daily observations, with a value that means a missing one as an empty text.
+
+    Air pressures of `MISSING` and more are real, but have no column.
+    """
     return text_columns(
         [
             {field: "" if _is_missing(value) else value for field, value in row.items()}
@@ -199,48 +216,51 @@ def read_observations(body: bytes) -> pa.Table:
 
 
 def base_times(on: date, first: str) -> Iterator[dict[str, str]]:
-    """The base time of a day, then those before it, for a day."""
-    start = datetime.strptime(f"{on:%Y%m%d}{first}", "%Y%m%d%H%M")
-    for step in range(len(BASE_TIMES)):
-        at = start - timedelta(hours=3 * step)
-        yield {"base_date": f"{at:%Y%m%d}", "base_time": f"{at:%H%M}"}
+    """Yield the parameters of base times, newest first: `first` of a date and the 7 before it."""
+    newest = datetime.strptime(f"{on:%Y%m%d}{first}", MINUTE)
+    for earlier in range(len(BASE_TIMES)):
+        base = newest - timedelta(hours=3 * earlier)
+        yield {"base_date": f"{base:%Y%m%d}", "base_time": f"{base:%H%M}"}
 
 
 def _short_forecasts(request: ExtractRequest) -> Iterator[ApiRequest]:
-    steps = tuple(base_times(request.logical_date, request.options["base_time"]))
+    parameter_sets = tuple(base_times(request.logical_date, request.options["base_time"]))
     for nx, ny in CELLS:
         yield ApiRequest(
             path="VilageFcstInfoService_2.0/getVilageFcst",
-            params=PAGE | {"nx": str(nx), "ny": str(ny)},
-            paginator=partial(EarlierPages, *steps),
+            params=COMMON_PARAMS | {"nx": str(nx), "ny": str(ny)},
+            paginator=partial(PagedFallbackPaginator, *parameter_sets),
         )
 
 
 def _mid_forecasts(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """The morning's, which reaches back to day 4; while it is not out, the evening's before it."""
-    steps = (
+    """Request the morning forecast, which starts at day 4, not at day 5 as the evening's does.
+
+    Until it is published, the forecast of the evening before is requested.
+    """
+    parameter_sets = (
         {"tmFc": f"{request.logical_date:%Y%m%d}0600"},
         {"tmFc": f"{request.logical_date - timedelta(days=1):%Y%m%d}1800"},
     )
     for operation, region in (("getMidTa", SEOUL_TEMPERATURES), ("getMidLandFcst", SEOUL_LAND)):
         yield ApiRequest(
             path=f"MidFcstInfoService/{operation}",
-            params=PAGE | {"regId": region},
-            paginator=partial(FirstWithRows, *steps),
+            params=COMMON_PARAMS | {"regId": region},
+            paginator=partial(FallbackPaginator, *parameter_sets),
             echo=("tmFc",),
         )
 
 
 def _daily_observations(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """To the day before at the latest: a later one is refused with all the others."""
+    """Request the days before the logical date: with a later day, the API refuses all of them."""
     first = request.logical_date - timedelta(days=request.options["observation_days_back"])
     last = request.logical_date - timedelta(days=1)
     if first <= last:
         yield ApiRequest(
             path="AsosDalyInfoService/getWthrDataList",
             params={
-                **PAGE,
-                "numOfRows": str(OBSERVATIONS_A_PAGE),
+                **COMMON_PARAMS,
+                "numOfRows": str(OBSERVATIONS_PAGE_SIZE),
                 "dataCd": "ASOS",
                 "dateCd": "DAY",
                 "startDt": f"{first:%Y%m%d}",
@@ -257,8 +277,7 @@ def _base_time(value: str) -> str:
     return value
 
 
-MINUTE = "%Y%m%d%H%M"
-OTHER_OBSERVATIONS = frozenset(
+IGNORED_OBSERVATIONS = frozenset(
     {
         *("avgLmac", "avgPa", "avgPs", "avgPv", "avgTd", "avgTs", "ddMefs", "ddMefsHrmt"),
         *("ddMesHrmt", "hr1MaxIcsr", "hr1MaxIcsrHrmt", "hr1MaxRnHrmt", "hr24SumRws"),
@@ -266,7 +285,7 @@ OTHER_OBSERVATIONS = frozenset(
         *("maxWsHrmt", "maxWsWd", "mi10MaxRn", "mi10MaxRnHrmt", "minPs", "minPsHrmt", "minRhm"),
         *("minRhmHrmt", "minTaHrmt", "minTg", "n99Rn", "ssDur", "sumFogDur", "sumGsr"),
         *("sumLrgEv", "sumSmlEv"),
-        # In the ground, by depth.
+        # Temperatures in the ground, by depth.
         *("avgCm5Te", "avgCm10Te", "avgCm20Te", "avgCm30Te"),
         *("avgM05Te", "avgM10Te", "avgM15Te", "avgM30Te", "avgM50Te"),
     }
@@ -281,9 +300,9 @@ SOURCE = Source(
     check_response=check_response,
     operation=lambda path: path,
     options={
-        # The last one that still tells the day's lowest (06:00) and highest (15:00) temperature.
+        # The last one with the day's lowest (06:00) and highest (15:00) temperature.
         "base_time": Option("0500", _base_time, f"expected one of {', '.join(BASE_TIMES)}"),
-        "observation_days_back": Option("365", days, "expected whole days from 0 to 3660"),
+        "observation_days_back": Option("365", days, "expected a number of days from 0 to 3660"),
     },
     tables=(
         Table(
@@ -300,7 +319,7 @@ SOURCE = Source(
                 number("value_max", "most"),
             ),
             requests=_short_forecasts,
-            read=read_short,
+            read=read_short_forecasts,
         ),
         Table(
             name="mid_forecasts",
@@ -310,7 +329,7 @@ SOURCE = Source(
                 timestamp("issued_at", "tmFc", MINUTE),
                 integer("day", "ahead"),
                 text("half", "half"),
-                # Temperatures and the weather come in answers of their own.
+                # Temperatures and the weather come in separate responses.
                 *(
                     optional(column)
                     for column in (
@@ -326,14 +345,14 @@ SOURCE = Source(
                 ),
             ),
             requests=_mid_forecasts,
-            read=read_mid,
+            read=read_mid_forecasts,
         ),
         Table(
             name="daily_observations",
             primary_key=("station", "date"),
             columns=(
                 text("station", "stnId"),
-                day("date", "tm", "%Y-%m-%d"),
+                date_("date", "tm", "%Y-%m-%d"),
                 text("station_name", "stnNm"),
                 number("mean_temperature", "avgTa"),
                 number("low_temperature", "minTa"),
@@ -350,7 +369,7 @@ SOURCE = Source(
                 number("mean_cloud", "avgTca"),
                 text("phenomena", "iscs"),
             ),
-            ignored_fields=OTHER_OBSERVATIONS,
+            ignored_fields=IGNORED_OBSERVATIONS,
             requests=_daily_observations,
             read=read_observations,
             answers_past=True,

@@ -1,7 +1,7 @@
 """KOPIS of the Korea Arts Management Service: performances and their venues.
 
-Documentation: KOPIS Open API guide v5.0 (2026-04-23). XML only. Lists say neither their total nor
-whether more follows; an error comes under HTTP 200 and looks like one record. The attribution
+Documentation: KOPIS Open API guide v5.0 (2026-04-23). XML only. A list has no total count and
+does not mark its last page. An error has HTTP 200 and looks like one record. The attribution
 "출처: (재)예술경영지원센터 공연예술통합전산망, www.kopis.or.kr" is obligatory.
 """
 
@@ -27,13 +27,13 @@ from loaders.sources.source import (
     Source,
     Table,
     boolean,
-    day,
+    date_,
     days,
     integer,
     key_in_query,
     number,
     optional,
-    raise_for_http,
+    raise_for_status,
     region_code,
     text,
     text_columns,
@@ -51,32 +51,32 @@ FAULTS = {
     "06": ApiFault.BAD_REQUEST,  # more than 100 rows a page
 }
 
-LIST_FIELDS = {
+NESTED_FIELDS = {
     "relatenm": "name",
     "relateurl": "url",
     "mt13id": "id",
     "prfplcnm": "name",
     "seatscale": "seats",
 }
-"""Fields of ticket links and halls as they stand in their JSON."""
+"""Names in JSON of the fields of ticket links and halls."""
 
 
 def check_response(response: Response) -> None:
-    """Accepts a `<dbs>` document whose records are records; everything else is a named fault."""
-    # KOPIS now and then answers 400 to a call that succeeds when it is made again.
-    raise_for_http("kopis", response, otherwise=ApiFault.DOWN)
+    """Raise ApiError unless the response is a `<dbs>` document without an error."""
+    # KOPIS occasionally returns 400 for a request that succeeds when it is repeated.
+    raise_for_status("kopis", response, otherwise=ApiFault.DOWN)
     try:
         first = _document(response.content).find("db")
     except ValueError as error:
         raise ApiError(ApiFault.UNREADABLE, str(error), response) from None
     code = None if first is None else first.findtext("returncode")
-    if code is not None and code not in ("00", NO_DATA):
-        said = _repaired(first.findtext("errmsg", "")) if first is not None else ""
-        raise ApiError(FAULTS.get(code, ApiFault.DOWN), f"code {code} {said}", response)
+    if first is not None and code is not None and code not in ("00", NO_DATA):
+        message = _repair_encoding(first.findtext("errmsg", ""))
+        raise ApiError(FAULTS.get(code, ApiFault.DOWN), f"code {code} {message}", response)
 
 
-def read(body: bytes) -> pa.Table:
-    """The records of one answer, a blank (one space in KOPIS) as an empty text."""
+def read_records(body: bytes) -> pa.Table:
+    """Return the records, with a blank (one space in KOPIS) as an empty text."""
     return text_columns(_records(body))
 
 
@@ -86,14 +86,14 @@ def _records(body: bytes) -> list[Row]:
 
 
 def _document(body: bytes) -> etree._Element:
-    """Raises ValueError when the bytes are no KOPIS document."""
-    safe = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    """Parse a KOPIS document. Raise ValueError."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        root = etree.fromstring(body, safe)
+        root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         raise ValueError(f"not XML: {error.msg}") from None
     if root is not None and root.getroottree().docinfo.doctype:
-        raise ValueError("it brings a document type, which KOPIS's answers do not have")
+        raise ValueError("it has a document type, which KOPIS's responses never have")
     if root is None or root.tag != "dbs":
         raise ValueError(f"not KOPIS's XML: {body[:60]!r}")
     return root
@@ -104,7 +104,7 @@ def _record(db: etree._Element) -> Row:
 
 
 def _value(element: etree._Element) -> str:
-    """The text of an element; of one that holds a list, the list as JSON."""
+    """Return the text of an element, or its list as JSON."""
     if len(element) == 0:
         return (element.text or "").strip()
     return orjson.dumps([_item(child) for child in element]).decode()
@@ -115,18 +115,19 @@ def _item(element: etree._Element) -> str | dict[str, str]:
         return (element.text or "").strip()
     item = {str(child.tag): (child.text or "").strip() for child in element}
     if "seatscale" in item:
-        item["seatscale"] = item["seatscale"].replace(",", "")  # of a hall; a venue's has none
-    return {LIST_FIELDS.get(tag, tag): text for tag, text in item.items()}
+        item["seatscale"] = item["seatscale"].replace(",", "")  # only halls have commas
+    return {NESTED_FIELDS.get(tag, tag): text for tag, text in item.items()}
 
 
 def _read_performance_details(body: bytes) -> pa.Table:
-    """The time of update comes with a fraction of a second or without: it is cut."""
-    records = _records(body)
-    return text_columns([{**it, "updatedate": it.get("updatedate", "")[:19]} for it in records])
+    """Return details, without the fraction of a second that some times of update have."""
+    return text_columns(
+        [{**record, "updatedate": record.get("updatedate", "")[:19]} for record in _records(body)]
+    )
 
 
-def _repaired(message: str) -> str:
-    """Error texts in Korean arrive as UTF-8 read as Latin-1."""
+def _repair_encoding(message: str) -> str:
+    """Return an error message in Korean as it was before UTF-8 was read as Latin-1."""
     try:
         return message.encode("latin-1").decode()
     except UnicodeError:
@@ -134,40 +135,45 @@ def _repaired(message: str) -> str:
 
 
 def windows(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """`first` to `last` cut into windows that KOPIS takes, both ends included."""
+    """Split the dates from `first` to `last` into windows of at most 31 days, KOPIS's limit.
+
+    Both ends of a window are included.
+    """
     while first <= last:
         end = min(first + timedelta(days=WINDOW_DAYS - 1), last)
         yield first, end
         first = end + timedelta(days=1)
 
 
-def _list_calls(request: ExtractRequest, path: str, params: dict[str, str]) -> Iterator[ApiRequest]:
-    """The whole list, then once more only what changed since the list was last asked.
+def _list_requests(
+    request: ExtractRequest, path: str, params: dict[str, str]
+) -> Iterator[ApiRequest]:
+    """Request the full list, then only the records that changed since it was last fetched.
 
-    No list says when a record changed; asking by `afterdate` does.
+    A list does not show when a record changed, so the second request selects by `afterdate`.
     """
     region = request.options["region"]
-    pages = partial(FullPagePaginator, "cpage", PAGE_SIZE)
-    asked = {**params, "rows": str(PAGE_SIZE), **({"signgucode": region} if region else {})}
-    yield ApiRequest(path, asked, pages, {"is_changed": "N"})
+    paginator = partial(FullPagePaginator, "cpage", PAGE_SIZE)
+    params = {**params, "rows": str(PAGE_SIZE), **({"signgucode": region} if region else {})}
+    yield ApiRequest(path, params, paginator, {"is_changed": "N"})
     if request.changed_since:
-        since = {"afterdate": f"{request.changed_since:%Y%m%d}"}
-        yield ApiRequest(path, asked | since, pages, {"is_changed": "Y"})
+        changed = params | {"afterdate": f"{request.changed_since:%Y%m%d}"}
+        yield ApiRequest(path, changed, paginator, {"is_changed": "Y"})
 
 
 def _performances(request: ExtractRequest) -> list[ApiRequest]:
     first = request.logical_date - timedelta(days=request.options["days_back"])
     last = request.logical_date + timedelta(days=request.options["days_ahead"])
-    calls = chain.from_iterable(
-        _list_calls(request, "pblprfr", {"stdate": f"{start:%Y%m%d}", "eddate": f"{end:%Y%m%d}"})
+    requests = chain.from_iterable(
+        _list_requests(request, "pblprfr", {"stdate": f"{start:%Y%m%d}", "eddate": f"{end:%Y%m%d}"})
         for start, end in windows(first, last)
     )
-    # Of two rows of one performance the later counts: the changed ones come last.
-    return sorted(calls, key=lambda call: call.row["is_changed"])
+    # Staging keeps the last row of a performance, so the changed ones come last.
+    return sorted(requests, key=lambda request: request.row["is_changed"])
 
 
 def _venues(request: ExtractRequest) -> Iterator[ApiRequest]:
-    return _list_calls(request, "prfplc", {})
+    return _list_requests(request, "prfplc", {})
 
 
 def _performance_details(request: ExtractRequest) -> Iterator[ApiRequest]:
@@ -186,8 +192,8 @@ DATE = "%Y.%m.%d"
 PERFORMANCE_COLUMNS = (
     text("performance_id", "mt20id"),
     text("title", "prfnm"),
-    day("starts_on", "prfpdfrom", DATE),
-    day("ends_on", "prfpdto", DATE),
+    date_("starts_on", "prfpdfrom", DATE),
+    date_("ends_on", "prfpdto", DATE),
     text("venue_name", "fcltynm"),
     text("poster_url", "poster"),
     text("area", "area"),
@@ -209,14 +215,14 @@ SOURCE = Source(
     name="kopis",
     base_url="https://kopis.or.kr/openApi/restful",
     extension="xml",
-    daily_allowance=3000,  # the real one is not published
+    daily_allowance=3000,  # the API has a limit but does not publish it
     authenticate=key_in_query("service"),
     check_response=check_response,
     operation=_operation,
     options={
         "region": Option("11", region_code, "expected a two-digit signgucode (11 is Seoul) or all"),
-        "days_back": Option("7", days, "expected whole days from 0 to 3660"),
-        "days_ahead": Option("90", days, "expected whole days from 0 to 3660"),
+        "days_back": Option("7", days, "expected a number of days from 0 to 3660"),
+        "days_ahead": Option("90", days, "expected a number of days from 0 to 3660"),
     },
     tables=(
         Table(
@@ -224,7 +230,7 @@ SOURCE = Source(
             primary_key=("performance_id",),
             columns=(*PERFORMANCE_COLUMNS, boolean("is_changed", "is_changed")),
             requests=_performances,
-            read=read,
+            read=read_records,
             answers_past=True,
         ),
         Table(
@@ -267,7 +273,7 @@ SOURCE = Source(
             primary_key=("venue_id",),
             columns=(*VENUE_COLUMNS, boolean("is_changed", "is_changed")),
             requests=_venues,
-            read=read,
+            read=read_records,
         ),
         Table(
             name="venue_details",
@@ -293,7 +299,7 @@ SOURCE = Source(
                 optional(text("halls", "mt13s")),
             ),
             requests=_venue_details,
-            read=read,
+            read=read_records,
             details_of="venues",
         ),
     ),

@@ -1,9 +1,9 @@
 """Seoul Open Data Plaza: cultural events, cultural spaces and licensed lodgings.
 
 Documentation: data.seoul.go.kr, services culturalEventInfo, culturalSpaceInfo, LOCALDATA_031101,
-LOCALDATA_031103 and LOCALDATA_031104. HTTP only, with the key in the path. Rows are counted from 1
-and asked by the first and the last; an answer tells how many there are in all. An error comes under
-HTTP 200 and without the envelope of its service, now and then as XML.
+LOCALDATA_031103 and LOCALDATA_031104. HTTP only, with the key in the path. Rows are numbered from 1
+and requested by the numbers of the first and the last. A response has the total count. An error has
+HTTP 200 and lacks the envelope of its service; some come as XML.
 """
 
 import re
@@ -25,14 +25,14 @@ from loaders.sources.source import (
     Row,
     Source,
     Table,
-    day,
+    date_,
+    html_to_text,
     integer,
     number,
     optional,
-    raise_for_http,
+    raise_for_status,
     text,
     text_columns,
-    text_of_html,
     timestamp,
 )
 
@@ -51,8 +51,8 @@ FAULTS = {
     **dict.fromkeys(("ERROR-500", "ERROR-600", "ERROR-601"), ApiFault.DOWN),
 }
 REMEDIES = {
-    "ERROR-335": "the key sample gets 5 rows a call: use one of your own, of data.seoul.go.kr",
-    "ERROR-336": f"a call may ask for {PAGE_SIZE} rows",
+    "ERROR-335": "the key 'sample' is for 5 rows a call: use your own, from data.seoul.go.kr",
+    "ERROR-336": f"a call may request at most {PAGE_SIZE} rows",
 }
 
 _CODE = re.compile(r'"?CODE"?\s*[:>]\s*"?(?:<!\[CDATA\[)?((?:INFO|ERROR)-\d+)')
@@ -62,14 +62,14 @@ _CULT_CODE = re.compile(r"[?&]cultcode=(\d+)")
 
 
 class RowRangePaginator(BasePaginator):
-    """Asks the next 1,000 rows while fewer were asked for than `list_total_count` tells."""
+    """Request ranges of 1,000 rows until they cover `list_total_count` rows."""
 
     def __init__(self) -> None:
         super().__init__()
         self.last = PAGE_SIZE
         self.total = 0
         self.left = 0
-        """Pages still to come."""
+        """Number of pages still to come."""
 
     def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
         self.total = int(_service(response.content).get("list_total_count") or 0)
@@ -82,42 +82,51 @@ class RowRangePaginator(BasePaginator):
 
 
 def authenticate(request: PreparedRequest, key: str) -> None:
-    """The key is the part of the path before `json`."""
+    """Put the key into the path, in front of `json`."""
     before, _, after = (request.url or "").rpartition("/json/")
     request.url = f"{before}/{quote(key, safe='')}/json/{after}"
 
 
 def check_response(response: Response) -> None:
-    """Accepts the envelope of a service with INFO-000, and INFO-200; all else is a named fault.
+    """Raise ApiError unless the response is an envelope with INFO-000, or INFO-200 for no data.
 
-    So is a page without rows that should have some: taken for the end of the list, it would lose
-    all that follow.
+    A page without rows that should have some is an error too: as the end of the list, it would lose
+    all the rows after it.
     """
-    raise_for_http("seoul", response, otherwise=ApiFault.DOWN)
-    start = response.content[:2000].decode("utf-8", "replace").strip()
-    code, message = _CODE.search(start), _MESSAGE.search(start)
-    if code is None:
-        raise ApiError(ApiFault.UNREADABLE, f"no answer of the plaza: {start[:80]!r}", response)
-    if code.group(1) not in ("INFO-000", NO_DATA):
-        said = f"code {code.group(1)} {message.group(1) if message else ''}".strip()
-        remedy = REMEDIES.get(code.group(1))
-        fault = FAULTS.get(code.group(1), ApiFault.DOWN)
-        raise ApiError(fault, f"{said}; {remedy}" if remedy else said, response)
+    raise_for_status("seoul", response, otherwise=ApiFault.DOWN)
+    _raise_for_code(response)
     try:
         service = _service(response.content)
-        total, rows = int(service.get("list_total_count") or 0), len(service.get("row") or [])
+        total, count = int(service.get("list_total_count") or 0), len(service.get("row") or [])
     except (ValueError, TypeError, AttributeError):
-        raise ApiError(ApiFault.UNREADABLE, "no answer of the plaza", response) from None
-    asked = _RANGE.search(response.request.url or "")
-    rows_before = int(asked.group(1)) - 1 if asked else 0
-    if (rows_before < total and not rows) or (rows_before > 0 and total == 0):
+        raise ApiError(ApiFault.UNREADABLE, "not a response of the plaza", response) from None
+    row_range = _RANGE.search(response.request.url or "")
+    rows_before = int(row_range.group(1)) - 1 if row_range else 0
+    if (rows_before < total and not count) or (rows_before > 0 and total == 0):
         raise ApiError(ApiFault.UNREADABLE, "a page without the rows that it should have", response)
 
 
+def _raise_for_code(response: Response) -> None:
+    """Raise ApiError unless the response, JSON or XML, has the code of data or of no data."""
+    start = response.content[:2000].decode("utf-8", "replace").strip()
+    match = _CODE.search(start)
+    if match is None:
+        message = f"not a response of the plaza: {start[:80]!r}"
+        raise ApiError(ApiFault.UNREADABLE, message, response)
+    code = match.group(1)
+    if code in ("INFO-000", NO_DATA):
+        return
+    reason = _MESSAGE.search(start)
+    message = f"code {code} {reason.group(1) if reason else ''}".strip()
+    if code in REMEDIES:
+        message += f"; {REMEDIES[code]}"
+    raise ApiError(FAULTS.get(code, ApiFault.DOWN), message, response)
+
+
 def _service(body: bytes) -> Row:
-    """What the envelope holds; nothing where there is no data. Raises ValueError."""
-    answer: Row = orjson.loads(body) if body.lstrip().startswith(b"{") else {}
-    service: Row = next(iter(answer.values()), {})
+    """Return the contents of the envelope, empty if there is no data. Raise ValueError."""
+    envelope: Row = orjson.loads(body) if body.lstrip().startswith(b"{") else {}
+    service: Row = next(iter(envelope.values()), {})
     return service if isinstance(service, dict) else {}
 
 
@@ -127,7 +136,7 @@ def _rows(body: bytes) -> list[Row]:
 
 
 def read_events(body: bytes) -> pa.Table:
-    """Events under the code in the address of their page: they have no other id."""
+    """Return events, whose only id is the code in the address of their page."""
     return text_columns([_event(row) for row in _rows(body)])
 
 
@@ -145,7 +154,7 @@ def _event(row: Row) -> Row:
 
 
 def read_spaces(body: bytes) -> pa.Table:
-    """Cultural spaces, their descriptions as plain text."""
+    """Return cultural spaces, with descriptions as plain text."""
     return text_columns([_space(row) for row in _rows(body)])
 
 
@@ -160,7 +169,7 @@ def _space(row: Row) -> Row:
 
 
 def read_lodgings(body: bytes) -> pa.Table:
-    """Licences. Their numbers are counted by each authority: the key is both."""
+    """Return licences. Each authority numbers its own, so the key is the authority and number."""
     return text_columns([_lodging(row) for row in _rows(body)])
 
 
@@ -179,26 +188,27 @@ def _without(row: Row, *fields: str) -> Row:
 
 
 def _point(row: Row, *fields: str) -> tuple[str | None, str | None]:
-    """Latitude and longitude, told by their range: which field holds which has changed with time.
+    """Return latitude and longitude, recognised by their ranges.
 
-    What is in neither range keeps its place, so that a text that is no number is found out.
+    Which field contains the latitude has changed over time. Values outside both ranges keep their
+    places, so that a text that is not a number is rejected.
     """
     first, second = (str(row.get(field) or "").strip() or None for field in fields)
     swapped = _within(first, 124, 132) or _within(second, 33, 39)
     return (second, first) if swapped else (first, second)
 
 
-def _within(value: str | None, least: float, most: float) -> bool:
+def _within(value: str | None, minimum: float, maximum: float) -> bool:
     try:
-        return least <= float(value or "") <= most
+        return minimum <= float(value or "") <= maximum
     except ValueError:
         return False
 
 
 def _wgs84(x: str | None, y: str | None) -> tuple[str | None, str | None]:
-    """Longitude and latitude of a point in EPSG:5174, to about a centimetre.
+    """Return longitude and latitude of a point in EPSG:5174, to about a centimetre.
 
-    A text that is no number is given back as it is, so that the row is rejected for it.
+    A text that is not a number is returned unchanged, so that the row is rejected.
     """
     x, y = (x or "").strip(), (y or "").strip()
     if not (x.strip("0.") and y.strip("0.")):  # blank, or the origin of the grid in the sea
@@ -222,24 +232,24 @@ _HTML = re.compile(
 
 
 def _plain(value: str | None) -> str | None:
-    """Text as it is, though titles stand in angle brackets; HTML as its text.
+    """Return HTML as its text, and other text unchanged, though titles may have angle brackets.
 
-    A text that is cut off within a tag, such as `<html lang=`, goes without it.
+    A tag that the end of the text cuts off, such as `<html lang=`, is removed.
     """
-    whole = _CUT_TAG.sub("", value or "")
-    return text_of_html(whole) if _HTML.search(whole) else whole
+    complete = _CUT_TAG.sub("", value or "")
+    return html_to_text(complete) if _HTML.search(complete) else complete
 
 
-def _call(name: str, **row: str) -> ApiRequest:
+def _list_request(name: str, **row: str) -> ApiRequest:
     return ApiRequest(f"json/{name}/1/{PAGE_SIZE}/", paginator=RowRangePaginator, row=row)
 
 
 def _cultural_events(request: ExtractRequest) -> Iterator[ApiRequest]:
-    yield _call("culturalEventInfo")
+    yield _list_request("culturalEventInfo")
 
 
 def _cultural_spaces(request: ExtractRequest) -> Iterator[ApiRequest]:
-    yield _call("culturalSpaceInfo")
+    yield _list_request("culturalSpaceInfo")
 
 
 LODGING_SERVICES = ("LOCALDATA_031103", "LOCALDATA_031104", "LOCALDATA_031101")
@@ -248,7 +258,7 @@ LODGING_SERVICES = ("LOCALDATA_031103", "LOCALDATA_031104", "LOCALDATA_031101")
 
 def _lodgings(request: ExtractRequest) -> Iterator[ApiRequest]:
     for service in LODGING_SERVICES:
-        yield _call(service, service=service)
+        yield _list_request(service, service=service)
 
 
 DATE, MIDNIGHT = "%Y-%m-%d", "%Y-%m-%d 00:00:00.0"
@@ -286,13 +296,13 @@ SOURCE = Source(
                 text("image_url", "MAIN_IMG"),
                 text("ticket_kind", "TICKET"),
                 text("theme", "THEMECODE"),
-                day("starts_on", "STRTDATE", MIDNIGHT),
-                day("ends_on", "END_DATE", MIDNIGHT),
-                day("registered_on", "RGSTDATE", DATE),
+                date_("starts_on", "STRTDATE", MIDNIGHT),
+                date_("ends_on", "END_DATE", MIDNIGHT),
+                date_("registered_on", "RGSTDATE", DATE),
                 number("latitude", "latitude"),
                 number("longitude", "longitude"),
             ),
-            ignored_fields=frozenset({"DATE"}),  # the same two days in one text
+            ignored_fields=frozenset({"DATE"}),  # the first and the last day in one text
             requests=_cultural_events,
             read=read_events,
         ),
@@ -340,8 +350,8 @@ SOURCE = Source(
                 text("trading_state_name", "TRDSTATENM"),
                 text("detailed_state", "DTLSTATEGBN"),
                 text("detailed_state_name", "DTLSTATENM"),
-                day("licensed_on", "APVPERMYMD", DATE),
-                day("closed_on", "DCBYMD", DATE),
+                date_("licensed_on", "APVPERMYMD", DATE),
+                date_("closed_on", "DCBYMD", DATE),
                 text("phone", "SITETEL"),
                 text("lot_address", "SITEWHLADDR"),
                 text("lot_zip_code", "SITEPOSTNO"),

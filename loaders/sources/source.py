@@ -126,7 +126,8 @@ def boolean(name: str, field: str) -> Column:
     return Column(name, field, pa.bool_())
 
 
-def day(name: str, field: str, format: str) -> Column:
+def date_(name: str, field: str, format: str) -> Column:
+    """Return a column of KST dates."""
     return Column(name, field, pa.date32(), format)
 
 
@@ -206,7 +207,7 @@ class Source:
         return next(table for table in self.tables if table.name == name)
 
 
-def raise_for_http(source: str, response: Response, otherwise: ApiFault) -> None:
+def raise_for_status(source: str, response: Response, otherwise: ApiFault) -> None:
     """Raise ApiError unless the status is 200; `otherwise` is the fault of an unlisted status."""
     status = response.status_code
     if response.is_redirect:
@@ -217,15 +218,15 @@ def raise_for_http(source: str, response: Response, otherwise: ApiFault) -> None
     if status == 404:
         raise ApiError(ApiFault.GONE, "HTTP 404", response)
     if status == 429:
-        raise ApiError(fault_of_429(response), "HTTP 429", response)
+        raise ApiError(rate_limit_fault(response), "HTTP 429", response)
     if status >= 500 or status == 408:
         raise ApiError(ApiFault.DOWN, f"HTTP {status}", response)
     if status != 200:
         raise ApiError(otherwise, f"HTTP {status}", response)
 
 
-def fault_of_429(response: Response) -> ApiFault:
-    """Return BUSY if the response has `Retry-After`, else QUOTA_SPENT."""
+def rate_limit_fault(response: Response) -> ApiFault:
+    """Return the fault of HTTP 429: BUSY with the header `Retry-After`, else QUOTA_SPENT."""
     return ApiFault.BUSY if "Retry-After" in response.headers else ApiFault.QUOTA_SPENT
 
 
@@ -263,8 +264,8 @@ class FullPagePaginator(BasePaginator):
         request.params[self._page] = str(self._number)
 
 
-class FirstWithRows(BasePaginator):
-    """Request with each set of parameters in turn until a response has rows."""
+class FallbackPaginator(BasePaginator):
+    """Request one page with each set of parameters in turn until a response has rows."""
 
     def __init__(self, *parameter_sets: Mapping[str, str]) -> None:
         super().__init__()
@@ -281,20 +282,20 @@ class FirstWithRows(BasePaginator):
         request.params |= self._next or {}
 
 
-BLOCKS = ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6")
+BLOCK_TAGS = ("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6")
 INVALID_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|<\?xml[^>]*>")
-"""What lxml rejects in a text: control characters, and XML declarations of an encoding."""
+"""What lxml rejects in a string: control characters, and XML declarations with an encoding."""
 
 
-def text_of_html(fragment: str) -> str:
+def html_to_text(fragment: str) -> str:
     """Return the text of an HTML fragment, one line per block, without tags and entities."""
     try:
         tree = html.fragment_fromstring(INVALID_XML.sub(" ", fragment), create_parent="div")
-    except etree.ParserError:  # the fragment is part of a tag
+    except etree.ParserError:  # the fragment is only a part of a tag
         return ""
     for hidden in tree.iter("script", "style", etree.Comment, etree.PI):
         hidden.text = ""
-    for block in tree.iter(*BLOCKS):
+    for block in tree.iter(*BLOCK_TAGS):
         block.text = "\n" + (block.text or "")
         block.tail = "\n" + (block.tail or "")
     lines = (" ".join(line.split()) for line in tree.text_content().splitlines())

@@ -1,8 +1,8 @@
 """TourAPI 4.0 of the Korea Tourism Organization: sights, festivals and stays.
 
-Documentation: data.go.kr 15101753 (EngService2) and 15101578 (KorService2). One service per
-language, each with its own content ids, so every key has the language first. Places are asked by
-`lDongRegnCd`: filtering by the deprecated `areaCode` silently loses rows.
+Documentation: data.go.kr 15101753 (EngService2) and 15101578 (KorService2). There is one service
+per language, each with its own content ids, so every key begins with the language. Places are
+selected by `lDongRegnCd`: the deprecated `areaCode` silently loses rows.
 """
 
 import re
@@ -13,15 +13,21 @@ from html import unescape
 import pyarrow as pa
 from pyarrow.json import ReadOptions, read_json
 
-from loaders.sources.data_go_kr import PAGE_SIZE, TotalCountPaginator, check_pages, items
+from loaders.sources.data_go_kr import (
+    PAGE_SIZE,
+    TotalCountPaginator,
+    check_gateway_response,
+    items,
+)
 from loaders.sources.source import (
     ApiRequest,
     ExtractRequest,
     Option,
     Source,
     Table,
-    day,
+    date_,
     days,
+    html_to_text,
     integer,
     key_in_query,
     number,
@@ -29,7 +35,6 @@ from loaders.sources.source import (
     region_code,
     text,
     text_columns,
-    text_of_html,
     timestamp,
 )
 
@@ -39,37 +44,35 @@ SERVICES = {
     "ja": "JpnService2",
     "zh": "ChsService2",
 }
+COMMON_PARAMS = {"MobileOS": "ETC", "MobileApp": "HelloKorea", "_type": "json"}
 
 
-def read(body: bytes) -> pa.Table:
-    """The items of one answer. No rows come as `""`, and a single row may come without its list."""
+def read_items(body: bytes) -> pa.Table:
+    """Return the items. No items come as `""`, and a single one may come without a list."""
     try:
-        return _read_texts(body)
+        return _read_text_items(body)
     except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, KeyError):
         return text_columns(items(body))
 
 
-def _read_texts(body: bytes) -> pa.Table:
-    """The usual answer, a list of items that are all text, without making a Python object of each.
+def _read_text_items(body: bytes) -> pa.Table:
+    """Return a list of items that are all text, the usual case, without a Python object for each.
 
-    Raises one of arrow's errors, AttributeError or KeyError for any other.
+    Raise one of arrow's errors, AttributeError or KeyError for any other response.
     """
-    whole = ReadOptions(use_threads=False, block_size=len(body) + 1)
-    answer = read_json(pa.BufferReader(body), read_options=whole)["response"].chunk(0)
-    rows = answer.field("body").field("items").field("item").flatten()
+    one_block = ReadOptions(use_threads=False, block_size=len(body) + 1)
+    response = read_json(pa.BufferReader(body), read_options=one_block)["response"].chunk(0)
+    rows = response.field("body").field("items").field("item").flatten()
     table = pa.Table.from_struct_array(rows)
-    if not all(pa.types.is_string(it) or pa.types.is_null(it) for it in table.schema.types):
+    if not all(pa.types.is_string(type) or pa.types.is_null(type) for type in table.schema.types):
         raise pa.ArrowTypeError("not all text")
     return table
 
 
-COMMON = {"MobileOS": "ETC", "MobileApp": "HelloKorea", "_type": "json"}
-
-
-def _list_call(language: str, operation: str, params: dict[str, str]) -> ApiRequest:
+def _list_request(language: str, operation: str, params: dict[str, str]) -> ApiRequest:
     return ApiRequest(
         path=f"{SERVICES[language]}/{operation}",
-        params={**COMMON, "numOfRows": str(PAGE_SIZE), **params},
+        params={**COMMON_PARAMS, "numOfRows": str(PAGE_SIZE), **params},
         paginator=TotalCountPaginator,
         row={"language": language},
     )
@@ -81,27 +84,28 @@ def _region(request: ExtractRequest) -> dict[str, str]:
 
 def _districts(request: ExtractRequest) -> Iterator[ApiRequest]:
     first = request.options["languages"][0]
-    yield _list_call(first, "ldongCode2", {**_region(request), "lDongListYn": "Y"})
+    yield _list_request(first, "ldongCode2", {**_region(request), "lDongListYn": "Y"})
 
 
 def _categories(request: ExtractRequest) -> Iterator[ApiRequest]:
     for language in request.options["languages"]:
-        yield _list_call(language, "lclsSystmCode2", {"lclsSystmListYn": "Y"})
+        yield _list_request(language, "lclsSystmCode2", {"lclsSystmListYn": "Y"})
 
 
 def _places(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """All content types in one list: a list per type would cost a call for each type's last page.
+    """Request all content types in one list: a list per type would cost a call for each last page.
 
-    Sorted by title, which stays put while a run pages; the other orders move rows between pages.
+    The order is by title, which is stable while a run pages. The other orders move rows between
+    pages.
     """
     for language in request.options["languages"]:
-        yield _list_call(language, "areaBasedList2", {**_region(request), "arrange": "A"})
+        yield _list_request(language, "areaBasedList2", {**_region(request), "arrange": "A"})
 
 
 def _festivals(request: ExtractRequest) -> Iterator[ApiRequest]:
     since = request.logical_date - timedelta(days=request.options["festival_days_back"])
     for language in request.options["languages"]:
-        yield _list_call(
+        yield _list_request(
             language,
             "searchFestival2",
             {**_region(request), "arrange": "A", "eventStartDate": f"{since:%Y%m%d}"},
@@ -110,54 +114,54 @@ def _festivals(request: ExtractRequest) -> Iterator[ApiRequest]:
 
 def _stays(request: ExtractRequest) -> Iterator[ApiRequest]:
     for language in request.options["languages"]:
-        yield _list_call(language, "searchStay2", {**_region(request), "arrange": "A"})
+        yield _list_request(language, "searchStay2", {**_region(request), "arrange": "A"})
 
 
 def _place_details(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """`detailCommon2` refuses every parameter but these, the old flags among them."""
+    """Request details. `detailCommon2` refuses any other parameter, such as the older flags."""
     for key in request.keys:
         language, _, rest = key.partition("/")
         content_id = rest.partition("@")[0]
         yield ApiRequest(
             path=f"{SERVICES[language]}/detailCommon2",
-            params={**COMMON, "contentId": content_id},
+            params={**COMMON_PARAMS, "contentId": content_id},
             row={"language": language},
             key=key,
         )
 
 
 def _removed_places(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """What was taken out of the lists, of the whole country: its district codes are blank by then.
+    """Request the places removed from the lists, in all regions: their district codes are blank.
 
-    The whole list each day, some nine pages in Korean: a record that is put back leaves it without
-    a word, and one that was taken out on a day without a run is not missed.
+    The full list is requested each day, about nine pages in Korean. A place that is put back only
+    disappears from it, and a place that was removed on a day without a run is still in it.
     """
     for language in request.options["languages"]:
-        yield _list_call(language, "areaBasedSyncList2", {"showflag": "0", "arrange": "A"})
+        yield _list_request(language, "areaBasedSyncList2", {"showflag": "0", "arrange": "A"})
 
 
 def _read_details(body: bytes) -> pa.Table:
-    """The overview without its HTML, and of the homepage's HTML the first address."""
-    rows = items(body)  # a single one, for which arrow's reader is slow to begin
+    """Return details, with the overview as plain text and the first URL of the homepage."""
+    rows = items(body)  # usually one row, for which arrow's JSON reader starts too slowly
     for row in rows:
-        row["overview"] = text_of_html(row.get("overview") or "")
-        row["homepage"] = first_link(row.get("homepage") or "")
+        row["overview"] = html_to_text(row.get("overview") or "")
+        row["homepage"] = first_url(row.get("homepage") or "")
     return text_columns(rows)
 
 
-def first_link(fragment: str) -> str:
-    """Where the first link of a piece of HTML leads; of one without, the first address in it."""
-    link = LINK.search(fragment) or ADDRESS.search(fragment)
-    if link is None:
+def first_url(fragment: str) -> str:
+    """Return the target of the first link in an HTML fragment, else the first URL in its text."""
+    match = LINK.search(fragment) or URL.search(fragment)
+    if match is None:
         return ""
-    url = unescape(link.group(1)).strip().rstrip(",.;)")
+    url = unescape(match.group(1)).strip().rstrip(",.;)")
     return url if "://" in url else f"http://{url.removeprefix('//')}"
 
 
 LINK = re.compile(
     r"""href\s*=\s*["']?(?!mailto:|tel:|javascript:)([^"'\s>]+\.[^"'\s>]+)""", re.IGNORECASE
 )
-ADDRESS = re.compile(r"((?:https?://|www\.)[^\s<>\"']+)", re.IGNORECASE)
+URL = re.compile(r"((?:https?://|www\.)[^\s<>\"']+)", re.IGNORECASE)
 
 PLACE_COLUMNS = (
     text("language", "language"),
@@ -188,7 +192,7 @@ PLACE_COLUMNS = (
     timestamp("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
 )
 CONTENT_KEY = ("language", "content_id")
-LIST_FIELDS = frozenset(it.field for it in PLACE_COLUMNS)
+PLACE_FIELDS = frozenset(column.field for column in PLACE_COLUMNS)
 
 
 def _languages(value: str) -> tuple[str, ...]:
@@ -204,14 +208,14 @@ SOURCE = Source(
     extension="json",
     daily_allowance=1000,
     authenticate=key_in_query("serviceKey"),
-    check_response=check_pages,
+    check_response=check_gateway_response,
     operation=lambda path: path,
     options={
         "languages": Option("en,ko", _languages, f"expected some of {', '.join(SERVICES)}"),
         "region": Option(
             "11", region_code, "expected a two-digit lDongRegnCd (11 is Seoul) or all"
         ),
-        "festival_days_back": Option("365", days, "expected whole days from 0 to 3660"),
+        "festival_days_back": Option("365", days, "expected a number of days from 0 to 3660"),
     },
     tables=(
         Table(
@@ -225,7 +229,7 @@ SOURCE = Source(
             ),
             ignored_fields=frozenset({"rnum"}),
             requests=_districts,
-            read=read,
+            read=read_items,
         ),
         Table(
             name="categories",
@@ -241,14 +245,14 @@ SOURCE = Source(
             ),
             ignored_fields=frozenset({"rnum"}),
             requests=_categories,
-            read=read,
+            read=read_items,
         ),
         Table(
             name="places",
             primary_key=CONTENT_KEY,
             columns=PLACE_COLUMNS,
             requests=_places,
-            read=read,
+            read=read_items,
             version="modified_at",
         ),
         Table(
@@ -256,20 +260,20 @@ SOURCE = Source(
             primary_key=CONTENT_KEY,
             columns=(
                 *PLACE_COLUMNS,
-                day("starts_on", "eventstartdate", "%Y%m%d"),
-                day("ends_on", "eventenddate", "%Y%m%d"),
+                date_("starts_on", "eventstartdate", "%Y%m%d"),
+                date_("ends_on", "eventenddate", "%Y%m%d"),
                 optional(text("progress_type", "progresstype")),  # Korean service only
                 optional(text("festival_type", "festivaltype")),
             ),
             requests=_festivals,
-            read=read,
+            read=read_items,
         ),
         Table(
             name="stays",
             primary_key=CONTENT_KEY,
             columns=PLACE_COLUMNS,
             requests=_stays,
-            read=read,
+            read=read_items,
         ),
         Table(
             name="place_details",
@@ -284,7 +288,7 @@ SOURCE = Source(
                 text("phone_name", "telname"),
                 timestamp("modified_at", "modifiedtime", "%Y%m%d%H%M%S"),
             ),
-            ignored_fields=LIST_FIELDS,
+            ignored_fields=PLACE_FIELDS,
             requests=_place_details,
             read=_read_details,
             details_of="places",
@@ -301,9 +305,9 @@ SOURCE = Source(
                 optional(text("old_content_id", "oldContentid")),  # foreign services only
                 timestamp("removed_at", "modifiedtime", "%Y%m%d%H%M%S"),
             ),
-            ignored_fields=LIST_FIELDS | {"showflag"},
+            ignored_fields=PLACE_FIELDS | {"showflag"},
             requests=_removed_places,
-            read=read,
+            read=read_items,
         ),
     ),
 )

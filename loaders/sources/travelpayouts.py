@@ -1,8 +1,8 @@
 """Travelpayouts (Aviasales) Data API: air fares to Seoul.
 
-Documentation: support.travelpayouts.com, "Aviasales Data API" and "API rate limits". A fare is what
-others found when they searched in the last days (48 hours as a rule, up to a week): no live quote,
-few on small routes, and to be shown as what it is.
+Documentation: support.travelpayouts.com, "Aviasales Data API" and "API rate limits". A fare comes
+from other people's searches in the last days (usually 48 hours, at most a week). It is not a live
+quote and must not be shown as one. Small routes have few fares.
 """
 
 import math
@@ -37,11 +37,11 @@ from loaders.sources.source import (
 PAGE_SIZE = 1000
 CURRENCIES = ("krw", "usd")
 ONE_WAY = "one-way"
-"""Stands in the key of a fare that has no return."""
+"""Value of `return_at`, which is in the key, for a fare without a return."""
 
-# The main cities of the countries that send most visitors (Japan, China, Taiwan, Hong Kong, the
-# United States, South-East Asia) and of three far ones. 20 x 6 months x 2 currencies are 240 calls,
-# so a day's run stays below the 600 that the API takes in a minute.
+# The main cities of the countries with the most visitors (Japan, China, Taiwan, Hong Kong, the
+# United States, South-East Asia) and of three distant ones. 20 cities x 6 months x 2 currencies are
+# 240 calls, so a day's run stays below the API's limit of 600 calls a minute.
 ORIGINS = "TYO,OSA,FUK,SPK,TPE,HKG,SHA,BJS,BKK,SIN,HAN,SGN,DAD,MNL,KUL,LAX,NYC,LON,PAR,SYD"
 
 
@@ -50,49 +50,50 @@ def authenticate(request: PreparedRequest, key: str) -> None:
 
 
 def check_response(response: Response) -> None:
-    """Accepts `success: true`; every other answer is a named fault."""
+    """Raise ApiError unless the response is HTTP 200 with `success: true`."""
     status = response.status_code
     if status == 429:
-        wait = 0 if "Retry-After" in response.headers else _left_of_minute(response)
+        wait = 0 if "Retry-After" in response.headers else _seconds_left_of_minute(response)
         raise ApiError(ApiFault.BUSY, "HTTP 429", response, wait=wait)
     if status in (401, 403):
         raise ApiError(ApiFault.BAD_KEY, f"HTTP {status}", response)
     if status >= 500 or status == 408:
         raise ApiError(ApiFault.DOWN, f"HTTP {status}", response)
     try:
-        answer = orjson.loads(response.content)
-        is_data, said = answer["success"] is True, str(answer.get("error") or "no reason")
+        content = orjson.loads(response.content)
+        is_data, message = content["success"] is True, str(content.get("error") or "no reason")
     except (ValueError, KeyError, TypeError, AttributeError):
         if status != 200:
             raise ApiError(ApiFault.BAD_REQUEST, f"HTTP {status}", response) from None
-        raise ApiError(ApiFault.UNREADABLE, "none of this service's answers", response) from None
-    if not is_data and re.search("token|unauthori[sz]ed", said, re.IGNORECASE):
-        raise ApiError(ApiFault.BAD_KEY, said, response)
+        raise ApiError(ApiFault.UNREADABLE, "not a response of this service", response) from None
+    if not is_data and re.search("token|unauthori[sz]ed", message, re.IGNORECASE):
+        raise ApiError(ApiFault.BAD_KEY, message, response)
     if not is_data or status != 200:
-        raise ApiError(ApiFault.BAD_REQUEST, f"HTTP {status} {said}", response)
+        raise ApiError(ApiFault.BAD_REQUEST, f"HTTP {status} {message}", response)
 
 
-def _left_of_minute(response: Response) -> int:
-    """Seconds till the minute ends by the API's own clock; a whole one where it tells none."""
-    answered_at = parsedate(response.headers.get("Date", ""))
-    return 60 - answered_at[5] if answered_at else 60
+def _seconds_left_of_minute(response: Response) -> int:
+    """Return the seconds until the minute of the header `Date` ends, or 60 without the header."""
+    sent_at = parsedate(response.headers.get("Date", ""))
+    return 60 - sent_at[5] if sent_at else 60
 
 
-def read(body: bytes) -> pa.Table:
-    """The fares of one answer, with its currency. Where there is none, `data` is empty or null.
+def read_fares(body: bytes) -> pa.Table:
+    """Return the fares with their currency. Without fares, `data` is empty or null.
 
-    Of one fare told twice the cheaper stands last, so that it counts. Raises ValueError, KeyError.
+    The cheapest of repeated fares comes last, since staging keeps the last row of a key. Raise
+    ValueError, KeyError.
     """
-    answer = orjson.loads(body)
-    fares = answer["data"] or []
+    content = orjson.loads(body)
+    fares = content["data"] or []
     if not isinstance(fares, list):
         raise ValueError(f"data is {type(fares).__name__}, not a list")
-    rows = [{**fare, **_times(fare), "currency": answer["currency"]} for fare in fares]
+    rows = [{**fare, **_times(fare), "currency": content["currency"]} for fare in fares]
     return text_columns(sorted(rows, key=_price, reverse=True))
 
 
 def _times(fare: Row) -> Row:
-    """The local times and their offsets from UTC, and the key that a one-way fare has as well."""
+    """Return local times and their offsets from UTC, and `return_at`, also of a one-way fare."""
     returns = fare.get("return_at") or ""
     departs = fare.get("departure_at") or ""
     return {
@@ -110,15 +111,15 @@ def _price(fare: Row) -> float:
 
 
 def months(first: date, count: int) -> Iterator[str]:
-    """`count` months from the one of `first` on, as `2026-11`."""
+    """Yield `count` months, beginning with that of `first`, as `2026-11`."""
     for month in range(first.month - 1, first.month - 1 + count):
         yield f"{first.year + month // 12}-{month % 12 + 1:02d}"
 
 
 def _fares(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """Round trips, which is what travellers compare; a one-way fare among them is kept as one.
+    """Request round trips, which travellers compare. One-way fares among them are kept as such.
 
-    The currencies of a month are asked one after the other, so that they tell of one moment.
+    The currencies of a month are requested in succession, so that their fares are of the same time.
     """
     for origin in request.options["origins"]:
         for destination in request.options["destinations"]:
@@ -140,7 +141,7 @@ def _fares(request: ExtractRequest) -> Iterator[ApiRequest]:
 
 
 def _codes(value: str) -> tuple[str, ...]:
-    """IATA codes. Raises ValueError."""
+    """Convert IATA codes separated by commas. Raise ValueError."""
     codes = tuple(part.strip().upper() for part in value.split(","))
     if not all(re.fullmatch("[A-Z]{3}", code) for code in codes) or len(set(codes)) != len(codes):
         raise ValueError(value)
@@ -148,7 +149,7 @@ def _codes(value: str) -> tuple[str, ...]:
 
 
 def _months_ahead(value: str) -> int:
-    """The months that fares are asked for, this one included. Raises ValueError."""
+    """Convert a number of months from 1 to 12, which counts the current one. Raise ValueError."""
     if not re.fullmatch(r"\d{1,2}", value) or not 1 <= int(value) <= 12:
         raise ValueError(value)
     return int(value)
@@ -161,7 +162,7 @@ SOURCE = Source(
     name="travelpayouts",
     base_url="https://api.travelpayouts.com",
     extension="json",
-    daily_allowance=5000,  # the API sets none: this bounds what a long list of origins may request
+    daily_allowance=5000,  # the API has none; this limits a long list of origins
     authenticate=authenticate,
     check_response=check_response,
     operation=lambda path: path,
@@ -173,9 +174,8 @@ SOURCE = Source(
     tables=(
         Table(
             name="fares",
-            # The API has no id. The times stand in the key as told, with their offsets; a key part
-            # can't be null, so a fare without a return has a word there. One fare comes once in
-            # each currency.
+            # Fares have no id. The key has the times as received, with their offsets. A part of it
+            # can't be null, hence ONE_WAY. A fare comes once in each currency.
             primary_key=(
                 *("currency", "origin", "destination", "departure_at", "return_at"),
                 *("airline", "flight_number"),
@@ -204,7 +204,7 @@ SOURCE = Source(
                 optional(text("link", "link")),
             ),
             requests=_fares,
-            read=read,
+            read=read_fares,
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The website's usage logs, generated: who came, searched, clicked and bought, day by day."""
+"""The website's usage logs, which are generated: users, sessions, searches, clicks, purchases."""
 
 NAME = "web_logs"
 TABLES = ("users", "sessions", "searches", "clicks", "purchases")

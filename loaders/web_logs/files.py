@@ -1,4 +1,7 @@
-"""The logs in stage: a parquet file for each part of a date, named by what its rows come of."""
+"""The logs in stage: a parquet file for each table and part of a date.
+
+The file's name contains the configuration id.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,72 +13,85 @@ import pyarrow.parquet as pq
 from loaders.lake.lake import Lake
 from loaders.pipeline.stage import stage_folder
 from loaders.web_logs import NAME, rows
-from loaders.web_logs.logs import Logs
+from loaders.web_logs.config import LogsConfig
 
 ROW_GROUP = 1 << 20
-NAMES = ["country_code", "age_group", "channel", "topic", "airport_code"]
-FEW_VALUES = [*NAMES, "user_id", "item_id", "amount_krw", "logical_date", "load_id"]
-"""Columns that a dictionary makes small; the others, numbers and times, mostly grow from row to row
-and are kept as differences."""
+TEXT_COLUMNS = ["country_code", "age_group", "channel", "topic", "airport_code"]
+DICTIONARY_COLUMNS = [
+    *TEXT_COLUMNS,
+    "user_id",
+    "item_id",
+    "amount_krw",
+    "logical_date",
+    "load_id",
+]
+"""Columns that a dictionary compresses well. The values of the others, ids and times, mostly
+increase from row to row and are stored as differences."""
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What one process makes at a time: the named tables of a part of a date."""
+class Part:
+    """What one process generates at a time: some tables of a part of a date."""
 
-    on: date
-    part: int
+    day: date
+    number: int
     tables: tuple[str, ...]
 
 
-def keys(logs: Logs, table: str, on: date) -> list[str]:
-    """Of a table's date in the lake, one for each part."""
-    parts = 1 if table == "users" else logs.parts(on)
-    return [key(logs, table, on, part) for part in range(parts)]
+def file_keys(config: LogsConfig, table: str, day: date) -> list[str]:
+    """Return the keys in the lake of a table's date, one for each part."""
+    count = 1 if table == "users" else config.part_count(day)
+    return [file_key(config, table, day, part) for part in range(count)]
 
 
-def key(logs: Logs, table: str, on: date, part: int) -> str:
-    return f"{stage_folder(NAME, table, on)}/{logs.made_of}-{part}.parquet"
+def file_key(config: LogsConfig, table: str, day: date, part: int) -> str:
+    return f"{stage_folder(NAME, table, day)}/{config.configuration_id}-{part}.parquet"
 
 
-def missing(lake: Lake, logs: Logs, wanted: Iterable[tuple[str, date]]) -> list[Unit]:
-    """What the lake lacks of tables' dates, in the order of the dates."""
+def missing_parts(lake: Lake, config: LogsConfig, wanted: Iterable[tuple[str, date]]) -> list[Part]:
+    """Return the parts that the lake lacks of the tables' dates, ordered by date."""
     wanted = list(wanted)
-    there = {
-        key for table in {it for it, _ in wanted} for key in lake.keys(f"stage/{NAME}/{table}")
+    present = {
+        key
+        for table in {table for table, _ in wanted}
+        for key in lake.keys(f"stage/{NAME}/{table}")
     }
-    lacking: dict[tuple[date, int, bool], list[str]] = {}
-    for table, on in sorted(wanted, key=lambda it: it[1]):
-        for part, key in enumerate(keys(logs, table, on)):
-            if key not in there:
-                lacking.setdefault((on, part, table == "users"), []).append(table)
-    return [Unit(on, part, tuple(tables)) for (on, part, _), tables in lacking.items()]
+    # Users are generated apart from the other tables.
+    missing: dict[tuple[date, int, bool], list[str]] = {}
+    for table, day in sorted(wanted, key=lambda table_and_day: table_and_day[1]):
+        for part, key in enumerate(file_keys(config, table, day)):
+            if key not in present:
+                missing.setdefault((day, part, table == "users"), []).append(table)
+    return [Part(day, number, tuple(tables)) for (day, number, _), tables in missing.items()]
 
 
-def write(lake: Lake, logs: Logs, unit: Unit) -> None:
-    """Makes a unit and puts it into the lake. Raises OSError."""
-    if unit.tables == ("users",):
-        made = {"users": rows.users(logs, unit.on)}
+def generate(lake: Lake, config: LogsConfig, part: Part) -> None:
+    """Generate a part and write it into the lake. Raise OSError."""
+    if part.tables == ("users",):
+        generated = {"users": rows.users(config, part.day)}
     else:
-        made = rows.logs_of_part(logs, unit.on, unit.part)
-    for table in unit.tables:
-        lake.write(key(logs, table, unit.on, unit.part), parquet(table, made[table]))
+        generated = rows.tables_of_part(config, part.day, part.number)
+    for table in part.tables:
+        key = file_key(config, table, part.day, part.number)
+        lake.write(key, parquet(generated[table]))
 
 
-def parquet(table: str, rows_of_it: pa.Table) -> bytes:
-    """A table as a file."""
-    few = [name for name in rows_of_it.column_names if name in FEW_VALUES]
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as a parquet file."""
+    in_dictionaries = [name for name in table.column_names if name in DICTIONARY_COLUMNS]
     buffer = pa.BufferOutputStream()
     pq.write_table(
-        rows_of_it,
+        table,
         buffer,
         compression="zstd",
         compression_level=1,
         row_group_size=ROW_GROUP,
-        store_schema=False,  # it would tell of dictionaries that are none of a reader's business
-        use_dictionary=few,
+        store_schema=False,  # it would describe dictionaries, which do not concern readers
+        use_dictionary=in_dictionaries,
         column_encoding={
-            name: "DELTA_BINARY_PACKED" for name in rows_of_it.column_names if name not in few
+            name: "DELTA_BINARY_PACKED"
+            for name in table.column_names
+            if name not in in_dictionaries
         },
     )
     return bytes(buffer.getvalue())

@@ -1,4 +1,4 @@
-"""The engine for one machine: every core makes a part at a time."""
+"""The engine for one machine: each core generates one part at a time."""
 
 import os
 import signal
@@ -10,42 +10,49 @@ from multiprocessing import get_context
 
 from loaders.lake.lake import open_lake
 from loaders.web_logs import files
-from loaders.web_logs.files import Unit
-from loaders.web_logs.logs import Logs
+from loaders.web_logs.config import LogsConfig
+from loaders.web_logs.files import Part
 
-WORTH_A_PROCESS = 2_000_000
-"""Clicks. Fewer are made before other processes have begun."""
+MIN_CLICKS_FOR_PROCESSES = 2_000_000
+"""Fewer clicks are generated before other processes have started."""
 
 
-def made(logs: Logs, lake_url: str, units: list[Unit]) -> Generator[Unit]:
-    """Makes the units and yields each when it is in the lake. Raises OSError.
+def generate(config: LogsConfig, lake_url: str, parts: list[Part]) -> Generator[Part]:
+    """Generate the parts and yield each one when it is in the lake. Raise OSError.
 
-    When it is closed or fails, the units under way are ended and no other is begun.
+    When the generator is closed or fails, the parts in progress are finished and no other is
+    started.
     """
-    clicks = sum(len(logs.ids_of_part("clicks", unit.on, unit.part)) for unit in units)
-    if clicks < WORTH_A_PROCESS:
+    clicks = sum(len(config.ids_of_part("clicks", part.day, part.number)) for part in parts)
+    if clicks < MIN_CLICKS_FOR_PROCESSES:
         lake = open_lake(lake_url)
-        for unit in units:
-            files.write(lake, logs, unit)
-            yield unit
-        return
+        for part in parts:
+            files.generate(lake, config, part)
+            yield part
+    else:
+        yield from _generate_in_processes(config, lake_url, parts)
+
+
+def _generate_in_processes(config: LogsConfig, lake_url: str, parts: list[Part]) -> Generator[Part]:
     cores = len(os.sched_getaffinity(0))
-    # Ctrl-C reaches every process; this one alone decides what it means.
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(cores, get_context("spawn"), ignore) as processes:
+    # Ctrl-C reaches every process; only this one handles it.
+    ignore_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(cores, get_context("spawn"), ignore_interrupts) as processes:
         try:
-            tasks = {processes.submit(_write, logs, lake_url, unit): unit for unit in units}
+            tasks = {
+                processes.submit(_generate_part, config, lake_url, part): part for part in parts
+            }
             for task in as_completed(tasks):
                 task.result()
                 yield tasks[task]
         except BrokenProcessPool:
             raise ChildProcessError(
-                "a process that makes logs was killed, as where there is not enough memory:"
+                "a process that generates logs was killed, perhaps for lack of memory:"
                 " run it again for the rest"
             ) from None
         finally:
             processes.shutdown(cancel_futures=True)
 
 
-def _write(logs: Logs, lake_url: str, unit: Unit) -> None:
-    files.write(open_lake(lake_url), logs, unit)
+def _generate_part(config: LogsConfig, lake_url: str, part: Part) -> None:
+    files.generate(open_lake(lake_url), config, part)

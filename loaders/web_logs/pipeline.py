@@ -1,248 +1,275 @@
 """`dlt pipeline web_logs run`: the settings, and a run from the first missing date to the load."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import date, timedelta
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from rich.table import Table as Printed
+from rich.table import Table as PrintedTable
 
 from loaders import settings
 from loaders.lake.lake import Lake
+from loaders.pipeline.context import RunOptions
 from loaders.pipeline.load import LoadError
 from loaders.pipeline.locks import warehouse_lock
 from loaders.pipeline.results import TableResult
 from loaders.pipeline.stage import stage_folder
 from loaders.settings import SettingError
 from loaders.web_logs import NAME, files, local, warehouse
-from loaders.web_logs.files import Unit
-from loaders.web_logs.logs import VERSION, Logs
+from loaders.web_logs.config import VERSION, LogsConfig
+from loaders.web_logs.files import Part
 
-MADE_OF = f"stage/{NAME}/_made_of.json"
-"""The settings of the logs that stage holds: differently made ones never stand together."""
+CONFIG_FILE = f"stage/{NAME}/_made_of.json"
+"""Configuration of the logs in stage, which never contains logs of two configurations. Existing
+lakes have this file under this name."""
+MAX_SCALE = 100
 Report = Callable[[int, int], None]
-"""Called with the rows that were made so far and those of all that is made in this run."""
+"""Called with the number of rows generated so far, and the number that the run generates."""
+
+T = TypeVar("T")
 
 
-def logs_of_settings(scale: str | None = None) -> Logs:
-    """`scale` wins over its setting. Raises SettingError."""
-    name = f"sources.{NAME}"
-    if scale is not None:
-        try:
-            of_full_size = _share(scale, 100)
-        except ValueError:
-            raise SettingError("--scale", scale, "expected a number above 0, 1 for all") from None
-    else:
-        expected = "expected a number above 0 and at most 100, 1 for 400 million clicks"
-        of_full_size = settings.read(f"{name}.scale", 0.001, lambda it: _share(it, 100), expected)
-    logs = Logs(
-        seed=settings.read(
-            f"{name}.seed", 1, settings.non_negative_integer, "expected a whole number"
+def read_config(scale: str | None = None) -> LogsConfig:
+    """Read the settings. `scale` takes precedence over its setting. Raise SettingError."""
+    config = LogsConfig(
+        seed=_read("seed", 1, settings.non_negative_integer, "expected an integer, at least 0"),
+        scale=_read_scale(scale),
+        first_date=_read("first_date", date(2026, 8, 15), date.fromisoformat, "expected a date"),
+        days=_read("days", 100, _days, "expected a number of days from 1 to 3660"),
+        heavy_users=_read(
+            "heavy_users", 30, settings.non_negative_integer, "expected a number of users"
         ),
-        scale=of_full_size,
-        first_date=settings.read(
-            f"{name}.first_date", date(2026, 8, 15), date.fromisoformat, "expected a date"
-        ),
-        days=settings.read(f"{name}.days", 100, _days, "expected a number of days from 1 to 3660"),
-        heavy_users=settings.read(
-            f"{name}.heavy_users", 30, settings.non_negative_integer, "expected a number of users"
-        ),
-        heavy_share=settings.read(
-            f"{name}.heavy_share", 0.8, _part_of_all, "expected a share from 0 to 1"
-        ),
-        zipf=settings.read(f"{name}.zipf", 1.0, _exponent, "expected an exponent from 0 to 5"),
+        heavy_share=_read("heavy_share", 0.8, _share, "expected a share from 0 to 1"),
+        zipf=_read("zipf", 1.0, _exponent, "expected an exponent from 0 to 5"),
     )
-    _check(logs)
-    return logs
+    _check_heavy_users(config)
+    return config
 
 
-def _check(logs: Logs) -> None:
-    heavy_users = settings.environment_name(f"sources.{NAME}.heavy_users")
-    if logs.heavy_share and not logs.heavy_users:
+def _read_scale(option: str | None) -> float:
+    expected = f"expected a number above 0 and at most {MAX_SCALE}, 1 for 400 million clicks"
+    if option is None:
+        return _read("scale", 0.001, _scale, expected)
+    try:
+        return _scale(option)
+    except ValueError:
+        raise SettingError("--scale", option, expected) from None
+
+
+def _check_heavy_users(config: LogsConfig) -> None:
+    name = settings.environment_name(f"sources.{NAME}.heavy_users")
+    if config.heavy_share and not config.heavy_users:
         share = settings.environment_name(f"sources.{NAME}.heavy_share")
+        expected = f"expected at least 1 while {share} is {config.heavy_share}, or set that to 0"
+        raise SettingError(name, "0", expected)
+    users = config.signed_up_before(config.first_date)
+    if config.heavy_users >= users:
         raise SettingError(
-            heavy_users,
-            "0",
-            f"expected at least 1 where {share} is {logs.heavy_share}, or that at 0",
-        )
-    before = logs.signed_up_before(logs.first_date)
-    if logs.heavy_users >= before:
-        raise SettingError(
-            heavy_users,
-            str(logs.heavy_users),
-            f"expected fewer than the {before:,} users that a scale of {logs.scale:g} begins with",
+            name,
+            str(config.heavy_users),
+            f"expected fewer than the {users:,} users that a scale of {config.scale:g} begins with",
         )
 
 
-def wanted_dates(logs: Logs, named: list[date] | None, today: date) -> list[date]:
-    """Those of a run: the named ones, or the last `days` up to today. Raises SettingError."""
-    if named is None:
-        since = max(logs.first_date, today - timedelta(days=logs.days - 1))
-        return [it for it in logs.dates(today) if it >= since]
-    if named and named[0] < logs.first_date:
+def dates_to_run(config: LogsConfig, requested: list[date] | None, today: date) -> list[date]:
+    """Return the requested dates, or the last `days` up to today if None. Raise SettingError."""
+    if requested is None:
+        since = max(config.first_date, today - timedelta(days=config.days - 1))
+        return [day for day in config.dates(today) if day >= since]
+    if requested and requested[0] < config.first_date:
         setting = settings.environment_name(f"sources.{NAME}.first_date")
         raise SettingError(
-            "--date", str(named[0]), f"expected {logs.first_date} ({setting}) or later"
+            "--date", str(requested[0]), f"expected {config.first_date} ({setting}) or later"
         )
-    return named
+    return requested
 
 
-def check(lake: Lake, logs: Logs) -> None:
-    """Raises SettingError where stage holds logs of other settings."""
-    there = orjson.loads(lake.read(MADE_OF)) if lake.exists(MADE_OF) else _made_of(logs)
-    for name, value in _made_of(logs).items():
-        if there.get(name) != value:
+def check_config(lake: Lake, config: LogsConfig) -> None:
+    """Raise SettingError if stage contains logs of another configuration."""
+    if not lake.exists(CONFIG_FILE):
+        return
+    staged = orjson.loads(lake.read(CONFIG_FILE))
+    for name, value in _config_fields(config).items():
+        if staged.get(name) != value:
             raise SettingError(
                 settings.environment_name(f"sources.{NAME}.{name}"),
                 value,
-                f"expected {there.get(name)}, as the logs in the lake are made; or dlt pipeline"
-                f" {NAME} run --refresh, which removes these and makes them anew",
+                f"expected {staged.get(name)}, with which the logs in the lake were generated;"
+                f" or dlt pipeline {NAME} run --refresh, which deletes them and generates new ones",
             )
 
 
-def planned(lake: Lake, logs: Logs, dates: list[date], tables: tuple[str, ...]) -> dict[str, int]:
-    """The rows that a run would make of each table."""
-    wanted = [(table, on) for table in tables for on in _dates_of(logs, table, dates)]
+def planned(
+    lake: Lake, config: LogsConfig, dates: list[date], tables: tuple[str, ...]
+) -> dict[str, int]:
+    """Return the number of rows that a run would generate of each table."""
     rows = dict.fromkeys(tables, 0)
-    for unit in files.missing(lake, logs, wanted):
-        for table, count in _rows(logs, unit).items():
+    for part in files.missing_parts(lake, config, _wanted(config, dates, tables)):
+        for table, count in _row_counts(config, part).items():
             rows[table] += count
     return rows
 
 
-def as_table(rows: dict[str, int]) -> Printed:
-    printed = Printed(box=None, pad_edge=False, header_style="bold")
+def as_table(rows: dict[str, int]) -> PrintedTable:
+    """Return a printable table of the planned rows."""
+    printed = PrintedTable(box=None, pad_edge=False, header_style="bold")
     printed.add_column("table")
-    printed.add_column("rows to make", justify="right")
+    printed.add_column("rows to generate", justify="right")
     for table, count in rows.items():
         printed.add_row(f"{NAME}.{table}", f"{count:,}")
     return printed
 
 
 def run(
-    logs: Logs,
+    config: LogsConfig,
     lake: Lake,
-    dates: list[date],
-    phases: tuple[str, ...],
-    outcomes: dict[str, TableResult],
-    refresh: bool,
+    options: RunOptions,
+    results: dict[str, TableResult],
     report: Report,
 ) -> None:
-    """Makes what stage lacks of the dates, and loads all that stage then holds, of the tables whose
-    outcomes it fills in.
+    """Generate what stage lacks of the dates, then load everything in stage.
 
-    With `refresh` it removes logs of other settings first; without, `check` has seen that there are
-    none. Raises SettingError.
+    The tables are those of `results`, which are filled in. With `options.refresh`, logs of another
+    configuration are deleted first; without it, `check_config` must have passed. Raise
+    SettingError.
     """
-    if refresh or not lake.exists(MADE_OF):
-        _begin(lake, logs)
-    if "extract" in phases or "stage" in phases:
-        wanted = [(table, on) for table in outcomes for on in _dates_of(logs, table, dates)]
+    if options.refresh or not lake.exists(CONFIG_FILE):
+        _write_config(lake, config)
+    if "extract" in options.phases or "stage" in options.phases:
         try:
-            with ExitStack() as steps:
-                made = {
-                    it: steps.enter_context(of.step("stage", None)) for it, of in outcomes.items()
-                }
-                _make(logs, lake, files.missing(lake, logs, wanted), outcomes, report)
-                for table, step in made.items():
-                    step.rows = outcomes[table].staged
+            _stage(config, lake, list(options.dates), results, report)
         except OSError as error:
-            for outcome in outcomes.values():
-                outcome.errors.append(str(error))
+            for result in results.values():
+                result.errors.append(str(error))
             return
-    if "load" in phases:
-        for table, outcome in outcomes.items():
-            try:
-                with warehouse_lock(), outcome.step("load", None) as step:
-                    dates_there = staged_dates(lake, logs, table)
-                    step.rows = warehouse.load_table(lake, logs, table, dates_there)
-                    outcome.loaded = step.rows
-            except (LoadError, OSError) as error:
-                outcome.errors.append(str(error))
+    if "load" in options.phases:
+        for table, result in results.items():
+            _load(config, lake, table, result)
 
 
-def staged_dates(lake: Lake, logs: Logs, table: str) -> list[date]:
-    """The dates of which stage has every part."""
-    there = set(lake.keys(f"stage/{NAME}/{table}"))
-    names = lake.folders(f"stage/{NAME}/{table}")
-    dates = [date.fromisoformat(name.removeprefix("dt=")) for name in names]
-    return [on for on in dates if there.issuperset(files.keys(logs, table, on))]
+def _stage(
+    config: LogsConfig,
+    lake: Lake,
+    dates: list[date],
+    results: dict[str, TableResult],
+    report: Report,
+) -> None:
+    """Generate the missing parts. Raise OSError."""
+    with ExitStack() as stack:
+        steps = {
+            table: stack.enter_context(result.step("stage", None))
+            for table, result in results.items()
+        }
+        parts = files.missing_parts(lake, config, _wanted(config, dates, tuple(results)))
+        _generate(config, lake, parts, results, report)
+        for table, step in steps.items():
+            step.rows = results[table].staged
 
 
-def _dates_of(logs: Logs, table: str, dates: list[date]) -> Iterator[date]:
-    """Of users all dates before too: who searches on a date may have signed up on any of them."""
+def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> None:
+    try:
+        with warehouse_lock(), result.step("load", None) as step:
+            dates = staged_dates(lake, config, table)
+            step.rows = warehouse.load_table(lake, config, table, dates)
+            result.loaded = step.rows
+    except (LoadError, OSError) as error:
+        result.errors.append(str(error))
+
+
+def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:
+    """Return the dates of which stage contains every part."""
+    present = set(lake.keys(f"stage/{NAME}/{table}"))
+    folders = lake.folders(f"stage/{NAME}/{table}")
+    dates = [date.fromisoformat(folder.removeprefix("dt=")) for folder in folders]
+    return [day for day in dates if present.issuperset(files.file_keys(config, table, day))]
+
+
+def _wanted(config: LogsConfig, dates: list[date], tables: Iterable[str]) -> list[tuple[str, date]]:
+    return [(table, day) for table in tables for day in _dates_of_table(config, table, dates)]
+
+
+def _dates_of_table(config: LogsConfig, table: str, dates: list[date]) -> Iterator[date]:
+    """Yield the dates that a run needs of a table.
+
+    Users need all earlier dates too: a session may belong to a user who signed up on any of them.
+    """
     if table == "users" and dates:
-        return logs.dates(dates[-1])
+        return config.dates(dates[-1])
     return iter(dates)
 
 
-def _make(
-    logs: Logs, lake: Lake, units: list[Unit], outcomes: dict[str, TableResult], report: Report
+def _generate(
+    config: LogsConfig,
+    lake: Lake,
+    parts: list[Part],
+    results: dict[str, TableResult],
+    report: Report,
 ) -> None:
-    rows = {unit: _rows(logs, unit) for unit in units}
-    of, done = sum(sum(it.values()) for it in rows.values()), 0
-    with closing(_engine()(logs, lake.url, units)) as made:
-        for unit in made:
-            for table, count in rows[unit].items():
-                outcomes[table].staged += count
-                outcomes[table].files[unit.on] = stage_folder(NAME, table, unit.on)
+    row_counts = {part: _row_counts(config, part) for part in parts}
+    total = sum(sum(counts.values()) for counts in row_counts.values())
+    done = 0
+    with closing(_engine()(config, lake.url, parts)) as generated:
+        for part in generated:
+            for table, count in row_counts[part].items():
+                results[table].staged += count
+                results[table].files[part.day] = stage_folder(NAME, table, part.day)
                 done += count
-            report(done, of)
+            report(done, total)
 
 
-def _engine() -> Callable[[Logs, str, list[Unit]], Generator[Unit]]:
-    """What makes units and puts them into the lake. Raises SettingError."""
+def _engine() -> Callable[[LogsConfig, str, list[Part]], Generator[Part]]:
+    """Return the function that generates parts into the lake. Raise SettingError."""
     setting = f"sources.{NAME}.engine"
-    name = settings.read(
+    engine = settings.read(
         setting, "local", settings.one_of("local", "spark"), "expected local or spark"
     )
-    if name == "local":
-        return local.made
+    if engine == "local":
+        return local.generate
     try:
         import pyspark  # noqa: F401
     except ImportError:
         expected = "expected PySpark: pip install 'hello-korea[spark]'"
-        raise SettingError(settings.environment_name(setting), name, expected) from None
+        raise SettingError(settings.environment_name(setting), engine, expected) from None
     from loaders.web_logs import spark
 
-    return spark.made
+    return spark.generate
 
 
-def _rows(logs: Logs, unit: Unit) -> dict[str, int]:
-    return {
-        table: len(
-            logs.ids(table, unit.on)
-            if table == "users"
-            else logs.ids_of_part(table, unit.on, unit.part)
-        )
-        for table in unit.tables
-    }
+def _row_counts(config: LogsConfig, part: Part) -> dict[str, int]:
+    """Return the number of rows of each table of a part."""
+    if part.tables == ("users",):
+        return {"users": len(config.ids("users", part.day))}
+    return {table: len(config.ids_of_part(table, part.day, part.number)) for table in part.tables}
 
 
-def _begin(lake: Lake, logs: Logs) -> None:
-    """Says what the logs in stage are made of, which holds none of other settings any more."""
-    said = _made_of(logs)
-    if lake.exists(MADE_OF) and orjson.loads(lake.read(MADE_OF)) == said:
+def _write_config(lake: Lake, config: LogsConfig) -> None:
+    """Write the configuration of the logs in stage, and delete logs of any other."""
+    config_fields = _config_fields(config)
+    if lake.exists(CONFIG_FILE) and orjson.loads(lake.read(CONFIG_FILE)) == config_fields:
         return
     for key in lake.keys(f"stage/{NAME}"):
         lake.delete(key)
-    lake.write(MADE_OF, orjson.dumps(said))
+    lake.write(CONFIG_FILE, orjson.dumps(config_fields))
 
 
-def _made_of(logs: Logs) -> dict[str, Any]:
-    return {"version": VERSION, **asdict(logs), "first_date": logs.first_date.isoformat()}
+def _config_fields(config: LogsConfig) -> dict[str, Any]:
+    return {"version": VERSION, **asdict(config), "first_date": config.first_date.isoformat()}
 
 
-def _share(text: str, most: float) -> float:
-    if not 0 < float(text) <= most:
+def _read(name: str, default: T, convert: Callable[[str], T], expected: str) -> T:
+    return settings.read(f"sources.{NAME}.{name}", default, convert, expected)
+
+
+def _scale(text: str) -> float:
+    if not 0 < float(text) <= MAX_SCALE:
         raise ValueError(text)
     return float(text)
 
 
-def _part_of_all(text: str) -> float:
+def _share(text: str) -> float:
     if not 0 <= float(text) <= 1:
         raise ValueError(text)
     return float(text)

@@ -1,7 +1,7 @@
-"""The rows of a part of a date, a function of the settings, the table, the date and the part alone.
+"""The rows of a part of a date. They depend on the configuration, the table, the date and the part.
 
-The same bits come out on every machine: the random ones from a bit generator, whose stream numpy
-does not change, and from there whole numbers and tables, no logarithm or root of this machine's.
+They are identical on every machine: numpy guarantees the stream of the bit generator, and the rest
+is integer arithmetic and lookup tables, without a logarithm or root of the machine's own library.
 """
 
 import csv
@@ -17,25 +17,30 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loaders.web_logs.logs import FULL_SIZE, Logs
+from loaders.web_logs.config import FULL_SIZE, LogsConfig
 
-Whole = NDArray[np.int64]
-Bits = NDArray[np.uint16]
+Integers = NDArray[np.int64]
+RandomBits = NDArray[np.uint16]
+"""Random numbers of 16 bits each."""
 
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 DAY = 86_400_000
-"""Milliseconds, as all times here. They are KST without a zone, as everywhere in stage."""
-BITS = 1 << 16
+"""A day in milliseconds, the unit of all times here. They are in KST, without a zone as in all of
+stage."""
+RANDOM_RANGE = 1 << 16
+"""Number of different random numbers."""
 
 COUNTRIES = {
     **{"JP": 26, "CN": 24, "TW": 11, "US": 9, "HK": 6, "TH": 5, "VN": 5, "PH": 4, "SG": 3, "MY": 3},
     **{"ID": 3, "AU": 2, "GB": 2, "DE": 2, "FR": 2, "CA": 2, "IN": 1, "RU": 1, "MN": 1, "KZ": 1},
 }
+"""Relative number of users by country."""
 AGE_GROUPS = {"18-24": 21, "25-34": 34, "35-44": 21, "45-54": 13, "55-64": 8, "65+": 3}
+"""Relative number of users by age group."""
 HOURS = (3, 2, 1, 1, 1, 1, 2, 4, 6, 7, 8, 8, 9, 9, 9, 9, 9, 9, 10, 12, 14, 14, 11, 6)
-"""How many sessions begin from 0 to 1 o'clock, …"""
-ANONYMOUS = 0.3
-"""Of the searches: made by someone who has not signed in."""
+"""Relative number of sessions that begin in each hour of the day."""
+ANONYMOUS_SHARE = 0.3
+"""Share of the searches by users who have not signed in."""
 
 SCHEMAS = {
     "users": pa.schema(
@@ -95,24 +100,28 @@ SCHEMAS = {
         ]
     ),
 }
-"""`logical_date` is the date on which the session began, in KST, and `load_id` a number of what the
-rows come of, so that a date that is made differently is seen to be another."""
+"""`logical_date` is the KST date on which the session began. `load_id` is a number of the
+configuration, by which a date that was generated differently is recognised as changed."""
 
 
 @dataclass(frozen=True)
 class Sessions:
-    ids: Whole
-    users: Whole
-    started_at: Whole
+    """The columns of a part's sessions."""
+
+    ids: Integers
+    users: Integers
+    started_at: Integers
     channels: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
 class Searches:
-    ids: Whole
-    session: Whole
-    """The place of its session in `Sessions`, ascending."""
-    searched_at: Whole
+    """The columns of a part's searches."""
+
+    ids: Integers
+    session: Integers
+    """Index of the session in `Sessions`, ascending."""
+    searched_at: Integers
     topics: NDArray[np.int8]
     airports: NDArray[np.int8]
     anonymous: NDArray[np.bool_]
@@ -120,225 +129,247 @@ class Searches:
 
 @dataclass(frozen=True)
 class Clicks:
-    ids: Whole
-    search: Whole
-    """The place of its search in `Searches`, ascending."""
+    """The columns of a part's clicks."""
+
+    ids: Integers
+    search: Integers
+    """Index of the search in `Searches`, ascending."""
     items: NDArray[np.int32]
-    clicked_at: Whole
+    clicked_at: Integers
 
 
-def users(logs: Logs, on: date) -> pa.Table:
-    """Those who signed up on a date; on the first one also all who did in the years before."""
-    ids = logs.ids("users", on)
-    country, age_group, time = _bits(logs, "users", on, 0, 3, len(ids))
-    before = max(0, logs.signed_up_before(on) + 1 - ids.start)
+def users(config: LogsConfig, day: date) -> pa.Table:
+    """Return the users who signed up on a date.
+
+    The first date also has those who signed up in the five years before it.
+    """
+    ids = config.ids("users", day)
+    country, age_group, time = _random(config, "users", day, 0, 3, len(ids))
+    older = max(0, config.signed_up_before(day) + 1 - ids.start)
     years = 5 * 365 * DAY
-    long_ago = np.arange(before, dtype=np.int64) * years // max(1, before) - years
-    signed_up_at = np.concatenate([long_ago, _in_the_day(time[before:])])
+    in_years_before = np.arange(older, dtype=np.int64) * years // max(1, older) - years
+    signed_up_at = np.concatenate([in_years_before, _times_of_day(time[older:])])
     return _table(
         "users",
-        logs,
-        on,
+        config,
+        day,
         user_id=_ids(ids),
-        country_code=_named(_drawn(COUNTRIES, country), list(COUNTRIES)),
-        age_group=_named(_drawn(AGE_GROUPS, age_group), list(AGE_GROUPS)),
-        signed_up_at=_times(on, signed_up_at),
+        country_code=_texts(_draw(COUNTRIES, country), list(COUNTRIES)),
+        age_group=_texts(_draw(AGE_GROUPS, age_group), list(AGE_GROUPS)),
+        signed_up_at=_timestamps(day, signed_up_at),
     )
 
 
-def logs_of_part(logs: Logs, on: date, part: int) -> dict[str, pa.Table]:
-    """The sessions of a part with all that is in them, by table."""
-    sessions = _sessions(logs, on, part)
-    searches = _searches(logs, on, part, sessions)
-    clicks = _clicks(logs, on, part, searches)
+def tables_of_part(config: LogsConfig, day: date, part: int) -> dict[str, pa.Table]:
+    """Return the tables of a part, except users: its sessions and all rows that belong to them."""
+    sessions = _sessions(config, day, part)
+    searches = _searches(config, day, part, sessions)
+    clicks = _clicks(config, day, part, searches)
     users_of_searches = sessions.users[searches.session]
     return {
         "sessions": _table(
             "sessions",
-            logs,
-            on,
+            config,
+            day,
             session_id=sessions.ids,
             user_id=sessions.users,
-            channel=_named(sessions.channels, list(channels())),
-            started_at=_times(on, sessions.started_at),
+            channel=_texts(sessions.channels, list(channels())),
+            started_at=_timestamps(day, sessions.started_at),
         ),
         "searches": _table(
             "searches",
-            logs,
-            on,
+            config,
+            day,
             search_id=searches.ids,
             session_id=sessions.ids[searches.session],
             user_id=pa.array(users_of_searches, mask=searches.anonymous),
-            topic=_named(searches.topics, [it.code for it in topics()]),
-            airport_code=_named(searches.airports, airports(), searches.topics != 0),
-            searched_at=_times(on, searches.searched_at),
+            topic=_texts(searches.topics, [topic.code for topic in topics()]),
+            airport_code=_texts(searches.airports, airports(), searches.topics != 0),
+            searched_at=_timestamps(day, searches.searched_at),
         ),
         "clicks": _table(
             "clicks",
-            logs,
-            on,
+            config,
+            day,
             click_id=clicks.ids,
             search_id=searches.ids[clicks.search],
             session_id=sessions.ids[searches.session][clicks.search],
             user_id=users_of_searches[clicks.search],
             item_id=clicks.items,
-            clicked_at=_times(on, clicks.clicked_at),
+            clicked_at=_timestamps(day, clicks.clicked_at),
         ),
-        "purchases": _purchases(logs, on, part, sessions, searches, clicks),
+        "purchases": _purchases(config, day, part, sessions, searches, clicks),
     }
 
 
-def _sessions(logs: Logs, on: date, part: int) -> Sessions:
-    ids, whole_day = logs.ids_of_part("sessions", on, part), logs.ids("sessions", on)
-    heavy, who, more, time, channel = _bits(logs, "sessions", on, part, 5, len(ids))
-    others = logs.signed_up_before(on) - logs.heavy_users
-    number = (who.astype(np.int64) << 16) | more
-    is_heavy = heavy < round(logs.heavy_share * BITS)
+def _sessions(config: LogsConfig, day: date, part: int) -> Sessions:
+    ids, ids_of_day = config.ids_of_part("sessions", day, part), config.ids("sessions", day)
+    heavy, high, low, time, channel = _random(config, "sessions", day, part, 5, len(ids))
+    others = config.signed_up_before(day) - config.heavy_users
+    number = (high.astype(np.int64) << 16) | low
+    is_heavy = heavy < round(config.heavy_share * RANDOM_RANGE)
     users = np.where(
         is_heavy,
-        1 + (number * logs.heavy_users >> 32),
-        1 + logs.heavy_users + (number * others >> 32),
+        1 + (number * config.heavy_users >> 32),
+        1 + config.heavy_users + (number * others >> 32),
     )
-    started_at = _in_the_day(time, ids.start - whole_day.start, len(whole_day))
-    return Sessions(_ids(ids), users, started_at, _drawn(channels(), channel))
+    started_at = _times_of_day(time, ids.start - ids_of_day.start, len(ids_of_day))
+    return Sessions(_ids(ids), users, started_at, _draw(channels(), channel))
 
 
-def _searches(logs: Logs, on: date, part: int, sessions: Sessions) -> Searches:
-    ids = logs.ids_of_part("searches", on, part)
-    (many,) = _bits(logs, "sessions", on, part, 1, len(sessions.ids), draw=1)
-    time, topic, airport, anonymous = _bits(logs, "searches", on, part, 4, len(ids))
-    session, place = _shared_out(len(ids), _weights()[many])
-    # 30 seconds and up to 29 more between two.
-    searched_at = sessions.started_at[session] + place * 59_000 + _up_to(29_000, time)
+def _searches(config: LogsConfig, day: date, part: int, sessions: Sessions) -> Searches:
+    ids = config.ids_of_part("searches", day, part)
+    (volume,) = _random(config, "sessions", day, part, 1, len(sessions.ids), draw=1)
+    time, topic, airport, anonymous = _random(config, "searches", day, part, 4, len(ids))
+    session, position = _assign_parents(len(ids), _parent_weights()[volume])
+    # A session's searches follow each other after 30 to 88 seconds.
+    searched_at = sessions.started_at[session] + position * 59_000 + _up_to(29_000, time)
     return Searches(
         _ids(ids),
         session,
         searched_at,
-        _drawn({it.code: it.share for it in topics()}, topic),
-        _ranks(len(airports()), logs.zipf)[airport].astype(np.int8),
-        anonymous < round(ANONYMOUS * BITS),
+        _draw({topic.code: topic.share for topic in topics()}, topic),
+        _zipf_ranks(len(airports()), config.zipf)[airport].astype(np.int8),
+        anonymous < round(ANONYMOUS_SHARE * RANDOM_RANGE),
     )
 
 
-def _clicks(logs: Logs, on: date, part: int, searches: Searches) -> Clicks:
-    ids = logs.ids_of_part("clicks", on, part)
-    (many,) = _bits(logs, "searches", on, part, 1, len(searches.ids), draw=1)
-    item, time = _bits(logs, "clicks", on, part, 2, len(ids))
-    search, place = _shared_out(len(ids), _weights()[many])
-    clicked_at = searches.searched_at[search] + 1_000 + place * 5_000 + _up_to(4_000, time)
-    drawn = _items(logs.zipf)
-    flights = searches.topics == 0
-    topic = np.maximum(searches.topics.astype(np.int32) - 1, 0) << 16
-    items = drawn[topic[search] | item]
-    np.copyto(items, (1 + searches.airports.astype(np.int32))[search], where=flights[search])
+def _clicks(config: LogsConfig, day: date, part: int, searches: Searches) -> Clicks:
+    ids = config.ids_of_part("clicks", day, part)
+    (volume,) = _random(config, "searches", day, part, 1, len(searches.ids), draw=1)
+    item, time = _random(config, "clicks", day, part, 2, len(ids))
+    search, position = _assign_parents(len(ids), _parent_weights()[volume])
+    clicked_at = searches.searched_at[search] + 1_000 + position * 5_000 + _up_to(4_000, time)
+    items_by_random = _items(config.zipf)
+    is_flight = searches.topics == 0
+    topic_offset = np.maximum(searches.topics.astype(np.int32) - 1, 0) << 16
+    items = items_by_random[topic_offset[search] | item]
+    flight_items = 1 + searches.airports.astype(np.int32)
+    np.copyto(items, flight_items[search], where=is_flight[search])
     return Clicks(_ids(ids), search, items, clicked_at)
 
 
 def _purchases(
-    logs: Logs, on: date, part: int, sessions: Sessions, searches: Searches, clicks: Clicks
+    config: LogsConfig,
+    day: date,
+    part: int,
+    sessions: Sessions,
+    searches: Searches,
+    clicks: Clicks,
 ) -> pa.Table:
-    ids = logs.ids_of_part("purchases", on, part)[: len(clicks.ids)]
-    pick, amount, time = _bits(logs, "purchases", on, part, 3, len(ids))
-    # One click out of each of as many equal pieces.
+    ids = config.ids_of_part("purchases", day, part)[: len(clicks.ids)]
+    pick, amount, time = _random(config, "purchases", day, part, 3, len(ids))
+    # The clicks are divided into as many equal pieces, and one click of each leads to a purchase.
     click = _stratified(pick, 0, len(ids), len(clicks.ids))
     search = clicks.search[click]
     session = searches.session[search]
-    prices = np.array([it.price for it in topics()], np.int64)[searches.topics[search]]
-    amounts = prices * (BITS // 2 + amount.astype(np.int64)) // BITS // 100 * 100
+    prices = np.array([topic.price for topic in topics()], np.int64)[searches.topics[search]]
+    amounts = prices * (RANDOM_RANGE // 2 + amount.astype(np.int64)) // RANDOM_RANGE // 100 * 100
+    purchased_at = clicks.clicked_at[click] + 20_000 + _up_to(2 * 3_600_000, time)
     return _table(
         "purchases",
-        logs,
-        on,
+        config,
+        day,
         purchase_id=_ids(ids),
         click_id=clicks.ids[click],
         session_id=sessions.ids[session],
         user_id=sessions.users[session],
         amount_krw=amounts.astype(np.int32),
-        purchased_at=_times(on, clicks.clicked_at[click] + 20_000 + _up_to(2 * 3_600_000, time)),
+        purchased_at=_timestamps(day, purchased_at),
     )
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What one can search for, and how many items of it there are to click on."""
+    """A topic of searches, and the range of its items that can be clicked."""
 
     code: str
     share: int
     first_item: int
-    items: int
+    item_count: int
     price: int
-    """In won, of what is bought most often; others cost from half of it to one and a half."""
+    """Usual price in won. Purchases cost from half of it to one and a half times as much."""
 
 
 @lru_cache
 def topics() -> list[Topic]:
-    """Those of the seed; the first are flights, of which each airport abroad is one item."""
+    """Return the topics of the seed. The first is flights, whose items are the airports abroad."""
     return [
         Topic(
-            it["topic_code"],
-            int(it["search_share"]),
-            int(it["first_item_id"]),
-            int(it["item_count"]),
-            int(it["usual_price_krw"]),
+            row["topic_code"],
+            int(row["search_share"]),
+            int(row["first_item_id"]),
+            int(row["item_count"]),
+            int(row["usual_price_krw"]),
         )
-        for it in _seed("topics")
+        for row in _read_seed("topics")
     ]
 
 
 @lru_cache
 def channels() -> dict[str, int]:
-    """The channels of the seed, and how many sessions come through each."""
-    return {it["channel_code"]: int(it["session_share"]) for it in _seed("channels")}
+    """Return the channels of the seed with their relative number of sessions."""
+    return {row["channel_code"]: int(row["session_share"]) for row in _read_seed("channels")}
 
 
 @lru_cache
 def airports() -> list[str]:
-    """The codes of those abroad, in the order of their items."""
-    abroad = [it for it in _seed("airports") if it["item_id"]]
-    return [it["airport_code"] for it in sorted(abroad, key=lambda it: int(it["item_id"]))]
+    """Return the codes of the airports abroad, ordered by item id."""
+    abroad = [row for row in _read_seed("airports") if row["item_id"]]
+    return [row["airport_code"] for row in sorted(abroad, key=lambda row: int(row["item_id"]))]
 
 
-def _seed(name: str) -> list[dict[str, str]]:
+def _read_seed(name: str) -> list[dict[str, str]]:
     with (SEEDS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def _bits(
-    logs: Logs, table: str, on: date, part: int, columns: int, rows: int, draw: int = 0
-) -> Bits:
-    """Random numbers of 16 bits: a row of `rows` of them for each column."""
-    key = [logs.seed, list(FULL_SIZE).index(table), on.toordinal(), part, draw]
+def _random(
+    config: LogsConfig, table: str, day: date, part: int, columns: int, rows: int, draw: int = 0
+) -> RandomBits:
+    """Return random numbers of the shape (columns, rows). Each `draw` of a table is different."""
+    key = [config.seed, list(FULL_SIZE).index(table), day.toordinal(), part, draw]
     words = np.random.SFC64(np.random.SeedSequence(key)).random_raw(-(-columns * rows // 4))
     return words.astype("<u8").view("<u2")[: columns * rows].reshape(columns, rows)
 
 
-def _ids(ids: range) -> Whole:
+def _ids(ids: range) -> Integers:
     return np.arange(ids.start, ids.stop, dtype=np.int64)
 
 
-def _up_to(most: int, bits: Bits) -> Whole:
-    return bits.astype(np.int64) * most >> 16
+def _up_to(limit: int, bits: RandomBits) -> Integers:
+    """Scale random numbers to integers from 0 to below `limit`."""
+    return bits.astype(np.int64) * limit >> 16
 
 
-def _stratified(bits: Bits, first: int, of: int, into: int) -> Whole:
-    """Ascending places below `into` of the rows `first`, … of `of`: a random one in each piece."""
-    exact = ((np.arange(first, first + len(bits), dtype=np.int64) << 16) | bits) * into
-    return exact // (max(1, of) << 16)
+def _stratified(bits: RandomBits, first: int, count: int, limit: int) -> Integers:
+    """Return ascending integers below `limit`, one at random in each of `count` equal pieces.
+
+    The result covers the pieces from number `first`, as many as there are random numbers.
+    """
+    pieces = np.arange(first, first + len(bits), dtype=np.int64)
+    return ((pieces << 16) | bits) * limit // (max(1, count) << 16)
 
 
-def _in_the_day(bits: Bits, first: int = 0, of: int = 0) -> Whole:
-    """Ascending times of a day of which some hours have more than others."""
-    steps = np.cumsum([0, *HOURS])
-    place = _stratified(bits, first, of or len(bits), int(steps[-1]) * BITS)
-    hour = np.searchsorted(steps * BITS, place, side="right") - 1
-    into_the_hour = place - steps[hour] * BITS
-    lengths = np.array(HOURS, np.int64)[hour] * BITS
-    times: Whole = hour * 3_600_000 + into_the_hour * 3_600_000 // lengths
+def _times_of_day(bits: RandomBits, first: int = 0, count: int = 0) -> Integers:
+    """Return ascending times of a day, distributed over the hours as `HOURS`.
+
+    They are those from number `first` of the `count` times of the day, by default of all.
+    """
+    bounds = np.cumsum([0, *HOURS])
+    place = _stratified(bits, first, count or len(bits), int(bounds[-1]) * RANDOM_RANGE)
+    hour = np.searchsorted(bounds * RANDOM_RANGE, place, side="right") - 1
+    within_hour = place - bounds[hour] * RANDOM_RANGE
+    lengths = np.array(HOURS, np.int64)[hour] * RANDOM_RANGE
+    times: Integers = hour * 3_600_000 + within_hour * 3_600_000 // lengths
     return times
 
 
-def _shared_out(rows: int, weights: Whole) -> tuple[Whole, Whole]:
-    """Which parent each row has, in proportion to the parents' weights, and its place there."""
+def _assign_parents(rows: int, weights: Integers) -> tuple[Integers, Integers]:
+    """Distribute rows over parents in proportion to the parents' weights.
+
+    Return the parent's index of each row, ascending, and the row's position within its parent.
+    """
     if not len(weights):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     ends = np.cumsum(weights).astype(np.float64)
@@ -346,57 +377,67 @@ def _shared_out(rows: int, weights: Whole) -> tuple[Whole, Whole]:
     ends[-1] = rows
     counts = np.diff(ends, prepend=0)
     parent = np.repeat(np.arange(len(weights), dtype=np.int64), counts)
-    place = np.arange(rows, dtype=np.int64) - np.repeat(ends - counts, counts)
-    return parent, place
+    position = np.arange(rows, dtype=np.int64) - np.repeat(ends - counts, counts)
+    return parent, position
 
 
 @lru_cache
-def _weights() -> Whole:
-    """How much each of 2 ** 16 parents has: a few much, many little."""
-    place = np.arange(1, BITS + 1, dtype=np.int64)
-    return 40 + BITS * 60 // place.clip(2_000)
+def _parent_weights() -> Integers:
+    """Return a parent's weight for each random number: high for a few, low for most."""
+    rank = np.arange(1, RANDOM_RANGE + 1, dtype=np.int64)
+    return 40 + RANDOM_RANGE * 60 // rank.clip(2_000)
 
 
 @lru_cache
-def _shares(weights: tuple[int, ...]) -> NDArray[np.int32]:
-    """For each of 2 ** 16 random numbers, which weight it falls on."""
+def _choices(weights: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the index of the weight that each random number selects."""
     ends = list(np.cumsum(np.array(weights, object)))
-    bounds = [end * BITS // ends[-1] for end in ends]
+    bounds = [end * RANDOM_RANGE // ends[-1] for end in ends]
     return np.repeat(np.arange(len(weights), dtype=np.int32), np.diff([0, *bounds]))
 
 
-def _drawn(weights: dict[str, int], bits: Bits) -> NDArray[np.int8]:
-    return _shares(tuple(weights.values())).astype(np.int8)[bits]
+def _draw(weights: dict[str, int], bits: RandomBits) -> NDArray[np.int8]:
+    """Draw indexes of the weights, in proportion to them."""
+    return _choices(tuple(weights.values())).astype(np.int8)[bits]
 
 
 @lru_cache
-def _ranks(many: int, exponent: float) -> NDArray[np.int32]:
-    """For each of 2 ** 16 random numbers a rank from 0, the lower the more often: Zipf's law."""
+def _zipf_ranks(count: int, exponent: float) -> NDArray[np.int32]:
+    """Return a rank from 0 for each random number, distributed by Zipf's law over `count` ranks."""
     power = Decimal(repr(exponent))
-    return _shares(tuple(int(Decimal(2**40) / Decimal(it) ** power) for it in range(1, many + 1)))
+    ranks = range(1, count + 1)
+    return _choices(tuple(int(Decimal(2**40) / Decimal(rank) ** power) for rank in ranks))
 
 
 @lru_cache
 def _items(exponent: float) -> NDArray[np.int32]:
-    """The items of each topic after flights, 2 ** 16 of each to draw from. The flights come before,
-    numbered from 1 as `airports` has them."""
-    drawn = [it.first_item + _ranks(it.items, exponent) for it in topics()[1:]]
-    return np.concatenate(drawn)
+    """Return an item for each random number, for each topic after flights in turn.
+
+    The items of flights are numbered from 1, in the order of `airports`.
+    """
+    return np.concatenate(
+        [topic.first_item + _zipf_ranks(topic.item_count, exponent) for topic in topics()[1:]]
+    )
 
 
-def _named(index: NDArray[Any], names: Sequence[str], null: Any = None) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(index, mask=null), pa.array(names))
+def _texts(index: NDArray[Any], texts: Sequence[str], mask: Any = None) -> pa.DictionaryArray:
+    """Return the text of each index, with null where `mask` is true."""
+    return pa.DictionaryArray.from_arrays(pa.array(index, mask=mask), pa.array(texts))
 
 
-def _times(on: date, milliseconds: Whole) -> pa.Array:
-    midnight = datetime.combine(on, datetime.min.time(), UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+def _timestamps(day: date, milliseconds: Integers) -> pa.Array:
+    """Convert milliseconds since the midnight of a date."""
+    midnight = datetime.combine(day, datetime.min.time(), UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return pa.array(milliseconds + midnight // timedelta(milliseconds=1)).cast(pa.timestamp("ms"))
 
 
-def _table(name: str, logs: Logs, on: date, **columns: Any) -> pa.Table:
-    """Columns as `SCHEMAS` has them, but for names, which stay dictionaries to be written fast."""
-    same = np.zeros(len(next(iter(columns.values()))), np.int8)
-    made_of = pa.array([int(logs.made_of[:7], 16)], pa.int32())
-    columns["logical_date"] = pa.DictionaryArray.from_arrays(same, pa.array([on]))
-    columns["load_id"] = pa.DictionaryArray.from_arrays(same, made_of)
-    return pa.table({it: columns[it] for it in SCHEMAS[name].names})
+def _table(name: str, config: LogsConfig, day: date, **columns: Any) -> pa.Table:
+    """Return a table with the columns of `SCHEMAS`.
+
+    Texts, dates and load ids are dictionaries, which are written faster.
+    """
+    first_entry = np.zeros(len(next(iter(columns.values()))), np.int8)
+    load_id = pa.array([int(config.configuration_id[:7], 16)], pa.int32())
+    columns["logical_date"] = pa.DictionaryArray.from_arrays(first_entry, pa.array([day]))
+    columns["load_id"] = pa.DictionaryArray.from_arrays(first_entry, load_id)
+    return pa.table({column: columns[column] for column in SCHEMAS[name].names})

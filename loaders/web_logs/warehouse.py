@@ -1,4 +1,4 @@
-"""The logs in the warehouse: DuckDB reads them where they stand, Redshift copies them.
+"""The logs in the warehouse: DuckDB reads the staged files through a view, Redshift copies them.
 
 They do not go through dlt's load, which would take each row apart and put it together again.
 """
@@ -21,36 +21,36 @@ from loaders.lake.lake import Lake
 from loaders.pipeline import load
 from loaders.pipeline.load import LoadError
 from loaders.web_logs import NAME, files, rows
-from loaders.web_logs.logs import Logs
+from loaders.web_logs.config import LogsConfig
 
-TYPES = {
+SQL_TYPES = {
     pa.int64(): "bigint",
     pa.int32(): "integer",
     pa.string(): "varchar(20)",
     pa.timestamp("ms"): "timestamp",
     pa.date32(): "date",
 }
-LOADED = "_loaded"
-"""Which staged files Redshift holds, by table and date."""
+LOADED_TABLE = "_loaded"
+"""Table in Redshift with the staged files that it has copied, by table and date."""
 
 
-def load_table(lake: Lake, logs: Logs, table: str, dates: Iterable[date]) -> int:
-    """Makes the warehouse hold of these dates what stage has, and of no other date anything.
+def load_table(lake: Lake, config: LogsConfig, table: str, dates: Iterable[date]) -> int:
+    """Make the warehouse's table equal to the staged files of these dates, and return its rows.
 
-    Returns the rows of the table. Raises LoadError.
+    Rows of other dates are removed. Raise LoadError.
     """
-    staged = {on: files.keys(logs, table, on) for on in dates}
+    staged = {day: files.file_keys(config, table, day) for day in dates}
     pipe = load.pipeline(NAME)
     try:
         with pipe.sql_client() as client:
             if not client.has_dataset():
                 client.create_dataset()
-        with pipe.sql_client() as client:  # in the schema that is there now
+        with pipe.sql_client() as client:  # enters the schema, which exists now
             name = client.make_qualified_table_name(table)
             if settings.dbt_target() == "redshift":
-                _copy(client, lake, table, staged)
+                _copy_changed_dates(client, lake, table, staged)
             else:
-                _read_in_place(client, lake, table, staged)
+                _create_view(client, lake, table, staged)
             with client.execute_query(f"select count(*) from {name}") as cursor:
                 ((count,),) = cursor.fetchall()
     except (DltException, psycopg2.Error) as error:
@@ -58,78 +58,87 @@ def load_table(lake: Lake, logs: Logs, table: str, dates: Iterable[date]) -> int
     return int(count)
 
 
-def _read_in_place(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
-    """A view on the files. Their list stands in it, so that a file that is half way between two
-    runs is none of its own."""
-    paths = [_path(lake, key) for keys in staged.values() for key in keys]
-    listed = ", ".join(redshift.literal(str(path)) for path in paths)
+def _create_view(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
+    """Create a view on the files.
+
+    It lists them by name, so that it never reads a date of which only some parts are staged.
+    """
+    paths = [_local_path(lake, key) for keys in staged.values() for key in keys]
     if paths:
-        query = f"select * from read_parquet([{listed}], hive_partitioning = false)"
+        path_list = ", ".join(redshift.literal(str(path)) for path in paths)
+        query = f"select * from read_parquet([{path_list}], hive_partitioning = false)"
     else:
-        columns = [f'null::{TYPES[it.type]} as "{it.name}"' for it in rows.SCHEMAS[table]]
+        columns = [
+            f'null::{SQL_TYPES[field.type]} as "{field.name}"' for field in rows.SCHEMAS[table]
+        ]
         query = f"select {', '.join(columns)} where false"
     name = client.make_qualified_table_name(table)
     client.execute_sql(f"create or replace view {name} as {query}")
 
 
-def _path(lake: Lake, key: str) -> Path:
-    """Where DuckDB finds a file of the lake; one on S3 is fetched once."""
+def _local_path(lake: Lake, key: str) -> Path:
+    """Return the local path of a file of the lake. One on S3 is downloaded once."""
     if isinstance(lake, FolderLake):
         return lake.root / key
     path = settings.home() / "fetched" / key
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with lake.open(key) as source, part.open("wb") as target:
+        unfinished = path.with_suffix(".part")
+        with lake.open(key) as source, unfinished.open("wb") as target:
             shutil.copyfileobj(source, target)
-        part.replace(path)
+        unfinished.replace(path)
     return path
 
 
-def _copy(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
-    """The dates whose files are not those that were copied, in one transaction."""
-    columns = ", ".join(f'"{it.name}" {TYPES[it.type]}' for it in rows.SCHEMAS[table])
-    name, known = map(client.make_qualified_table_name, (table, LOADED))
-    client.execute_sql(
-        f"create table if not exists {name} ({columns}) diststyle even sortkey (logical_date)"
-    )
-    client.execute_sql(
-        f"create table if not exists {known}"
-        " (table_name varchar(20), logical_date date, files varchar(max)) diststyle all"
-    )
+def _copy_changed_dates(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
+    """Copy the dates whose files differ from the copied ones, in one transaction."""
+    name, loaded_table = map(client.make_qualified_table_name, (table, LOADED_TABLE))
+    _create_tables(client, table, name, loaded_table)
     with client.execute_query(
-        f"select logical_date, files from {known} where table_name = '{table}'"
+        f"select logical_date, files from {loaded_table} where table_name = '{table}'"
     ) as cursor:
         loaded = dict(cursor.fetchall())
-    wanted = {on: " ".join(keys) for on, keys in staged.items()}
-    other = {on for on in wanted | loaded if wanted.get(on) != loaded.get(on)}
-    new = sorted(other & wanted.keys())
-    if not other:
+    wanted = {day: " ".join(keys) for day, keys in staged.items()}
+    changed = sorted(day for day in wanted | loaded if wanted.get(day) != loaded.get(day))
+    if not changed:
         return
+    to_copy = [day for day in changed if day in wanted]
     manifest = f"{redshift.COPIED_FROM}/{NAME}/{uuid4().hex}.manifest"
-    if new:
-        lake.write(manifest, _manifest(lake, [key for on in new for key in staged[on]]))
+    if to_copy:
+        lake.write(manifest, _manifest(lake, [key for day in to_copy for key in staged[day]]))
     try:
         with client.begin_transaction():
-            days = ", ".join(f"'{on}'" for on in sorted(other))
-            client.execute_sql(f"delete from {name} where logical_date in ({days})")
+            dates = ", ".join(f"'{day}'" for day in changed)
+            client.execute_sql(f"delete from {name} where logical_date in ({dates})")
             client.execute_sql(
-                f"delete from {known} where table_name = '{table}' and logical_date in ({days})"
+                f"delete from {loaded_table}"
+                f" where table_name = '{table}' and logical_date in ({dates})"
             )
-            if new:
-                where = redshift.literal(f"{lake.url}/{manifest}")
+            if to_copy:
+                manifest_url = redshift.literal(f"{lake.url}/{manifest}")
                 client.execute_sql(
-                    f"copy {name} from {where} {redshift.authorization()}"
+                    f"copy {name} from {manifest_url} {redshift.authorization()}"
                     " format as parquet manifest"
                 )
-                said = ", ".join(f"('{table}', '{on}', '{wanted[on]}')" for on in new)
-                client.execute_sql(f"insert into {known} values {said}")
+                values = ", ".join(f"('{table}', '{day}', '{wanted[day]}')" for day in to_copy)
+                client.execute_sql(f"insert into {loaded_table} values {values}")
     finally:
         lake.delete(manifest)
 
 
+def _create_tables(client: Any, table: str, name: str, loaded_table: str) -> None:
+    columns = ", ".join(f'"{field.name}" {SQL_TYPES[field.type]}' for field in rows.SCHEMAS[table])
+    client.execute_sql(
+        f"create table if not exists {name} ({columns}) diststyle even sortkey (logical_date)"
+    )
+    client.execute_sql(
+        f"create table if not exists {loaded_table}"
+        " (table_name varchar(20), logical_date date, files varchar(max)) diststyle all"
+    )
+
+
 def _manifest(lake: Lake, keys: list[str]) -> bytes:
-    """What COPY reads, file by file: of parquet it wants to know the lengths before."""
+    """Return COPY's manifest of parquet files, which must contain their lengths."""
     entries = [
         {
             "url": f"{lake.url}/{key}",

@@ -1,9 +1,9 @@
-"""A second `dbt build` with nothing new, beside `dbt parse` and the tests' own time.
+"""A second `dbt build` without new data, compared with `dbt parse` and the tests' own time.
 
-The parts are those of one build: what `dbt parse` takes by itself, the time in which at least one
-test was running, the time in which only models were, and the rest (the export, and what dbt does
-before and after). dbt's threads share one interpreter, so tests and models are counted by the
-clock and not by the thread.
+The parts of the build are: the time of `dbt parse`, the time in which at least one test was
+running, the time in which only models were, and the rest (the export, and dbt's own work before and
+after). dbt's threads share one interpreter, so tests and models are measured by the clock and not
+per thread.
 """
 
 import json
@@ -24,7 +24,7 @@ from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 
 PROJECT = Path(__file__).resolve().parents[2]
-MARK = 1.3
+MAX_RATIO = 1.3
 TESTS = ("test", "unit_test")
 
 
@@ -40,23 +40,25 @@ def main() -> None:
             results = json.loads(Path(home, "target", "run_results.json").read_bytes())["results"]
         finally:
             embedded_postgres.stop()
-    tests = length(spans(it for it in results if kind(it) in TESTS))
+    kinds = [kind(result) for result in results]
+    tests = length(spans(result for result in results if kind(result) in TESTS))
     models = length(spans(results)) - tests
     for part, seconds in (
         ("dbt parse", parse),
-        (f"tests, {sum(kind(it) in TESTS for it in results)}", tests),
-        (f"models alone, {sum(kind(it) == 'model' for it in results)}", models),
+        (f"tests, {sum(kind in TESTS for kind in kinds)}", tests),
+        (f"models alone, {kinds.count('model')}", models),
         ("the rest, with the export", build - parse - tests - models),
     ):
         print(f"  {part:<44} {seconds:>6.2f} s")
-    times = build / (parse + tests)
+    ratio = build / (parse + tests)
     print(
-        f"  {'a second build':<44} {build:>6.2f} s: {times:.2f} of the first two (at most {MARK})"
+        f"  {'a second build':<44} {build:>6.2f} s: {ratio:.2f} of the first two"
+        f" (at most {MAX_RATIO})"
     )
 
 
 def load() -> None:
-    """All tables of a day, from the sample API."""
+    """Load all tables of a day from the sample API."""
     with SampleApi(today=settings.today()) as api:
         for source, url in api.base_urls().items():
             os.environ[f"SOURCES__{source.upper()}__BASE_URL"] = url
@@ -66,7 +68,7 @@ def load() -> None:
 
 
 def dbt(command: str) -> float:
-    """Seconds that a command of dbt takes, from the shell's point of view."""
+    """Run a dbt command, and return its seconds, including the start of the process."""
     began = time.monotonic()
     subprocess.run(
         [Path(sys.executable).with_name("dbt"), "--quiet", command],
@@ -78,21 +80,22 @@ def dbt(command: str) -> float:
 
 
 def kind(result: dict[str, Any]) -> str:
-    name: str = result["unique_id"].partition(".")[0]
-    return name
+    """Return the type of a result's node, such as `model`."""
+    node_type: str = result["unique_id"].partition(".")[0]
+    return node_type
 
 
 def spans(results: Iterable[dict[str, Any]]) -> list[tuple[datetime, datetime]]:
-    """When dbt compiled or executed something of these."""
+    """Return the spans in which dbt compiled or executed the nodes."""
     return [
-        (datetime.fromisoformat(it["started_at"]), datetime.fromisoformat(it["completed_at"]))
+        (datetime.fromisoformat(step["started_at"]), datetime.fromisoformat(step["completed_at"]))
         for result in results
-        for it in result["timing"]
+        for step in result["timing"]
     ]
 
 
 def length(spans: list[tuple[datetime, datetime]]) -> float:
-    """Seconds that lie in at least one of the spans."""
+    """Return the seconds that at least one of the spans covers."""
     total, ended = 0.0, datetime.min.replace(tzinfo=spans[0][0].tzinfo)
     for start, end in sorted(spans):
         total += max(0.0, (end - max(start, ended)).total_seconds())

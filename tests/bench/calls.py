@@ -1,8 +1,8 @@
-"""Calls of a first run of tour and kopis on the sample API, beside the least that pages allow.
+"""Calls of a first run of tour and kopis on the sample API, compared with the possible minimum.
 
-A TourAPI list tells its total: it needs a call for each 1,000 rows begun, and one where there is
-none. A KOPIS list does not: a
-window needs a call for each 100 rows, and one that comes back not full. A detail is one call.
+A TourAPI list contains its total: it needs a call for each 1,000 rows or part of them, and one call
+if it is empty. A KOPIS list has no total: each window needs a call for each 100 rows, and a last
+one whose page is not full. Details need one call per key.
 """
 
 import os
@@ -30,18 +30,19 @@ def main() -> None:
         for source in ("tour", "kopis"):
             code, message = commands.run(source, commands.RunArguments())
             assert code == 0, message
-        made = api.calls.copy()
-        least = least_calls(api, Path(home), list(made))
-    print("\ncalls of a first run            made   least possible")
-    for operation in sorted(made):
-        print(f"  {operation:<28} {made[operation]:>5}  {least[operation]:>5}")
-    print(f"  {'all':<28} {made.total():>5}  {least.total():>5}")
+        calls = api.calls.copy()
+        minimum = minimum_calls(api, Path(home), list(calls))
+    print("\ncalls of a first run           calls   minimum")
+    for operation in sorted(calls):
+        print(f"  {operation:<28} {calls[operation]:>5}  {minimum[operation]:>8}")
+    print(f"  {'all':<28} {calls.total():>5}  {minimum.total():>8}")
 
 
-def least_calls(api: SampleApi, home: Path, operations: list[str]) -> Counter[str]:
-    least = Counter(
+def minimum_calls(api: SampleApi, home: Path, operations: list[str]) -> Counter[str]:
+    """Return the fewest calls of each operation that the lengths of its lists allow."""
+    minimum = Counter(
         {
-            name: max(1, -(-total(api, name) // 1000))
+            name: max(1, -(-tour_total(api, name) // 1000))
             for name in operations
             if "Service2" in name and "detail" not in name
         }
@@ -49,22 +50,22 @@ def least_calls(api: SampleApi, home: Path, operations: list[str]) -> Counter[st
     today = settings.today()
     for start, end in windows(today - timedelta(days=7), today + timedelta(days=90)):
         window = {"stdate": f"{start:%Y%m%d}", "eddate": f"{end:%Y%m%d}"}
-        least["pblprfr"] += len_of_list(api, "pblprfr", window) // 100 + 1
-    least["prfplc"] = len_of_list(api, "prfplc", {}) // 100 + 1
+        minimum["pblprfr"] += kopis_rows(api, "pblprfr", window) // 100 + 1
+    minimum["prfplc"] = kopis_rows(api, "prfplc", {}) // 100 + 1
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
         for operation, table in (("pblprfr", "performances"), ("prfplc", "venues")):
             (rows,) = warehouse.sql(f"select count(*) from staging_kopis.{table}").fetchall()
-            least[f"{operation}/{{id}}"] = rows[0]
+            minimum[f"{operation}/{{id}}"] = rows[0]
         for language, service in SERVICES.items():
             places = f"select count(*) from staging_tour.places where language = '{language}'"
-            least[f"{service}/detailCommon2"] = warehouse.sql(places).fetchall()[0][0]
-    return least
+            minimum[f"{service}/detailCommon2"] = warehouse.sql(places).fetchall()[0][0]
+    return minimum
 
 
-def total(api: SampleApi, operation: str) -> int:
-    """The rows of a TourAPI list, as the API tells them."""
+def tour_total(api: SampleApi, operation: str) -> int:
+    """Return the total of a TourAPI list from its response."""
     params = {"serviceKey": "sample", "MobileOS": "ETC", "MobileApp": "bench", "_type": "json"}
-    needed = {
+    parameters = {
         "ldongCode2": {"lDongRegnCd": "11", "lDongListYn": "Y"},
         "lclsSystmCode2": {"lclsSystmListYn": "Y"},
         "areaBasedSyncList2": {"showflag": "0"},
@@ -73,25 +74,25 @@ def total(api: SampleApi, operation: str) -> int:
             "eventStartDate": f"{settings.today() - timedelta(days=365):%Y%m%d}",
         },
     }
-    params |= needed.get(operation.split("/")[1], {"lDongRegnCd": "11"})
-    answer = requests.get(f"{api.url}/tour/{operation}", params, timeout=10).json()
-    return int(answer["response"]["body"]["totalCount"])
+    params |= parameters.get(operation.split("/")[1], {"lDongRegnCd": "11"})
+    response = requests.get(f"{api.url}/tour/{operation}", params, timeout=10).json()
+    return int(response["response"]["body"]["totalCount"])
 
 
-def len_of_list(api: SampleApi, operation: str, params: dict[str, str]) -> int:
-    """The rows of a KOPIS list, counted page by page."""
+def kopis_rows(api: SampleApi, operation: str, params: dict[str, str]) -> int:
+    """Count the rows of a KOPIS list page by page."""
     rows, page = 0, 1
     while True:
-        asked = params | {
+        page_params = params | {
             "service": "sample",
             "signgucode": "11",
             "rows": "100",
             "cpage": str(page),
         }
         url = f"{api.url}/kopis/{operation}"
-        found = requests.get(url, asked, timeout=10).text.count("<db>")
-        rows, page = rows + found, page + 1
-        if found < 100:
+        count = requests.get(url, page_params, timeout=10).text.count("<db>")
+        rows, page = rows + count, page + 1
+        if count < 100:
             return rows
 
 

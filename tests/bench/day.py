@@ -1,8 +1,9 @@
-"""A day's first run of all sources on the sample API, beside the slowest table's extraction and the
-loads that follow it: tables do not wait for each other.
+"""A day's first run of all sources on the sample API, compared with its slowest table.
 
-The extraction of details counts from where that of their list began. The loads that follow are what
-is left of all loads when it ends, one after the other, since the warehouse takes one writer.
+Tables do not wait for each other, so the run should take little longer than the extraction of the
+slowest table and the loads that follow it. The extraction of details counts from the beginning of
+their list's extraction. The loads that follow are what remains of all loads when it ends.
+They run one after the other, since the warehouse takes one writer.
 """
 
 import os
@@ -17,30 +18,31 @@ from loaders.cli import commands
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
-MARK = 1.15
+MAX_RATIO = 1.15
 
 Span = tuple[float, float]
-"""When something began and ended, in seconds."""
+"""Begin and end, in seconds."""
 
 
 def main() -> None:
-    spans, took = first_run()
-    extractions = {name: it["extract"] for name, it in spans.items()}
-    for name, listed in lists_of_details().items():
-        extractions[name] = (extractions[listed][0], extractions[name][1])
+    spans, run_seconds = first_run()
+    extractions = {name: phases["extract"] for name, phases in spans.items()}
+    for name, list_name in lists_of_details().items():
+        extractions[name] = (extractions[list_name][0], extractions[name][1])
     slowest = max(extractions, key=lambda name: length(extractions[name]))
-    ended = extractions[slowest][1]
-    left = [(max(it["load"][0], ended), it["load"][1]) for it in spans.values()]
-    following = [length(span) for span in left if length(span) > 0]
-    parts = length(extractions[slowest]) + sum(following)
+    _, ended = extractions[slowest]
+    loads = [phases["load"] for phases in spans.values()]
+    following = [end - max(start, ended) for start, end in loads if end > max(start, ended)]
+    expected = length(extractions[slowest]) + sum(following)
     print(f"\na first run of {len(spans)} tables on the sample API")
     print(f"  {'extraction of ' + slowest:<44} {length(extractions[slowest]):>6.2f} s")
     print(f"  {f'loads that follow it, {len(following)} tables':<44} {sum(following):>6.2f} s")
-    print(f"  {'the run':<44} {took:>6.2f} s: {took / parts:.2f} of these (at most {MARK})")
+    ratio = run_seconds / expected
+    print(f"  {'the run':<44} {run_seconds:>6.2f} s: {ratio:.2f} of these (at most {MAX_RATIO})")
 
 
 def first_run() -> tuple[dict[str, dict[str, Span]], float]:
-    """The spans of each table's phases, and the seconds of the whole run."""
+    """Return the spans of each table's phases, and the seconds until the last one ended."""
     with tempfile.TemporaryDirectory() as home, SampleApi(today=settings.today()) as api:
         os.environ["HELLO_KOREA_HOME"] = home
         for source, url in api.base_urls().items():
@@ -49,16 +51,19 @@ def first_run() -> tuple[dict[str, dict[str, Span]], float]:
         began = time.monotonic()
         code, message = commands.run(None, commands.RunArguments())
         assert code == 0, message
-        outcomes = orjson.loads((Path(home) / commands.LAST_RUN).read_bytes())
-    # The usage logs are made when all that is asked for is in.
+        results = orjson.loads((Path(home) / commands.LAST_RUN).read_bytes())
+    # The usage logs, which are generated after all sources have run, do not count.
     spans = {
-        f"{it['source']}.{it['table']}": it["seconds"] for it in outcomes if it["source"] in SOURCES
+        f"{result['source']}.{result['table']}": result["seconds"]
+        for result in results
+        if result["source"] in SOURCES
     }
-    return spans, max(ended for it in spans.values() for _, ended in it.values()) - began
+    ended = max(end for phases in spans.values() for _, end in phases.values())
+    return spans, ended - began
 
 
 def lists_of_details() -> dict[str, str]:
-    """Each table of details, and the list whose keys it asks for."""
+    """Return each table of details with the list that has its keys."""
     return {
         f"{source.name}.{table.name}": f"{source.name}.{table.details_of}"
         for source in SOURCES.values()

@@ -1,7 +1,7 @@
-"""Staged rows into Redshift by COPY: `python tests/bench/load.py [rows …]`.
+"""Load staged rows into Redshift by COPY: `python tests/bench/load.py [rows …]`.
 
-The warehouse is the stand-in of the tests, so the seconds are PostgreSQL's and not Redshift's; the
-memory is that of the loading process alone, which must not grow with the rows.
+The warehouse is the tests' stand-in, so the seconds are PostgreSQL's and not Redshift's. The memory
+is that of the loading process alone, and must not grow with the rows.
 """
 
 import os
@@ -30,7 +30,7 @@ ROWS = (1_000_000, 4_000_000)
 BATCH = 100_000
 DAY = date(2026, 11, 22)
 GROWTH = 1.1
-"""At most, of the memory's peak at the most rows to that at the fewest."""
+"""Maximum ratio of the peak memory at the last size to that at the first."""
 
 
 def main(sizes: list[int]) -> None:
@@ -41,24 +41,24 @@ def main(sizes: list[int]) -> None:
     ):
         os.environ.update(s3.environment() | redshift.environment())
         os.environ |= {"LAKE__URL": s3.make_bucket("bench"), "DBT_TARGET": "redshift"}
-        peaks = [measured(Path(folder, f"home-{rows}"), rows) for rows in sizes]
+        peaks = [measure(Path(folder, f"home-{rows}"), rows) for rows in sizes]
     print(
-        f"  peak at {sizes[-1]:,} rows to that at {sizes[0]:,}: "
+        f"  ratio of the peak at {sizes[-1]:,} rows to the peak at {sizes[0]:,}: "
         f"{peaks[-1] / peaks[0]:.2f} (at most {GROWTH})"
     )
 
 
-def measured(home: Path, rows: int) -> float:
-    """Loads in a process of its own; its peak, in MB."""
-    file = staged(*forecasts(), rows)
-    done = subprocess.run(
+def measure(home: Path, rows: int) -> float:
+    """Load in a new process, and return its peak memory in MB."""
+    file = write_staged_file(*forecasts(), rows)
+    process = subprocess.run(
         [sys.executable, __file__, "--load", file],
         env=os.environ | {"HELLO_KOREA_HOME": str(home)},
         capture_output=True,
         text=True,
         check=True,
     )
-    seconds, peak = (float(word) for word in done.stdout.split()[-2:])
+    seconds, peak = map(float, process.stdout.split()[-2:])
     print(
         f"load of {rows:,} staged rows by COPY: {seconds:6.2f} s, {rows / seconds:,.0f} rows/s,"
         f" {peak:.0f} MB at most"
@@ -71,19 +71,19 @@ def forecasts() -> tuple[Source, Table]:
     return source, source.table("short_forecasts")
 
 
-def staged(source: Source, table: Table, rows: int) -> str:
-    """The key of a staged file of so many rows, put into the lake."""
+def write_staged_file(source: Source, table: Table, rows: int) -> str:
+    """Write a staged file with `rows` rows into the lake, and return its key."""
     key = f"{stage_folder(source.name, table.name, DAY)}/{rows}.parquet"
     with tempfile.NamedTemporaryFile() as file:
         with pq.ParquetWriter(file, schema(table), compression="zstd") as writer:
             for first in range(0, rows, BATCH):
-                writer.write_table(made_up(table, first, min(BATCH, rows - first)))
+                writer.write_table(generated_rows(table, first, min(BATCH, rows - first)))
         file.flush()
         open_lake(settings.lake_url()).write_file(key, Path(file.name))
     return key
 
 
-def made_up(table: Table, first: int, rows: int) -> pa.Table:
+def generated_rows(table: Table, first: int, rows: int) -> pa.Table:
     numbers = np.arange(first, first + rows)
     columns = []
     for field in schema(table):
@@ -98,7 +98,8 @@ def made_up(table: Table, first: int, rows: int) -> pa.Table:
     return pa.table(columns, schema=schema(table))
 
 
-def load_one(file: str) -> None:
+def load_file(file: str) -> None:
+    """Load a staged file, and print the seconds and the peak memory in MB."""
     source, table = forecasts()
     started = perf_counter()
     load.load(
@@ -108,13 +109,13 @@ def load_one(file: str) -> None:
 
 
 def peak_mb() -> float:
-    """Of this process: getrusage would count what the one that started it had."""
+    """Return the peak memory of this process. getrusage would include that of its parent."""
     (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(line) / 1024
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--load"]:
-        load_one(sys.argv[2])
+        load_file(sys.argv[2])
     else:
-        main([int(word) for word in sys.argv[1:]] or list(ROWS))
+        main([int(argument) for argument in sys.argv[1:]] or list(ROWS))

@@ -1,9 +1,10 @@
-"""What thirty users with four clicks out of five cost a join on Spark, in time and spilled bytes:
-`python tests/bench/spark_skew.py [scale]`, 1 unless told. Wants the extra spark and Java 17.
+"""The cost of a skewed join on Spark, in seconds and spilled bytes.
 
-The question is how many clicks an age group has made, and when the last, over the files that the
-generator makes, in two tasks at a time with 2 GB of heap. Users are not broadcast, as if they were
-too many for it.
+`python tests/bench/spark_skew.py [scale]`, by default 1. Needs the extra spark and Java 17.
+
+The question is how many clicks each age group made, and when the last one, on the generated files.
+Thirty users make four clicks out of five. Spark runs two tasks at a time with 2 GB of heap. Users
+are not broadcast, as if they were too many for it.
 """
 
 import json
@@ -22,15 +23,16 @@ from loaders.cli import commands
 
 DATES = "2026-08-15..2026-11-22"
 PARTITIONS = 200
-"""Of each shuffle, as Spark has it: two million clicks are the mean of one, and fit into a task."""
+"""Partitions of each shuffle, Spark's default. With two million clicks on average, one fits into a
+task."""
 SALTS = 64
 MEGABYTE = 1024**2
 
-NO_HELP = {"spark.sql.adaptive.enabled": "false"}
-ADAPTIVE = {
+WITHOUT_AQE = {"spark.sql.adaptive.enabled": "false"}
+WITH_AQE = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.adaptive.coalescePartitions.enabled": "false",
-    # Its defaults, 256 and 64 MB of compressed rows, are for executors of many GB.
+    # The defaults, 256 and 64 MB of compressed rows, are for executors of many GB.
     "spark.sql.adaptive.skewJoin.skewedPartitionThresholdInBytes": "16m",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
 }
@@ -38,86 +40,88 @@ ADAPTIVE = {
 
 @dataclass
 class Cost:
+    """The time of a query, and its bytes from Spark's event log."""
+
     seconds: float
     spilled_memory: int
-    """Bytes as they were in memory."""
+    """Size of the spilled rows in memory."""
     spilled_disk: int
-    """The same bytes as they were written."""
+    """Size of the spilled rows on disk."""
     largest_read: int
-    """Bytes of shuffle that one task read."""
+    """Maximum shuffle bytes that one task read."""
 
 
-def counted() -> list[Column]:
+def counts() -> list[Column]:
     return [sql.count("*").alias("clicks"), sql.max("clicked_at").alias("last_click_at")]
 
 
 def joined(clicks: DataFrame, users: DataFrame) -> DataFrame:
-    """As one writes it without a thought."""
-    return clicks.join(users, "user_id").groupBy("age_group").agg(*counted())
+    """Join, then count: the obvious query."""
+    return clicks.join(users, "user_id").groupBy("age_group").agg(*counts())
 
 
 def salted(clicks: DataFrame, users: DataFrame) -> DataFrame:
-    """Clicks of heavy users go to one of 64 places each, and those users to all of them."""
-    some = clicks.sample(fraction=0.001, seed=1)
-    share = some.groupBy("user_id").count().where(sql.col("count") > some.count() // 1000)
-    heavy = [row["user_id"] for row in share.collect()]
+    """Spread each heavy user's clicks over 64 partitions, to all of which the user is copied."""
+    sample = clicks.sample(fraction=0.001, seed=1)
+    heavy_users = sample.groupBy("user_id").count().where(sql.col("count") > sample.count() // 1000)
+    heavy = [row["user_id"] for row in heavy_users.collect()]
     salt = sql.when(sql.col("user_id").isin(heavy), sql.col("click_id") % SALTS).otherwise(0)
     salts = sql.when(
         sql.col("user_id").isin(heavy), sql.sequence(sql.lit(0), sql.lit(SALTS - 1))
     ).otherwise(sql.array(sql.lit(0)))
-    everywhere = users.withColumn("salt", sql.explode(salts))
+    salted_users = users.withColumn("salt", sql.explode(salts))
     return (
         clicks.withColumn("salt", salt)
-        .join(everywhere, ["user_id", "salt"])
+        .join(salted_users, ["user_id", "salt"])
         .groupBy("age_group")
-        .agg(*counted())
+        .agg(*counts())
     )
 
 
 def counted_first(clicks: DataFrame, users: DataFrame) -> DataFrame:
-    """As the models do: a heavy user is one row before it is sent anywhere."""
-    by_user = clicks.groupBy("user_id").agg(*counted())
+    """Count by user before the join, as the models do: the shuffle moves one row per user."""
+    by_user = clicks.groupBy("user_id").agg(*counts())
     summed = [sql.sum("clicks").alias("clicks"), sql.max("last_click_at").alias("last_click_at")]
     return by_user.join(users, "user_id").groupBy("age_group").agg(*summed)
 
 
-WAYS: dict[str, tuple[Callable[[DataFrame, DataFrame], DataFrame], dict[str, str]]] = {
-    "joined, then counted": (joined, NO_HELP),
-    "the same, with AQE's skew join": (joined, ADAPTIVE),
-    "the same, salted": (salted, NO_HELP),
-    "counted by user, then joined": (counted_first, NO_HELP),
+QUERIES: dict[str, tuple[Callable[[DataFrame, DataFrame], DataFrame], dict[str, str]]] = {
+    "joined, then counted": (joined, WITHOUT_AQE),
+    "the same, with AQE's skew join": (joined, WITH_AQE),
+    "the same, salted": (salted, WITHOUT_AQE),
+    "counted by user, then joined": (counted_first, WITHOUT_AQE),
 }
 
 
 def main(scale: float) -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
-        made(Path(folder), scale)
-        answers = {}
+        generate(Path(folder), scale)
+        results = {}
         print(f"scale {scale:g}: {400_000_000 * scale:,.0f} clicks")
-        for way in WAYS:
-            answers[way], cost = asked(way, Path(folder))
+        for name in QUERIES:
+            results[name], cost = run_query(name, Path(folder))
             print(
-                f"  {way:<32} {cost.seconds:6.1f} s;"
+                f"  {name:<32} {cost.seconds:6.1f} s;"
                 f" spilled {cost.spilled_memory / MEGABYTE:6,.0f} MB of memory,"
                 f" {cost.spilled_disk / MEGABYTE:5,.0f} MB on disk;"
                 f" largest task reads {cost.largest_read / MEGABYTE:5,.0f} MB"
             )
-        assert len({json.dumps(it) for it in answers.values()}) == 1, answers
+        assert len({json.dumps(rows) for rows in results.values()}) == 1, results
 
 
-def made(folder: Path, scale: float) -> None:
+def generate(folder: Path, scale: float) -> None:
     os.environ |= {"HELLO_KOREA_HOME": str(folder), "SOURCES__WEB_LOGS__SCALE": str(scale)}
     for table in ("clicks", "users"):
-        done = commands.run("web_logs", commands.RunArguments(DATES, "stage", table))
-        assert done == (0, ""), done
+        result = commands.run("web_logs", commands.RunArguments(DATES, "stage", table))
+        assert result == (0, ""), result
 
 
-def asked(way: str, folder: Path) -> tuple[list[tuple[str, ...]], Cost]:
-    """The answer, and what it cost by Spark's own event log, in a session of its own."""
-    question, settings = WAYS[way]
+def run_query(name: str, folder: Path) -> tuple[list[tuple[str, ...]], Cost]:
+    """Run a query in a new session. Return its rows and its cost."""
+    query, settings = QUERIES[name]
     with tempfile.TemporaryDirectory(dir=folder) as events:
-        builder = SparkSession.builder.master("local[2]").appName(way)
-        for name, value in {
+        builder = SparkSession.builder.master("local[2]").appName(name)
+        for setting, value in {
             "spark.driver.memory": "2g",
             "spark.driver.host": "127.0.0.1",
             "spark.ui.enabled": "false",
@@ -132,7 +136,7 @@ def asked(way: str, folder: Path) -> tuple[list[tuple[str, ...]], Cost]:
             "spark.sql.shuffle.partitions": str(PARTITIONS),
             **settings,
         }.items():
-            builder = builder.config(name, value)
+            builder = builder.config(setting, value)
         session = builder.getOrCreate()
         stage = folder / "lake" / "stage" / "web_logs"
         clicks = session.read.parquet(str(stage / "clicks")).select(
@@ -140,23 +144,23 @@ def asked(way: str, folder: Path) -> tuple[list[tuple[str, ...]], Cost]:
         )
         users = session.read.parquet(str(stage / "users")).select("user_id", "age_group")
         began = perf_counter()
-        rows = sorted(tuple(map(str, row)) for row in question(clicks, users).collect())
+        rows = sorted(tuple(map(str, row)) for row in query(clicks, users).collect())
         seconds = perf_counter() - began
         session.stop()
         (log,) = Path(events).iterdir()
-        return rows, cost(log, seconds)
+        return rows, read_cost(log, seconds)
 
 
-def cost(event_log: Path, seconds: float) -> Cost:
+def read_cost(event_log: Path, seconds: float) -> Cost:
     lines = event_log.read_text(encoding="utf-8").splitlines()
-    events = [json.loads(it) for it in lines if '"SparkListenerTaskEnd"' in it]
-    tasks = [it["Task Metrics"] for it in events]
-    read = [it["Shuffle Read Metrics"] for it in tasks]
+    events = [json.loads(line) for line in lines if '"SparkListenerTaskEnd"' in line]
+    tasks = [event["Task Metrics"] for event in events]
+    reads = [task["Shuffle Read Metrics"] for task in tasks]
     return Cost(
         seconds,
-        sum(it["Memory Bytes Spilled"] for it in tasks),
-        sum(it["Disk Bytes Spilled"] for it in tasks),
-        max(it["Local Bytes Read"] + it["Remote Bytes Read"] for it in read),
+        sum(task["Memory Bytes Spilled"] for task in tasks),
+        sum(task["Disk Bytes Spilled"] for task in tasks),
+        max(read["Local Bytes Read"] + read["Remote Bytes Read"] for read in reads),
     )
 
 

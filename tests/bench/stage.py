@@ -1,7 +1,6 @@
-"""100,000 TourAPI rows from raw pages to staged parquet, beside dlt's default path.
+"""Stage 100,000 TourAPI rows from raw pages, compared with dlt's default path.
 
-dlt's default path is given the same pages and yields their rows as dicts into its filesystem
-destination as parquet.
+dlt reads the same pages and yields their rows as dicts into its filesystem destination, as parquet.
 """
 
 import os
@@ -23,12 +22,12 @@ from loaders.pipeline.stage import stage_extraction
 from loaders.sources import SOURCES
 
 ROWS, PAGE_SIZE, RUNS = 100_000, 1_000, 5
-ON = date(2026, 11, 22)
-FOLDER = f"raw/tour/places/dt={ON}/extraction=01"
+DAY = date(2026, 11, 22)
+FOLDER = f"raw/tour/places/dt={DAY}/extraction=01"
 
 
 def write_pages(lake: Lake) -> None:
-    """Raw pages as an extraction leaves them: rows as long as Seoul's real ones, 26 fields each."""
+    """Write raw pages like an extraction. Rows are as long as Seoul's real ones, with 26 fields."""
     pages = []
     for first in range(0, ROWS, PAGE_SIZE):
         body = orjson.dumps(
@@ -44,8 +43,8 @@ def write_pages(lake: Lake) -> None:
         )
         file = f"{FOLDER}/page-{first:06}.json"
         lake.write_once(file, body)
-        same = {"language": "ko"}
-        pages.append(raw.describe(lake, file, body, same, "", {}, datetime(2026, 11, 22)))
+        constants = {"language": "ko"}
+        pages.append(raw.describe(lake, file, body, constants, "", {}, datetime(2026, 11, 22)))
     raw.complete(lake, FOLDER, pages)
 
 
@@ -80,17 +79,20 @@ def place(number: int) -> dict[str, str]:
     }
 
 
-def ours(lake: Lake) -> float:
+def stage_as_arrow(lake: Lake) -> float:
+    """Return the seconds that the project needs."""
     started = time.perf_counter()
     _, staged = stage_extraction(
-        lake, "tour", SOURCES["tour"].table("places"), ON, FOLDER, "reject", {}
+        lake, "tour", SOURCES["tour"].table("places"), DAY, FOLDER, "reject", {}
     )
     seconds = time.perf_counter() - started
     assert len(staged.rows) == ROWS
     return seconds
 
 
-def dlt_default(lake: Lake) -> float:
+def stage_as_dicts(lake: Lake) -> float:
+    """Return the seconds that dlt's default path needs."""
+
     @dlt.resource(name="places")
     def places() -> Iterator[list[dict[str, str]]]:
         for page in raw.pages_of(lake, FOLDER):
@@ -111,10 +113,10 @@ def dlt_default(lake: Lake) -> float:
     return seconds
 
 
-def median_seconds(way: Callable[[Lake], float], lake: Lake) -> float:
-    """Of RUNS runs in a row, after one that is not counted."""
-    way(lake)
-    return statistics.median(way(lake) for _ in range(RUNS))
+def median_seconds(stage: Callable[[Lake], float], lake: Lake) -> float:
+    """Return the median of `RUNS` runs, after one that is not counted."""
+    stage(lake)
+    return statistics.median(stage(lake) for _ in range(RUNS))
 
 
 def main() -> None:
@@ -122,11 +124,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lake = FolderLake(Path(folder))
         write_pages(lake)
-        mine, default = median_seconds(ours, lake), median_seconds(dlt_default, lake)
+        arrow, dicts = median_seconds(stage_as_arrow, lake), median_seconds(stage_as_dicts, lake)
     print(f"stage {ROWS:,} TourAPI rows from raw pages, median of {RUNS} runs:")
-    print(f"  staged as arrow      {mine:6.2f} s  {ROWS / mine:9,.0f} rows/s")
-    print(f"  dlt, rows as dicts   {default:6.2f} s  {ROWS / default:9,.0f} rows/s")
-    print(f"  ratio                {default / mine:6.1f}")
+    print(f"  staged as arrow      {arrow:6.2f} s  {ROWS / arrow:9,.0f} rows/s")
+    print(f"  dlt, rows as dicts   {dicts:6.2f} s  {ROWS / dicts:9,.0f} rows/s")
+    print(f"  ratio                {dicts / arrow:6.1f}")
 
 
 if __name__ == "__main__":

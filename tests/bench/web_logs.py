@@ -1,9 +1,10 @@
-"""The usage logs at full size, beside the plain SQL that does the least for the same tables:
-`python tests/bench/web_logs.py [scale …]`, 1 unless told. Wants 15 GB of disk at 1.
+"""Generate and build the usage logs at full size, compared with minimal SQL for the same tables.
 
-The plain SQL is DuckDB's alone: rows by range() and hash(), tables by `create table as`, one query
-for each frequent table. Memory is that of all processes of a command together, looked at ten times
-a second.
+`python tests/bench/web_logs.py [scale …]`; the default scale is 1, which needs 15 GB of disk.
+
+The plain SQL is DuckDB's own: rows by range() and hash(), tables by `create table as`, one query
+for each frequent table. Memory is that of all processes of a command together, sampled ten times a
+second.
 """
 
 import json
@@ -21,7 +22,7 @@ from time import perf_counter, sleep
 import duckdb
 
 from loaders.sources import SOURCES
-from loaders.web_logs.logs import FULL_SIZE
+from loaders.web_logs.config import FULL_SIZE
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -29,9 +30,9 @@ FIRST, DAYS = date(2026, 8, 15), 100
 LAST = FIRST + timedelta(days=DAYS - 1)
 LOGS = ["--select", "source:staging_web_logs+", "channels", "topics", "dim_channel", "dim_item"]
 NO_TEST = ["--exclude-resource-type", "test", "unit_test"]
-A_DAY = ["--select", "source:staging_web_logs+", *NO_TEST, "seed"]
+ONE_DAY = ["--select", "source:staging_web_logs+", *NO_TEST, "seed"]
 GENERATION, BUILD = (1.0, 4), (1.5, 12)
-"""At most: times the plain SQL, and GB."""
+"""Maximum seconds, as a multiple of the plain SQL's, and maximum GB of memory."""
 GIGABYTE = 1024**3
 
 PLAIN_ROWS = {
@@ -137,7 +138,7 @@ PLAIN_TABLES = [
     from by_session group by logical_date
     """,
 ]
-ASKED = {
+QUESTIONS = {
     "clicks by age group": (
         "select age_group, sum(click_count) from frequent.freq_usage group by age_group",
         "select age_group, count(*) from plain.clicks inner join plain.users using (user_id)"
@@ -160,14 +161,17 @@ ASKED = {
         " inner join star.fct_session using (session_id) group by channel_code",
     ),
 }
-"""From the frequent table, in plain SQL, and from the facts."""
-FOR_THE_QUESTIONS = ["freq_session", "freq_usage"]
+"""The query of each question on a frequent table, in plain SQL, and on the facts."""
+TABLES_FOR_QUESTIONS = ["freq_session", "freq_usage"]
 
 
 @dataclass
-class Taken:
+class Cost:
+    """What a command took."""
+
     seconds: float
     gigabytes: float
+    """Peak of the memory."""
 
     def __str__(self) -> str:
         return f"{self.seconds:7.1f} s, {self.gigabytes:4.1f} GB at most"
@@ -188,67 +192,69 @@ def measure(scale: float, folder: Path) -> None:
         "SOURCES__WEB_LOGS__SCALE": str(scale),
     }
 
-    def run(*words: str) -> Taken:
-        return taken([str(BIN / words[0]), *words[1:]], environment)
+    def run(*words: str) -> Cost:
+        return cost_of([str(BIN / words[0]), *words[1:]], environment)
 
-    def dates(first: date, last: date) -> list[str]:
+    def run_command(first: date, last: date) -> list[str]:
         return ["dlt", "pipeline", "web_logs", "run", "--date", f"{first}..{last}"]
 
-    # What items, airports and dates stand for, from the sample API and in the warehouse.
+    # The dimensions of items, airports and dates, from the sample API.
     for source in SOURCES:
         run("dlt", "pipeline", source, "run")
     run("dbt", "build", "--exclude", *LOGS[1:], "--exclude-resource-type", "test", "unit_test")
     print(f"scale {scale:g}: {400_000_000 * scale:,.0f} clicks")
-    plain_rows = plain(folder, "rows", scale)
+    plain_rows = run_plain_sql(folder, "rows", scale)
     print(f"  plain SQL writes the rows         {plain_rows}")
-    made = run(*dates(FIRST, LAST), "--only", "stage")
-    told("  all five tables made              ", made, plain_rows, GENERATION)
-    run(*dates(FIRST, LAST), "--only", "load")
-    plain_tables = plain(folder, "tables", scale)
+    generated = run(*run_command(FIRST, LAST), "--only", "stage")
+    print_compared("  all five tables generated         ", generated, plain_rows, GENERATION)
+    run(*run_command(FIRST, LAST), "--only", "load")
+    plain_tables = run_plain_sql(folder, "tables", scale)
     print(f"  plain SQL builds tables, queries  {plain_tables}")
-    built = run("dbt", "build", *LOGS)
-    told("  dbt build with every test         ", built, plain_tables, BUILD)
-    rebuilt = sum(seconds_of_models(folder / "target")[it] for it in FOR_THE_QUESTIONS)
-    queried = sum(
-        json.loads((folder / "plain.json").read_text())[it] for it in ("by_session", "usage")
-    )
-    print(f"  the tables they ask, from the facts {rebuilt:5.1f} s; by plain SQL {queried:.1f} s")
-    ask(folder)
-    parsed = run("dbt", "parse")
-    nothing = min((run("dbt", "build", *A_DAY) for _ in range(3)), key=seconds)
-    more, again = [], []
-    for it in range(1, 4):
-        more.append(run(*dates(LAST + timedelta(days=it), LAST + timedelta(days=it))))
-        again.append(run("dbt", "build", *A_DAY))
-    a_day = sorted(again, key=seconds)[1]
-    print(f"  one more day, made                {sorted(more, key=seconds)[1]}")
-    print(f"  and computed                      {a_day}")
-    for what, start in (("the same with no new day", nothing), ("dbt parse", parsed)):
-        share = (a_day.seconds - start.seconds) / built.seconds
-        print(f"  {what:<33} {start}; the day is {share:.1%} of the build beyond it")
+    build = run("dbt", "build", *LOGS)
+    print_compared("  dbt build with every test         ", build, plain_tables, BUILD)
+    model_seconds = seconds_of_models(folder / "target")
+    built = sum(model_seconds[model] for model in TABLES_FOR_QUESTIONS)
+    plain_seconds = json.loads((folder / "plain.json").read_text())
+    plain_built = sum(plain_seconds[table] for table in ("by_session", "usage"))
+    print(f"  the tables queried, from the facts  {built:5.1f} s; by plain SQL {plain_built:.1f} s")
+    compare_questions(folder)
+    parse = run("dbt", "parse")
+    unchanged = min((run("dbt", "build", *ONE_DAY) for _ in range(3)), key=seconds)
+    runs, builds = [], []
+    for days_after in range(1, 4):
+        new_day = LAST + timedelta(days=days_after)
+        runs.append(run(*run_command(new_day, new_day)))
+        builds.append(run("dbt", "build", *ONE_DAY))
+    day_build = sorted(builds, key=seconds)[1]
+    print(f"  one more day, generated           {sorted(runs, key=seconds)[1]}")
+    print(f"  and computed                      {day_build}")
+    for command, base in (("the same with no new day", unchanged), ("dbt parse", parse)):
+        share = (day_build.seconds - base.seconds) / build.seconds
+        print(f"  {command:<33} {base}; the day is {share:.1%} of the build beyond it")
 
 
-def seconds(it: Taken) -> float:
-    return it.seconds
+def seconds(cost: Cost) -> float:
+    return cost.seconds
 
 
 def seconds_of_models(target: Path) -> dict[str, float]:
+    """Return the execution time of each model in the last dbt command."""
     results = json.loads((target / "run_results.json").read_text())["results"]
-    return {it["unique_id"].rpartition(".")[2]: it["execution_time"] for it in results}
+    return {result["unique_id"].rpartition(".")[2]: result["execution_time"] for result in results}
 
 
-def plain(folder: Path, what: str, scale: float) -> Taken:
-    """In a process of its own, as each of the project's commands is."""
-    return taken(
-        [sys.executable, __file__, "--plain", what, str(folder), str(scale)], {**os.environ}
+def run_plain_sql(folder: Path, step: str, scale: float) -> Cost:
+    """Run the step `rows` or `tables` in a separate process, like the project's commands."""
+    return cost_of(
+        [sys.executable, __file__, "--plain", step, str(folder), str(scale)], {**os.environ}
     )
 
 
-def plain_sql(what: str, folder: Path, scale: float) -> None:
+def plain_sql(step: str, folder: Path, scale: float) -> None:
     sizes = {table: round(rows * scale) for table, rows in FULL_SIZE.items()}
     with duckdb.connect(str(folder / "plain.duckdb")) as connection:
         connection.execute("set preserve_insertion_order = false")
-        if what == "rows":
+        if step == "rows":
             for table, query in PLAIN_ROWS.items():
                 file = folder / f"{table}.parquet"
                 connection.execute(f"copy ({query.format(**sizes)}) to '{file}' (compression zstd)")
@@ -262,26 +268,28 @@ def plain_sql(what: str, folder: Path, scale: float) -> None:
             (folder / "plain.json").write_text(json.dumps(seconds))
 
 
-def taken(command: list[str], environment: dict[str, str]) -> Taken:
-    """Runs it to its end, which must be a good one."""
+def cost_of(command: list[str], environment: dict[str, str]) -> Cost:
+    """Run a command, which must succeed."""
     began = perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=said, stderr=said)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command, env=environment, cwd=PROJECT, stdout=output, stderr=output
+        )
         peak = 0.0
         while process.poll() is None:
             peak = max(peak, memory(process.pid))
             sleep(0.1)
         seconds = perf_counter() - began
-        said.seek(0)
-        assert process.returncode == 0, said.read()[-3000:].decode()
-    return Taken(seconds, peak)
+        output.seek(0)
+        assert process.returncode == 0, output.read()[-3000:].decode()
+    return Cost(seconds, peak)
 
 
 def memory(parent: int) -> float:
-    """GB of a process and all below it; what they share counts once."""
+    """Return the GB of a process and its descendants. Shared memory counts once."""
     total = 0
     for pid in [parent, *descendants(parent)]:
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             (kilobytes,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
             total += int(kilobytes) * 1024
@@ -291,37 +299,37 @@ def memory(parent: int) -> float:
 def descendants(parent: int) -> list[int]:
     with suppress(OSError):
         tasks = Path(f"/proc/{parent}/task").iterdir()
-        children = [int(it) for task in tasks for it in (task / "children").read_text().split()]
-        return children + [it for child in children for it in descendants(child)]
+        children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        return children + [pid for child in children for pid in descendants(child)]
     return []
 
 
-def ask(folder: Path) -> None:
-    """Each question thrice to each, the fastest told; all three say the same."""
+def compare_questions(folder: Path) -> None:
+    """Time the three queries of each question, the fastest of three runs, and compare results."""
     with duckdb.connect(str(folder / "home" / "warehouse.duckdb"), read_only=True) as connection:
         connection.execute(f"attach '{folder / 'plain.duckdb'}' as plain (read_only)")
-        for name, queries in ASKED.items():
-            answers, fastest = [], []
+        for question, queries in QUESTIONS.items():
+            results, fastest = [], []
             for query in queries:
                 times = []
                 for _ in range(3):
                     began = perf_counter()
                     rows = connection.execute(query).fetchall()
                     times.append(perf_counter() - began)
-                answers.append(sorted(rows))
+                results.append(sorted(rows))
                 fastest.append(min(times))
-            assert answers[0] == answers[1] == answers[2], name
+            assert results[0] == results[1] == results[2], question
             frequent, plain_sql, facts = fastest
             print(
-                f"  {name:<33} {frequent * 1000:7.1f} ms; from the facts {facts:.2f} s;"
+                f"  {question:<33} {frequent * 1000:7.1f} ms; from the facts {facts:.2f} s;"
                 f" plain SQL {plain_sql:.2f} s"
             )
 
 
-def told(what: str, ours: Taken, plain_sql: Taken, limit: tuple[float, int]) -> None:
-    times, gigabytes = limit
+def print_compared(label: str, cost: Cost, plain: Cost, limits: tuple[float, int]) -> None:
+    times, gigabytes = limits
     print(
-        f"{what}{ours}: {ours.seconds / plain_sql.seconds:.2f} of it"
+        f"{label}{cost}: {cost.seconds / plain.seconds:.2f} of plain SQL's time"
         f" (at most {times}; {gigabytes} GB)"
     )
 
@@ -330,4 +338,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--plain"]:
         plain_sql(sys.argv[2], Path(sys.argv[3]), float(sys.argv[4]))
     else:
-        main([float(word) for word in sys.argv[1:]] or [1.0])
+        main([float(argument) for argument in sys.argv[1:]] or [1.0])

@@ -4,22 +4,22 @@
 
 with
 
-bridge as (
-    select * from {{ ref('bridge_event_record') }}
+matches as (
+    select * from {{ ref('int_event_records_matched') }}
 ),
 
 records as (
-    select * from {{ ref('int_event__records') }}
+    select * from {{ ref('int_event_records_unioned') }}
 ),
 
 joined as (
     select
-        bridge.event_id,
+        matches.event_id,
         count(*) as performance_count
-    from bridge
-    inner join records on bridge.record_id = records.event_id
+    from matches
+    inner join records on matches.record_id = records.event_id
     where records.source = 'kopis'
-    group by bridge.event_id
+    group by matches.event_id
 )
 
 select * from joined

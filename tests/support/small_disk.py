@@ -9,20 +9,23 @@ import pytest
 
 
 class SmallDisk:
-    """Mounted on a folder, and gone with the context. A test skips where none may be mounted."""
+    """A disk that is mounted on a folder inside `with`.
+
+    The test is skipped if the machine does not permit the mount.
+    """
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        # It holds the namespace that the mount is in.
-        self.holder = subprocess.Popen(
+        # This process keeps the namespace of the mount alive.
+        self.namespace_holder = subprocess.Popen(
             ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "echo; exec cat"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        assert self.holder.stdout
-        self.holder.stdout.readline()
+        assert self.namespace_holder.stdout
+        self.namespace_holder.stdout.readline()
         mounted = self.run(f"mount -t tmpfs -o size={megabytes}m none {folder}")
         if mounted.returncode:
             self.__exit__(None, None, None)
@@ -35,18 +38,19 @@ class SmallDisk:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        self.holder.communicate(timeout=60)
+        self.namespace_holder.communicate(timeout=60)
 
     def grow(self, megabytes: int) -> None:
         assert self.run(f"mount -o remount,size={megabytes}m {self.folder}").returncode == 0
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Runs a line of shell where the disk is seen."""
-        inside = ["--target", str(self.holder.pid), "--user", "--mount", "--preserve-credentials"]
+        """Run a shell command that sees the disk."""
+        pid = str(self.namespace_holder.pid)
+        enter = ["nsenter", "--target", pid, "--user", "--mount", "--preserve-credentials"]
         return subprocess.run(
-            ["nsenter", *inside, f"--wd={Path.cwd()}", "sh", "-c", command],
+            [*enter, f"--wd={Path.cwd()}", "sh", "-c", command],
             capture_output=True,
             text=True,
             check=False,

@@ -6,7 +6,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('fct_session')) }}",
         dist='even',
         sort='log_date',
     )
@@ -27,7 +27,7 @@ by_airport as (
     from searches
     where
         airport_code is not null
-        and {{ log_date_is_new(ref('fct_session')) }}
+        and {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
     group by log_date, airport_code
 )
 

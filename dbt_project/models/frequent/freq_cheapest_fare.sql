@@ -7,7 +7,7 @@
         incremental_strategy='delete+insert',
         unique_key='seen_on',
         on_schema_change='fail',
-        post_hook="{{ delete_days_gone(ref('fct_fare')) }}",
+        post_hook="{{ delete_days_missing_upstream(ref('fct_fare')) }}",
         dist='even',
         sort='seen_on',
     )
@@ -24,7 +24,7 @@ airports as (
 ),
 
 new_fares as (
-    {{ days_to_compute('fares') }}
+    {{ select_new_or_reloaded_days('fares') }}
 ),
 
 -- Round trips and one-way fares are told apart: the one is no cheaper form of the other.

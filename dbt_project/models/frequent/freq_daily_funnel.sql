@@ -5,7 +5,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('fct_session')) }}",
         dist='all',
         sort='log_date',
     )
@@ -30,7 +30,7 @@ by_day as (
         cast(sum(amount_krw) as bigint) as amount_krw,
         min(load_id) as load_id
     from sessions
-    where {{ log_date_is_new(ref('fct_session')) }}
+    where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
     group by log_date
 )
 

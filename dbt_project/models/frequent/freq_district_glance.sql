@@ -24,16 +24,12 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
-withdrawn as (
-    select * from {{ ref('int_event__withdrawn') }}
-),
-
 weather as (
     select * from {{ ref('fct_weather_day') }}
 ),
 
 newest_load as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from events
 ),
 
@@ -74,9 +70,9 @@ upcoming_events as (
     from events
     cross join newest_load
     where
-        events.starts_on <= newest_load.loaded_on + {{ var('upcoming_days') }}
-        and coalesce(events.ends_on, events.starts_on) >= newest_load.loaded_on
-        and events.event_id not in (select withdrawn.event_id from withdrawn)
+        events.starts_on <= newest_load.logical_date + {{ var('upcoming_days') }}
+        and coalesce(events.ends_on, events.starts_on) >= newest_load.logical_date
+        and events.is_listed
 ),
 
 event_counts as (
@@ -90,7 +86,7 @@ event_counts as (
 ),
 
 newest_weather_load as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from weather
 ),
 
@@ -102,7 +98,7 @@ weather_of_the_day as (
         weather.low_temperature,
         weather.high_temperature
     from weather
-    inner join newest_weather_load on weather.weather_on = newest_weather_load.loaded_on
+    inner join newest_weather_load on weather.weather_on = newest_weather_load.logical_date
 ),
 
 glance as (

@@ -7,7 +7,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('fct_session')) }}",
         dist='session_id',
         sort='log_date',
     )
@@ -40,7 +40,7 @@ new_sessions as (
         log_date,
         load_id
     from sessions
-    where {{ log_date_is_new(ref('fct_session')) }}
+    where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
 ),
 
 -- Counted before they are joined: a session has a hundred clicks.
@@ -51,7 +51,7 @@ searches_by_session as (
         sum(case when user_id = 0 then 1 else 0 end) as anonymous_search_count,
         min(searched_at) as first_search_at
     from searches
-    where {{ log_date_is_new(ref('fct_session')) }}
+    where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
     group by session_id
 ),
 
@@ -60,7 +60,7 @@ clicks_by_session as (
         session_id,
         count(*) as click_count
     from clicks
-    where {{ log_date_is_new(ref('fct_session')) }}
+    where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
     group by session_id
 ),
 
@@ -71,7 +71,7 @@ purchases_by_session as (
         sum(amount_krw) as amount_krw,
         min(purchased_at) as first_purchase_at
     from purchases
-    where {{ log_date_is_new(ref('fct_session')) }}
+    where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
     group by session_id
 ),
 

@@ -6,7 +6,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('fct_session')) }}",
         dist='even',
         sort='log_date',
     )
@@ -31,7 +31,7 @@ buyers as (
     from sessions
     where
         purchase_count > 0
-        and {{ log_date_is_new(ref('fct_session')) }}
+        and {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
 ),
 
 by_time as (

@@ -12,17 +12,13 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
-withdrawn as (
-    select * from {{ ref('int_event__withdrawn') }}
-),
-
 days as (
     select * from {{ ref('dim_date') }}
 ),
 
 -- Counted from the newest load and not from the clock: the same rows give the same table.
 newest_load as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from events
 ),
 
@@ -33,8 +29,8 @@ upcoming_days as (
     from days
     cross join newest_load
     where
-        days.date_day between newest_load.loaded_on
-        and newest_load.loaded_on + {{ var('upcoming_days') }}
+        days.date_day between newest_load.logical_date
+        and newest_load.logical_date + {{ var('upcoming_days') }}
 ),
 
 counted as (
@@ -50,7 +46,7 @@ counted as (
     from event_days
     inner join upcoming_days on event_days.date_id = upcoming_days.date_id
     inner join events on event_days.event_id = events.event_id
-    where events.event_id not in (select withdrawn.event_id from withdrawn)
+    where events.is_listed
     group by event_days.district_id, event_days.date_id, upcoming_days.date_day
 )
 

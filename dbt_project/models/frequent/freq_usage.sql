@@ -8,7 +8,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('fct_session')) }}",
         dist='even',
         sort='log_date',
     )
@@ -38,7 +38,7 @@ by_user as (
         sum(purchase_count) as purchase_count,
         sum(amount_krw) as amount_krw
     from sessions
-    where {{ log_date_is_new(ref('fct_session')) }}
+    where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
     group by log_date, load_id, channel_code, user_id
 ),
 

@@ -7,17 +7,13 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
-withdrawn as (
-    select * from {{ ref('int_event__withdrawn') }}
-),
-
 genres as (
     select * from {{ ref('dim_genre') }}
 ),
 
 -- Counted back from the newest load and not from the clock: the same rows give the same table.
 newest_load as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from events
 ),
 
@@ -28,9 +24,9 @@ wanted as (
     where
         (
             events.ends_on is null
-            or events.ends_on >= newest_load.loaded_on - {{ var('events_ended_within_days') }}
+            or events.ends_on >= newest_load.logical_date - {{ var('events_ended_within_days') }}
         )
-        and events.event_id not in (select withdrawn.event_id from withdrawn)
+        and events.is_listed
 ),
 
 served as (

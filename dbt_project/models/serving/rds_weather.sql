@@ -8,7 +8,7 @@ weather as (
 ),
 
 newest as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from weather
 ),
 
@@ -35,8 +35,8 @@ served as (
     from weather
     inner join newest
         on
-            weather.weather_on >= newest.loaded_on - 3
-            and weather.weather_on <= newest.loaded_on + 10
+            weather.weather_on >= newest.logical_date - 3
+            and weather.weather_on <= newest.logical_date + 10
 )
 
 select * from served

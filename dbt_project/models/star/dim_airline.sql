@@ -17,7 +17,7 @@ named as (
         airline_name,
         row_number() over (
             partition by airline_code
-            order by loaded_on desc, airline_name asc
+            order by logical_date desc, airline_name asc
         ) as name_rank
     from schedules
 ),

@@ -25,7 +25,7 @@ scheduled as (
         airport_name,
         row_number() over (
             partition by airport_code
-            order by loaded_on desc, airport_name asc
+            order by logical_date desc, airport_name asc
         ) as name_rank
     from schedules
 ),

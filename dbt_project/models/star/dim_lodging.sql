@@ -4,53 +4,53 @@
 with
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 licences as (
     select * from {{ ref('stg_seoul__lodgings') }}
 ),
 
-bridge as (
-    select * from {{ ref('bridge_lodging_record') }}
+matches as (
+    select * from {{ ref('int_lodging_records_matched') }}
 ),
 
 record_districts as (
-    select * from {{ ref('bridge_record_district') }}
+    select * from {{ ref('int_records_assigned_to_districts') }}
 ),
 
 stays as (
     select
-        bridge.lodging_id,
+        matches.lodging_id,
         tour_places.*,
         tour_places.address_en || coalesce(' ' || tour_places.address_detail_en, '')
             as whole_address_en,
         tour_places.address_ko || coalesce(' ' || tour_places.address_detail_ko, '')
             as whole_address_ko
     from tour_places
-    inner join bridge
+    inner join matches
         on
-            tour_places.place_id = bridge.record_id
-            and bridge.source = 'tour'
-    where bridge.is_first
+            tour_places.place_id = matches.record_id
+            and matches.source = 'tour'
+    where matches.is_first
 ),
 
 licensed as (
     select
-        bridge.lodging_id,
+        matches.lodging_id,
         licences.*,
         record_districts.district_id,
         record_districts.district_source
     from licences
-    inner join bridge
+    inner join matches
         on
-            licences.licence_no = bridge.record_id
-            and bridge.source = 'seoul'
+            licences.licence_no = matches.record_id
+            and matches.source = 'seoul'
     inner join record_districts
         on
             licences.licence_no = record_districts.record_id
             and record_districts.source = 'seoul_lodging'
-    where bridge.is_first
+    where matches.is_first
 ),
 
 -- TourAPI tells it, where both do, and the licence what TourAPI leaves open.
@@ -91,7 +91,7 @@ lodgings as (
         coalesce(stays.is_listed, true) or licensed.lodging_id is not null as is_listed,
         stays.created_at,
         coalesce(stays.modified_at, licensed.modified_at) as modified_at,
-        coalesce(stays.loaded_on, licensed.loaded_on) as loaded_on
+        coalesce(stays.logical_date, licensed.logical_date) as logical_date
     from stays
     full outer join licensed on stays.lodging_id = licensed.lodging_id
 )

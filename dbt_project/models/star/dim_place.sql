@@ -4,7 +4,7 @@
 with
 
 tour_places as (
-    select * from {{ ref('int_tour__places') }}
+    select * from {{ ref('int_tour_places_merged') }}
 ),
 
 places as (
@@ -41,7 +41,7 @@ places as (
         removed_on,
         created_at,
         modified_at,
-        loaded_on
+        logical_date
     from tour_places
     where subject = 'place'
 )

@@ -6,7 +6,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('stg_web_logs__sessions')) }}",
         dist='all',
         sort='user_id',
     )
@@ -27,7 +27,7 @@ all_users as (
         log_date,
         load_id
     from users
-    where {{ log_date_is_new(ref('stg_web_logs__users')) }}
+    where {{ is_new_or_reloaded_log_date(ref('stg_web_logs__users')) }}
     {%- if not is_incremental() %}
         union all
         -- Who searches without signing in. It is of no day, so that it stays.

@@ -9,7 +9,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('fct_session')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('fct_session')) }}",
         dist='session_id',
         sort='log_date',
     )
@@ -32,7 +32,7 @@ new_clicks as (
         log_date,
         load_id
     from clicks
-    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
+    where {{ is_new_or_reloaded_log_date(ref('stg_web_logs__sessions')) }}
 )
 
 select * from new_clicks

@@ -5,11 +5,15 @@
 with
 
 records as (
-    select * from {{ ref('int_event__records') }}
+    select * from {{ ref('int_event_records_unioned') }}
 ),
 
-bridge as (
-    select * from {{ ref('bridge_event_record') }}
+matches as (
+    select * from {{ ref('int_event_records_matched') }}
+),
+
+withdrawn as (
+    select * from {{ ref('int_events_withdrawn') }}
 ),
 
 days as (
@@ -19,27 +23,27 @@ days as (
 ranked as (
     select
         records.*,
-        bridge.event_id as kept_event_id,
+        matches.event_id as kept_event_id,
         nullif(records.genre_id, 'unknown') as known_genre_id,
         records.venue_id <> 'unknown' as has_venue,
         records.price_text is not null or records.max_price_krw is not null as has_price,
         records.image_url is not null as has_image,
         row_number() over (
-            partition by bridge.event_id
+            partition by matches.event_id
             order by
-                case when bridge.record_id = bridge.event_id then 0 else 1 end,
+                case when matches.record_id = matches.event_id then 0 else 1 end,
                 case records.source when 'kopis' then 1 when 'tour' then 2 else 3 end,
                 records.event_id
         ) as record_rank
     from records
-    inner join bridge on records.event_id = bridge.record_id
+    inner join matches on records.event_id = matches.record_id
 ),
 
 others as (
     select
         event_id,
-        {{ text_list('record_id') }} as also_in
-    from bridge
+        {{ dbt.listagg('record_id', "', '", 'order by record_id') }} as also_in
+    from matches
     where record_id <> event_id
     group by event_id
 ),
@@ -50,40 +54,40 @@ merged as (
         kept.event_id,
         kept.source,
         others.also_in,
-        {{ filled('performance_id') }},
-        {{ filled('content_id_en') }},
-        {{ filled('content_id_ko') }},
-        {{ filled('event_code') }},
-        {{ filled('title_en') }},
-        {{ filled('title_ko') }},
-        {{ filled('title_ja') }},
-        {{ filled('title_zh') }},
+        {{ coalesce_records('performance_id') }},
+        {{ coalesce_records('content_id_en') }},
+        {{ coalesce_records('content_id_ko') }},
+        {{ coalesce_records('event_code') }},
+        {{ coalesce_records('title_en') }},
+        {{ coalesce_records('title_ko') }},
+        {{ coalesce_records('title_ja') }},
+        {{ coalesce_records('title_zh') }},
         coalesce(
             kept.known_genre_id, second.known_genre_id, third.known_genre_id, 'unknown'
         ) as genre_id,
-        {{ filled('venue_id', when='has_venue') }},
-        {{ filled('hall_name', when='has_venue') }},
-        {{ filled('district_id', when='has_venue') }},
+        {{ coalesce_records('venue_id', when='has_venue') }},
+        {{ coalesce_records('hall_name', when='has_venue') }},
+        {{ coalesce_records('district_id', when='has_venue') }},
         kept.starts_on,
-        {{ filled('ends_on') }},
+        {{ coalesce_records('ends_on') }},
         kept.is_open_run,
-        {{ filled('is_free') }},
-        {{ filled('min_price_krw', when='has_price') }},
-        {{ filled('max_price_krw', when='has_price') }},
-        {{ filled('price_text', when='has_price') }},
-        {{ filled('schedule_text') }},
-        {{ filled('running_time') }},
-        {{ filled('age_limit') }},
-        {{ filled('organizer') }},
-        {{ filled('description') }},
-        {{ filled('phone') }},
-        {{ filled('url') }},
-        {{ filled('image_url', when='has_image') }},
-        {{ filled('thumbnail_url', when='has_image') }},
-        {{ filled('copyright_type', when='has_image') }},
-        {{ filled('longitude', when='has_point') }},
-        {{ filled('latitude', when='has_point') }},
-        kept.loaded_on
+        {{ coalesce_records('is_free') }},
+        {{ coalesce_records('min_price_krw', when='has_price') }},
+        {{ coalesce_records('max_price_krw', when='has_price') }},
+        {{ coalesce_records('price_text', when='has_price') }},
+        {{ coalesce_records('schedule_text') }},
+        {{ coalesce_records('running_time') }},
+        {{ coalesce_records('age_limit') }},
+        {{ coalesce_records('organizer') }},
+        {{ coalesce_records('description') }},
+        {{ coalesce_records('phone') }},
+        {{ coalesce_records('url') }},
+        {{ coalesce_records('image_url', when='has_image') }},
+        {{ coalesce_records('thumbnail_url', when='has_image') }},
+        {{ coalesce_records('copyright_type', when='has_image') }},
+        {{ coalesce_records('longitude', when='has_point') }},
+        {{ coalesce_records('latitude', when='has_point') }},
+        kept.logical_date
     from ranked as kept
     left join ranked as second
         on
@@ -137,8 +141,10 @@ keyed as (
         merged.copyright_type,
         merged.longitude,
         merged.latitude,
-        merged.loaded_on
+        withdrawn.event_id is null as is_listed,
+        merged.logical_date
     from merged
+    left join withdrawn on merged.event_id = withdrawn.event_id
     left join days as first_days on merged.starts_on = first_days.date_day
     left join days as last_days on merged.ends_on = last_days.date_day
 )

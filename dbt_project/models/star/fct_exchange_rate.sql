@@ -13,7 +13,7 @@ days as (
 ),
 
 newest as (
-    select max(loaded_on) as loaded_on
+    select max(logical_date) as logical_date
     from rates
 ),
 
@@ -46,7 +46,7 @@ rated_days as (
             and (days.date_day < spans.next_on or spans.next_on is null)
             -- The bank is never closed for longer: beyond, it's the loads that are missing.
             and days.date_day <= spans.published_on + 7
-    where days.date_day <= newest.loaded_on
+    where days.date_day <= newest.logical_date
 ),
 
 daily as (

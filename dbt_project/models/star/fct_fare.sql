@@ -9,7 +9,7 @@
         incremental_strategy='delete+insert',
         unique_key='seen_on',
         on_schema_change='fail',
-        post_hook="{{ delete_days_gone(ref('stg_travelpayouts__fares')) }}",
+        post_hook="{{ delete_days_missing_upstream(ref('stg_travelpayouts__fares')) }}",
         dist='fare_id',
         sort='seen_on',
     )
@@ -26,7 +26,7 @@ days as (
 ),
 
 new_fares as (
-    {{ days_to_compute('fares') }}
+    {{ select_new_or_reloaded_days('fares') }}
 ),
 
 -- A fare comes once in each currency: one row tells both prices. All else is told by one of them.

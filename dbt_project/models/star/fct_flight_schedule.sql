@@ -17,10 +17,10 @@ days as (
 told as (
     select
         *,
-        max(loaded_on) over (
+        max(logical_date) over (
             partition by direction, flight_id, airport_code, first_on
         ) as last_told_on,
-        max(loaded_on) over () as newest_list_on
+        max(logical_date) over () as newest_list_on
     from schedules
 ),
 
@@ -43,7 +43,7 @@ joined as (
         last_told_on,
         last_told_on = newest_list_on as is_current
     from told
-    where loaded_on = last_told_on
+    where logical_date = last_told_on
     group by
         direction,
         flight_id,

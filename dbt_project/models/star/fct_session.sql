@@ -6,7 +6,7 @@
         incremental_strategy='delete+insert',
         unique_key='log_date',
         on_schema_change='fail',
-        post_hook="{{ delete_other_logs(ref('stg_web_logs__sessions')) }}",
+        post_hook="{{ delete_logs_of_other_settings(ref('stg_web_logs__sessions')) }}",
         dist='session_id',
         sort='log_date',
     )
@@ -27,7 +27,7 @@ new_sessions as (
         log_date,
         load_id
     from sessions
-    where {{ log_date_is_new(ref('stg_web_logs__sessions')) }}
+    where {{ is_new_or_reloaded_log_date(ref('stg_web_logs__sessions')) }}
 )
 
 select * from new_sessions

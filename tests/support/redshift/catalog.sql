@@ -1,12 +1,12 @@
--- What Redshift has and PostgreSQL lacks: its system views, its functions, and what it keeps of a
--- table. Run once by the superuser in the database that plays the warehouse.
+-- System views, functions and table attributes that Redshift has and PostgreSQL lacks. The superuser
+-- runs this once in the database that is the warehouse.
 set allow_system_table_mods = on;
 
 create schema redshift;
 grant usage on schema redshift to public;
 
--- Each table's attributes as its DDL said them; the proxy writes them as JSON into a comment at the
--- statement's end, /*redshift:[{"table": …}]*/, and takes them out of the SQL.
+-- Each table's attributes from its DDL. The proxy moves them out of the SQL into a JSON comment at the
+-- statement's end: /*redshift:[{"table": …}]*/.
 create table redshift.attributes (table_id oid primary key, attributes jsonb not null);
 
 create function redshift.refuse(message text, code text) returns void language plpgsql as $$
@@ -19,8 +19,8 @@ language plpgsql security definer
 set search_path = pg_catalog, redshift set standard_conforming_strings = on as $$
 declare
     command record;
-    said jsonb := nullif(rtrim(split_part(current_query(), '/*redshift:', 2), '*/'), '')::jsonb;
-    mine jsonb;
+    created_tables jsonb := nullif(rtrim(split_part(current_query(), '/*redshift:', 2), '*/'), '')::jsonb;
+    table_attributes jsonb;
     foreign_key jsonb;
     change text;
 begin
@@ -29,9 +29,9 @@ begin
         from pg_event_trigger_ddl_commands() join pg_class on pg_class.oid = objid
         where classid = 'pg_class'::regclass and relkind = 'r'
     loop
-        select value into mine from jsonb_array_elements(said) where value ->> 'table' = command.relname;
-        if mine is not null and tg_tag <> 'ALTER TABLE' then
-            for foreign_key in select * from jsonb_array_elements(mine -> 'foreign_keys') loop
+        select value into table_attributes from jsonb_array_elements(created_tables) where value ->> 'table' = command.relname;
+        if table_attributes is not null and tg_tag <> 'ALTER TABLE' then
+            for foreign_key in select * from jsonb_array_elements(table_attributes -> 'foreign_keys') loop
                 perform from redshift.attributes
                 where table_id = to_regclass(foreign_key ->> 'parent')
                     and (
@@ -45,13 +45,13 @@ begin
                     );
                 end if;
             end loop;
-            -- A primary key is not enforced there, and yet never null.
+            -- Redshift does not enforce a primary key, but its columns are not null.
             select string_agg(format('alter column %I set not null', name), ', ') into change
-            from jsonb_array_elements_text(mine -> 'primary_key') as name;
+            from jsonb_array_elements_text(table_attributes -> 'primary_key') as name;
             if change is not null then
                 execute format('alter table %s %s', command.objid::regclass, change);
             end if;
-            insert into redshift.attributes values (command.objid, mine)
+            insert into redshift.attributes values (command.objid, table_attributes)
             on conflict (table_id) do update set attributes = excluded.attributes;
         end if;
         -- Redshift counts a varchar's length in bytes, PostgreSQL in characters.
@@ -94,7 +94,7 @@ end $$;
 
 create event trigger redshift_after_drop on sql_drop execute function redshift.after_drop();
 
--- A sort key's place, and what Redshift encodes a column as when its DDL leaves that to it.
+-- Columns with their position in the sort key, and with the encoding that Redshift chooses by default.
 create view redshift.columns as
 select
     nspname, relname, pg_class.oid as table_id, attname, attnum, attnotnull,
@@ -123,7 +123,7 @@ join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
 left join redshift.attributes on table_id = pg_class.oid
 where relkind = 'r' and nspname not like 'pg\\_%' and nspname not in ('information_schema', 'redshift');
 
--- As there, the tables of the search path only.
+-- As in Redshift, only the tables on the search path.
 create view pg_catalog.pg_table_def as
 select
     nspname as schemaname, relname as tablename, attname as "column", type, encoding, distkey, sortkey,
@@ -138,7 +138,7 @@ begin
     return rows;
 end $$;
 
--- As there, without empty tables.
+-- As in Redshift, without empty tables.
 create view pg_catalog.svv_table_info as
 select
     current_database()::text as database,
@@ -152,7 +152,8 @@ select
             when attributes ->> 'dist_style' in ('all', 'even') then upper(attributes ->> 'dist_style')
             else 'AUTO(ALL)'
         end
-        from (select) as one left join redshift.attributes as kept on kept.table_id = columns.table_id
+        from (select) as single_row
+        left join redshift.attributes as recorded on recorded.table_id = columns.table_id
     )::text as diststyle,
     max(attname::text) filter (where abs(sortkey) = 1) as sortkey1,
     max(coalesce(substring(type from 'character varying\\((\\d+)\\)')::integer, 0)) as max_varchar,
@@ -196,9 +197,9 @@ create function redshift.getdate() returns timestamp language sql stable as $$
     select (clock_timestamp() at time zone 'UTC')::timestamp(0)
 $$;
 
-create function redshift.dateadd(part text, number bigint, moment timestamp) returns timestamp
+create function redshift.dateadd(part text, number bigint, start timestamp) returns timestamp
 language sql immutable as $$
-    select moment + number * case lower(part)
+    select start + number * case lower(part)
         when 'quarter' then interval '3 months' else ('1 ' || part)::interval
     end
 $$;
@@ -218,11 +219,11 @@ language sql immutable as $$
     end::bigint
 $$;
 
-create function redshift.convert_timezone(source text, target text, moment timestamp) returns timestamp
-language sql stable as $$ select moment at time zone source at time zone target $$;
+create function redshift.convert_timezone(source text, target text, value timestamp) returns timestamp
+language sql stable as $$ select value at time zone source at time zone target $$;
 
-create function redshift.convert_timezone(target text, moment timestamp) returns timestamp
-language sql stable as $$ select moment at time zone 'UTC' at time zone target $$;
+create function redshift.convert_timezone(target text, value timestamp) returns timestamp
+language sql stable as $$ select value at time zone 'UTC' at time zone target $$;
 
 create function redshift.last_day(day timestamp) returns date
 language sql immutable as $$ select (date_trunc('month', day) + interval '1 month - 1 day')::date $$;
@@ -233,13 +234,14 @@ language sql immutable as $$ select length(value) $$;
 create function redshift.nvl(variadic list anycompatiblearray) returns anycompatible
 language sql immutable as $$ select value from unnest(list) as value where value is not null limit 1 $$;
 
--- All matches are replaced, and no match is an empty text.
+-- Replaces all matches.
 create function redshift.regexp_replace(value text, pattern text, new text) returns text
 language sql immutable as $$ select pg_catalog.regexp_replace(value, pattern, new, 'g') $$;
 
 create function redshift.regexp_replace(value text, pattern text) returns text
 language sql immutable as $$ select pg_catalog.regexp_replace(value, pattern, '', 'g') $$;
 
+-- Returns an empty text if nothing matches.
 create function redshift.regexp_substr(value text, pattern text, start integer = 1, occurrence integer = 1)
 returns text language sql immutable as $$
     select case
@@ -248,8 +250,9 @@ returns text language sql immutable as $$
     end
 $$;
 
--- A field that is missing is an empty text; what is no JSON is an error unless null_if_invalid. Not in
--- SQL, which PostgreSQL would work out beforehand where the text is a constant.
+-- Returns an empty text for a missing field. A text that is not JSON is an error, unless
+-- null_if_invalid. This is not a function in SQL: PostgreSQL would evaluate that beforehand for a
+-- constant text.
 create function redshift.json_extract_path_text(value text, field text, null_if_invalid boolean = false)
 returns text language plpgsql immutable as $$
 begin
@@ -260,13 +263,13 @@ begin
 end $$;
 
 create function redshift.json_extract_array_element_text(
-    value text, place integer, null_if_invalid boolean = false
+    value text, index integer, null_if_invalid boolean = false
 ) returns text language plpgsql immutable as $$
 begin
     if value is null or (null_if_invalid and value is not json array) then
         return null;
     end if;
-    return coalesce(value::json ->> place, '');
+    return coalesce(value::json ->> index, '');
 end $$;
 
 create function redshift.json_array_length(value text, null_if_invalid boolean = false) returns integer

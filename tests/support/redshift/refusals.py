@@ -1,5 +1,7 @@
-"""What Redshift does not take, from its documentation: "Amazon Redshift and PostgreSQL", with its
-pages on unsupported features, data types and functions, and on functions of the leader node.
+"""Refuse what Redshift does not support.
+
+The source is Redshift's documentation: "Amazon Redshift and PostgreSQL", with its pages on
+unsupported features, data types and functions, and on functions of the leader node.
 
 docs.aws.amazon.com/redshift/latest/dg/c_redshift-and-postgres-sql.html
 """
@@ -12,7 +14,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from support.redshift.tokens import Token, closing, items_of
 
-# It warns of each statement that it takes as a mere command.
+# It warns about each statement that it does not parse further.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 UNSUPPORTED_FUNCTIONS = {
@@ -49,7 +51,7 @@ LEADER_NODE_FUNCTIONS = {
     *("has_schema_privilege", "has_table_privilege", "localtime", "localtimestamp", "now"),
     *("current_time", "current_timestamp", "pg_backend_pid", "to_regclass", "version"),
 }
-"""They work alone, and not in a query of a user's table."""
+"""Functions that work alone, but not in a query of a user's table."""
 DOCUMENTED_FUNCTIONS = {
     *("abs", "acos", "add_months", "ascii", "asin", "atan", "atan2", "avg", "bpcharcmp", "btrim"),
     *(
@@ -117,8 +119,8 @@ TYPES = {
     *("varbinary", "varchar", "varying", "regclass"),
 }
 PATTERN_FUNCTIONS = {"regexp_count", "regexp_instr", "regexp_replace", "regexp_substr"}
-"""Their arguments after the first are to be constants: the documentation calls the pattern a
-literal, and shows nothing else of the others."""
+"""Functions whose arguments after the first must be constants: the documentation calls the pattern
+a literal, and shows only constants for the others."""
 SYSTEM_SCHEMAS = {"pg_catalog", "information_schema"}
 COMMANDS = {
     *(
@@ -136,23 +138,23 @@ COMMANDS = {
     *("end", "explain", "fetch", "grant", "lock", "reset", "revoke", "rollback", "set", "show"),
     *("start", "truncate", "vacuum", "abort", "deallocate"),
 }
-"""Statements that may be what sqlglot does not parse further."""
+"""First words of statements that sqlglot need not parse further."""
 
 
 class RefusedError(Exception):
-    """A statement that Redshift would not take."""
+    """Raised for a statement that Redshift would refuse."""
 
 
 def refuse(sql: str, tokens: list[Token]) -> None:
-    """Raises RefusedError where Redshift would."""
-    functions = _functions(tokens)
+    """Raise RefusedError if Redshift would refuse a statement."""
+    functions = _called_functions(tokens)
     for name in sorted(functions & UNSUPPORTED_FUNCTIONS):
         raise RefusedError(f"function {name}() is not supported")
     _refuse_words(tokens)
     _refuse_patterns(tokens)
     first = tokens[0].word
     try:
-        # A parameter, $1, is a quote's beginning to sqlglot.
+        # sqlglot takes a parameter, such as $1, for the beginning of a quote.
         text = re.sub(r"\$\d+", "null", sql)
         tree = parse_one(text, read="redshift", error_level=ErrorLevel.RAISE)
     except SqlglotError as error:
@@ -164,7 +166,7 @@ def refuse(sql: str, tokens: list[Token]) -> None:
     _refuse_tree(tree, functions)
 
 
-def _functions(tokens: list[Token]) -> set[str]:
+def _called_functions(tokens: list[Token]) -> set[str]:
     return {
         token.word
         for index, token in enumerate(tokens[:-1])
@@ -173,7 +175,7 @@ def _functions(tokens: list[Token]) -> set[str]:
 
 
 def _refuse_words(tokens: list[Token]) -> None:
-    """What can be told from the words alone."""
+    """Refuse what single words show."""
     words = [token.word for token in tokens]
     for index, word in enumerate(words):
         after = words[index + 1 : index + 3]
@@ -215,12 +217,11 @@ def _refuse_patterns(tokens: list[Token]) -> None:
         if token.word in PATTERN_FUNCTIONS and tokens[index + 1].text == "(":
             _, *others = items_of(tokens[index + 2 : closing(tokens, index + 1)])
             if any(len(item) != 1 or item[0].kind not in ("string", "number") for item in others):
-                raise RefusedError(f"{token.word}() wants constants after its first argument")
+                raise RefusedError(f"{token.word}() expects constants after its first argument")
 
 
 def _refuse_tree(tree: exp.Expr, functions: set[str]) -> None:
     for node in tree.find_all(exp.DataType):
-        # A type of Redshift's name, and no array of it.
         if node.this in (exp.DataType.Type.ARRAY, exp.DataType.Type.STRUCT, exp.DataType.Type.MAP):
             raise RefusedError("arrays are not supported")
         name = node.sql("redshift").split("(")[0].split(" ")[0].lower()
@@ -231,10 +232,11 @@ def _refuse_tree(tree: exp.Expr, functions: set[str]) -> None:
         known = DOCUMENTED_FUNCTIONS | LEADER_NODE_FUNCTIONS
         if name not in known and not name.startswith("pg_"):
             raise RefusedError(f"function {name}() does not exist")
-    if leaders := functions & LEADER_NODE_FUNCTIONS and _user_tables(tree):
+    leader_functions = functions & LEADER_NODE_FUNCTIONS
+    if leader_functions and (tables := _user_tables(tree)):
         raise RefusedError(
-            f"Specified types or functions ({', '.join(sorted(functions & LEADER_NODE_FUNCTIONS))})"
-            f" not supported on Redshift tables: {', '.join(sorted(leaders))}"
+            f"Specified types or functions ({', '.join(sorted(leader_functions))})"
+            f" not supported on Redshift tables: {', '.join(sorted(tables))}"
         )
     for subquery in tree.find_all(exp.Subquery, exp.Exists):
         if subquery.find(exp.Limit) and _is_correlated(subquery):
@@ -243,7 +245,7 @@ def _refuse_tree(tree: exp.Expr, functions: set[str]) -> None:
 
 
 def _user_tables(tree: exp.Expr) -> set[str]:
-    """The tables of users that are read, not the ones that are made."""
+    """Return the users' tables that a statement reads, without those that it creates."""
     ctes = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
     return {
         table.name.lower()
@@ -258,10 +260,11 @@ def _user_tables(tree: exp.Expr) -> set[str]:
 
 
 def _is_correlated(subquery: exp.Expr) -> bool:
-    own = {table.alias_or_name.lower() for table in subquery.find_all(exp.Table)}
-    own |= {inner.alias_or_name.lower() for inner in subquery.find_all(exp.Subquery)}
+    inner_tables = {table.alias_or_name.lower() for table in subquery.find_all(exp.Table)}
+    inner_tables |= {inner.alias_or_name.lower() for inner in subquery.find_all(exp.Subquery)}
     return any(
-        column.table and column.table.lower() not in own for column in subquery.find_all(exp.Column)
+        column.table and column.table.lower() not in inner_tables
+        for column in subquery.find_all(exp.Column)
     )
 
 

@@ -1,5 +1,8 @@
-"""One client's session: its messages go to PostgreSQL, the SQL in them translated, COPY and UNLOAD
-carried out, and what Redshift would refuse refused; the answers come back in Redshift's terms."""
+"""A client's session: its messages are passed to PostgreSQL, and the responses back to the client.
+
+SQL is translated, COPY and UNLOAD are run here, and statements that Redshift refuses are refused.
+The responses are changed to Redshift's form.
+"""
 
 import contextlib
 import select
@@ -17,20 +20,21 @@ from support.redshift.wire import ClosedError, Message, Stream
 SERVER_VERSION = "8.0.2"
 NO_OPERATION = "do $$ begin end $$"
 START_PARAMETERS = {"user", "database", "application_name", "client_encoding", "options"}
-"""PostgreSQL refuses the others that Redshift's drivers send."""
+"""Parameters to pass on. PostgreSQL refuses the others that Redshift's drivers send."""
 TEXT, VARCHAR = 25, 1043
+"""PostgreSQL's type numbers."""
 
 
 class BackendError(Exception):
-    """What PostgreSQL said, as its message has it."""
+    """Raised for an error of PostgreSQL. `body` is its ErrorResponse."""
 
     def __init__(self, body: bytes) -> None:
-        super().__init__(wire.fields_of_error(body).get("M", ""))
+        super().__init__(wire.error_fields(body).get("M", ""))
         self.body = body
 
 
 class Session:
-    """A session runs in a thread of its own until one side leaves."""
+    """A session, whose `run` lasts until one side closes the connection."""
 
     def __init__(
         self, connection: socket.socket, backend: Path, s3_settings: dict[str, str]
@@ -55,6 +59,7 @@ class Session:
             backend.close()
 
     def _start(self) -> bool:
+        """Pass on the start message. Return whether a session follows, unlike after a cancel."""
         code, body = self._client.receive_start()
         while code in (wire.SSL, wire.GSS):
             self._client.send_bytes(b"N")
@@ -62,35 +67,35 @@ class Session:
         if code == wire.CANCEL:
             self._backend.send_bytes(_start_message(code, body))
             return False
-        words = body.split(b"\0")
-        said = dict(zip(words[::2], words[1::2], strict=False))
-        kept = b"".join(
+        texts = body.split(b"\0")
+        parameters = dict(zip(texts[::2], texts[1::2], strict=False))
+        passed_on = b"".join(
             name + b"\0" + value + b"\0"
-            for name, value in said.items()
+            for name, value in parameters.items()
             if name.decode() in START_PARAMETERS
         )
-        self._backend.send_bytes(_start_message(code, kept + b"\0"))
+        self._backend.send_bytes(_start_message(code, passed_on + b"\0"))
         return True
 
     def _relay(self) -> None:
         while True:
             readable, _, _ = select.select([self._client, self._backend], [], [])
             if self._backend in readable:
-                self._answer(self._backend.receive())
+                self._pass_to_client(self._backend.receive())
             elif self._client in readable:
                 for kind, body in self._client.receive():
-                    self._ask(kind, body)
+                    self._pass_to_backend(kind, body)
 
-    def _answer(self, messages: list[Message]) -> None:
-        answered = []
+    def _pass_to_client(self, messages: list[Message]) -> None:
+        converted = []
         for kind, body in messages:
             if kind == b"Z":
                 self._status = body
-            answered.append((kind, _as_redshift(kind, body)))
-        self._client.send(*answered)
+            converted.append((kind, _as_redshift(kind, body)))
+        self._client.send(*converted)
 
-    def _ask(self, kind: bytes, body: bytes) -> None:
-        if self._skipping:  # after an error, until the client asks for the state
+    def _pass_to_backend(self, kind: bytes, body: bytes) -> None:
+        if self._skipping:  # after an error, until the client's Sync
             if kind == b"S":
                 self._skipping = False
                 self._client.send((b"Z", self._status))
@@ -106,32 +111,32 @@ class Session:
 
     def _query(self, sql: str) -> None:
         try:
-            copied = self._transferred(sql)
-            if copied is None:
-                self._backend.send((b"Q", wire.text(translate(sql))))
+            tag = self._transfer(sql)
+            if tag is None:
+                self._backend.send((b"Q", wire.encode_text(translate(sql))))
             else:
-                self._client.send((b"C", wire.text(copied)), (b"Z", self._status))
+                self._client.send((b"C", wire.encode_text(tag)), (b"Z", self._status))
         except (RefusedError, TransferError, BackendError) as error:
-            self._client.send((b"E", self._failed(error)), (b"Z", self._status))
+            self._client.send((b"E", self._fail(error)), (b"Z", self._status))
 
     def _parse(self, name: bytes, sql: str, types: bytes) -> None:
         try:
-            translated = translate(sql) if self._transferred(sql) is None else NO_OPERATION
-            self._backend.send((b"P", name + b"\0" + wire.text(translated) + types))
+            translated = translate(sql) if self._transfer(sql) is None else NO_OPERATION
+            self._backend.send((b"P", name + b"\0" + wire.encode_text(translated) + types))
         except (RefusedError, TransferError, BackendError) as error:
-            self._client.send((b"E", self._failed(error)))
+            self._client.send((b"E", self._fail(error)))
             self._skipping = True
 
-    def _transferred(self, sql: str) -> str | None:
-        """The tag of a COPY or UNLOAD that was carried out; None where it is none."""
-        asked = transfer.transfer_of(sql, self._s3_settings)
-        if asked is None:
+    def _transfer(self, sql: str) -> str | None:
+        """Run a COPY or UNLOAD, and return its command tag. Return None for other statements."""
+        command = transfer.parse(sql, self._s3_settings)
+        if command is None:
             return None
-        rows = transfer.run(asked, self)
-        return f"{asked.kind.upper()} {rows}"
+        rows = transfer.run(command, self)
+        return f"{command.kind.upper()} {rows}"
 
-    def _failed(self, error: Exception) -> bytes:
-        """The message of an error, which ends the transaction there as well."""
+    def _fail(self, error: Exception) -> bytes:
+        """Return the ErrorResponse of an error, after aborting PostgreSQL's transaction too."""
         if isinstance(error, BackendError):
             return _as_redshift(b"E", error.body)
         code = "0A000" if isinstance(error, RefusedError) else "XX000"
@@ -144,23 +149,26 @@ class Session:
             return raised.body
         raise AssertionError("redshift.refuse raises")
 
-    # The session's own queries, while the client waits.
+    # Queries of the session itself, while the client waits.
 
     def query(self, sql: str) -> list[list[str | None]]:
+        """Return the rows of a query in PostgreSQL's dialect. Raise BackendError."""
         return [wire.values_of(body) for kind, body in self._run(sql) if kind == b"D"]
 
     def describe(self, sql: str) -> list[tuple[str, int, int]]:
+        """Return name, type and type modifier of the columns of a query. Raise BackendError."""
         messages = self._run(f"select * from ({translate(sql)}) as described limit 0")
         return next(wire.columns_of(body) for kind, body in messages if kind == b"T")
 
     def copy_in(self, sql: str, chunks: Iterator[bytes]) -> int:
-        self._backend.send((b"Q", wire.text(sql)))
+        """Run a PostgreSQL COPY from stdin, and return its rows. Raise BackendError."""
+        self._backend.send((b"Q", wire.encode_text(sql)))
         self._until(b"G")
         try:
             for chunk in chunks:
                 self._backend.send((b"d", chunk))
         except Exception as error:
-            self._backend.send((b"f", wire.text(str(error))))
+            self._backend.send((b"f", wire.encode_text(str(error))))
             with contextlib.suppress(BackendError):
                 self._until(b"Z")
             raise
@@ -169,24 +177,27 @@ class Session:
         return int(tags[0].rstrip(b"\0").split()[-1])  # COPY 12
 
     def copy_out(self, sql: str) -> Iterator[bytes]:
+        """Yield the output of a COPY to stdout whose query is in Redshift's dialect."""
         query = sql.removeprefix("copy (")
         inner, _, options = query.rpartition(") to stdout")
-        self._backend.send((b"Q", wire.text(f"copy ({translate(inner)}) to stdout{options}")))
+        self._backend.send(
+            (b"Q", wire.encode_text(f"copy ({translate(inner)}) to stdout{options}"))
+        )
         for kind, body in self._messages():
             if kind == b"d":
                 yield body
 
     def _run(self, sql: str) -> list[Message]:
-        self._backend.send((b"Q", wire.text(sql)))
+        self._backend.send((b"Q", wire.encode_text(sql)))
         return list(self._messages())
 
-    def _until(self, wanted: bytes) -> None:
+    def _until(self, expected: bytes) -> None:
         for kind, _ in self._messages():
-            if kind == wanted:
+            if kind == expected:
                 return
 
     def _messages(self) -> Iterator[Message]:
-        """The backend's answers until it is ready again. Raises BackendError then."""
+        """Yield the backend's messages until it is ready. Raise BackendError if one is an error."""
         error = None
         while True:
             kind, body = self._backend.receive_one()
@@ -206,29 +217,30 @@ def _start_message(code: int, body: bytes) -> bytes:
 
 
 def _as_redshift(kind: bytes, body: bytes) -> bytes:
+    """Return the body of PostgreSQL's message as Redshift would send it."""
     if kind == b"S" and body.startswith(b"server_version\0"):
-        return wire.text("server_version") + wire.text(SERVER_VERSION)
+        return wire.encode_text("server_version") + wire.encode_text(SERVER_VERSION)
     if kind == b"T":
         return _texts_as_varchar(body)
     if kind == b"E":
-        fields = wire.fields_of_error(body)
+        fields = wire.error_fields(body)
         if fields.get("n", "").startswith("redshift bytes"):
             length = fields["n"].rsplit(" ", 1)[1]
-            said = (
+            message = (
                 f"Value too long for character type, varchar({length}) in bytes: {fields.get('D')}"
             )
-            return wire.error_body({"S": "ERROR", "C": "22001", "M": said})
+            return wire.error_body({"S": "ERROR", "C": "22001", "M": message})
     return body
 
 
 def _texts_as_varchar(body: bytes) -> bytes:
-    """There is no type text in Redshift: what PostgreSQL calls that is a varchar."""
-    answered = bytearray(body)
+    """Change the type text, which Redshift does not have, to varchar."""
+    converted = bytearray(body)
     (count,) = struct.unpack_from("!H", body)
     at = 2
     for _ in range(count):
         end = body.index(b"\0", at)
         if struct.unpack_from("!I", body, end + 7)[0] == TEXT:
-            struct.pack_into("!I", answered, end + 7, VARCHAR)
+            struct.pack_into("!I", converted, end + 7, VARCHAR)
         at = end + 19
-    return bytes(answered)
+    return bytes(converted)

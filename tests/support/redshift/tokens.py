@@ -1,5 +1,5 @@
-"""SQL in pieces that know where they stand, so that a statement can be changed in places and stay
-as it was everywhere else."""
+"""SQL as tokens with their positions, so that parts of a statement can be replaced and the rest of
+the text stays unchanged."""
 
 import re
 from collections.abc import Iterator
@@ -29,17 +29,17 @@ class Token:
 
     @property
     def word(self) -> str:
-        """In lower case; empty for what is no bare word or symbol."""
+        """The text of an unquoted word or symbol in lower case; empty for other tokens."""
         return self.text.lower() if self.kind in ("word", "symbol") else ""
 
     @property
     def name(self) -> str:
-        """What it names: Redshift folds names to lower case, in quotes too."""
+        """The name, in lower case: Redshift folds quoted names too."""
         return self.text.strip('"').lower()
 
     @property
     def value(self) -> str:
-        """Of a string, what it holds."""
+        """The content of a string."""
         if self.kind == "dollars":
             return self.text.split("$", 2)[2].rsplit("$", 2)[0]
         return self.text[self.text.index("'") + 1 : -1].replace("''", "'")
@@ -54,7 +54,7 @@ def tokens_of(sql: str) -> list[Token]:
 
 
 def statements_of(tokens: list[Token]) -> Iterator[list[Token]]:
-    """The tokens of each statement, without its semicolon."""
+    """Yield the tokens of each statement, without its semicolon."""
     statement: list[Token] = []
     for token in tokens:
         if token.word == ";":
@@ -68,7 +68,7 @@ def statements_of(tokens: list[Token]) -> Iterator[list[Token]]:
 
 
 def closing(tokens: list[Token], opening: int) -> int:
-    """Where the bracket that opens at `opening` closes. Raises ValueError."""
+    """Return the index of the bracket that closes the one at `opening`. Raise ValueError."""
     depth = 0
     for index in range(opening, len(tokens)):
         depth += {"(": 1, ")": -1}.get(tokens[index].word, 0)
@@ -78,7 +78,7 @@ def closing(tokens: list[Token], opening: int) -> int:
 
 
 def items_of(tokens: list[Token]) -> Iterator[list[Token]]:
-    """The parts between commas that stand in no bracket."""
+    """Yield the parts between the commas outside of brackets."""
     item: list[Token] = []
     depth = 0
     for token in tokens:
@@ -92,4 +92,5 @@ def items_of(tokens: list[Token]) -> Iterator[list[Token]]:
 
 
 def words_at(tokens: list[Token], index: int, *words: str) -> bool:
+    """Return whether the words stand at `index`."""
     return [token.word for token in tokens[index : index + len(words)]] == list(words)

@@ -1,4 +1,4 @@
-"""PostgreSQL's messages, version 3, which Redshift speaks too.
+"""Messages of PostgreSQL's protocol, version 3, which Redshift uses too.
 
 www.postgresql.org/docs/current/protocol-message-formats.html
 """
@@ -8,17 +8,17 @@ import struct
 from collections.abc import Iterator
 
 Message = tuple[bytes, bytes]
-"""Its type, one byte, and its body without the length."""
+"""A message's type, one byte, and its body without the length."""
 
 CANCEL, SSL, GSS = 80877102, 80877103, 80877104
 
 
 class ClosedError(Exception):
-    """The other side is gone."""
+    """Raised when the other side has closed the connection."""
 
 
 class Stream:
-    """One side of a session."""
+    """The connection to one side of a session."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -28,21 +28,19 @@ class Stream:
         return self.socket.fileno()
 
     def receive(self) -> list[Message]:
-        """Waits for bytes; the messages that are now complete. Raises ClosedError."""
+        """Wait for bytes, and return the messages that they complete. Raise ClosedError."""
         self._read()
         return list(self._complete())
 
     def receive_one(self) -> Message:
+        """Wait for a message and return it. Raise ClosedError."""
         while True:
             for message in self._complete():
                 return message
             self._read()
 
-    def pending(self) -> list[Message]:
-        return list(self._complete())
-
     def receive_start(self) -> tuple[int, bytes]:
-        """The first message has no type: its code and its body."""
+        """Return the code and the body of the first message, which has no type."""
         while len(self._received) < 4 or len(self._received) < self._length(0):
             self._read()
         length = self._length(0)
@@ -52,7 +50,7 @@ class Stream:
         return code, body
 
     def send(self, *messages: Message) -> None:
-        self.send_bytes(b"".join(encoded(*message) for message in messages))
+        self.send_bytes(b"".join(encode(*message) for message in messages))
 
     def send_bytes(self, data: bytes) -> None:
         try:
@@ -70,6 +68,7 @@ class Stream:
         self._received += data
 
     def _complete(self) -> Iterator[Message]:
+        """Yield the messages that have been received completely, and remove them."""
         while len(self._received) >= 5 and len(self._received) >= 1 + self._length(1):
             end = 1 + self._length(1)
             message = bytes(self._received[:1]), bytes(self._received[5:end])
@@ -81,24 +80,25 @@ class Stream:
         return length
 
 
-def encoded(kind: bytes, body: bytes) -> bytes:
+def encode(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!I", len(body) + 4) + body
 
 
-def text(value: str) -> bytes:
+def encode_text(value: str) -> bytes:
     return value.encode() + b"\0"
 
 
-def fields_of_error(body: bytes) -> dict[str, str]:
+def error_fields(body: bytes) -> dict[str, str]:
+    """Return the fields of an ErrorResponse by their one-letter codes."""
     return {part[:1].decode(): part[1:].decode() for part in body.split(b"\0") if part}
 
 
 def error_body(fields: dict[str, str]) -> bytes:
-    return b"".join(text(code + value) for code, value in fields.items()) + b"\0"
+    return b"".join(encode_text(code + value) for code, value in fields.items()) + b"\0"
 
 
 def columns_of(body: bytes) -> list[tuple[str, int, int]]:
-    """Of a RowDescription: each column's name, type and type modifier."""
+    """Return name, type and type modifier of each column in a RowDescription."""
     (count,) = struct.unpack_from("!H", body)
     columns = []
     at = 2
@@ -111,7 +111,7 @@ def columns_of(body: bytes) -> list[tuple[str, int, int]]:
 
 
 def values_of(body: bytes) -> list[str | None]:
-    """Of a DataRow in text form."""
+    """Return the values of a DataRow in text format."""
     (count,) = struct.unpack_from("!H", body)
     values: list[str | None] = []
     at = 2

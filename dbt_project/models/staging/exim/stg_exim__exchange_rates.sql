@@ -8,7 +8,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['currency', 'date']) }} as version_rank
+        {{ recency_rank(['currency', 'date']) }} as recency_rank
     from source
 ),
 
@@ -21,9 +21,9 @@ renamed as (
         cast(base_rate / unit as decimal(18, 6)) as krw_per_unit,
         cast(nullif(buying_rate, 0) / unit as decimal(18, 6)) as buying_krw_per_unit,
         cast(nullif(selling_rate, 0) / unit as decimal(18, 6)) as selling_krw_per_unit,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['airport']) }} as version_rank
+        {{ recency_rank(['airport']) }} as recency_rank
     from source
 ),
 
@@ -22,10 +22,10 @@ renamed as (
         ranked.airport_name as name_ko,
         ranked.country_name as country_ko,
         ranked.logical_date = newest.logical_date as is_served,
-        ranked.logical_date as loaded_on
+        ranked.logical_date
     from ranked
     cross join newest
-    where ranked.version_rank = 1
+    where ranked.recency_rank = 1
 )
 
 select * from renamed

@@ -7,8 +7,8 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['direction', 'flight_id', 'airport', 'first_date', 'weekdays']) }}
-            as version_rank
+        {{ recency_rank(['direction', 'flight_id', 'airport', 'first_date', 'weekdays']) }}
+            as recency_rank
     from source
 ),
 
@@ -25,9 +25,9 @@ renamed as (
         season,
         airline_name,
         airport_name,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['station', 'date']) }} as version_rank
+        {{ recency_rank(['station', 'date']) }} as recency_rank
     from source
 ),
 
@@ -35,9 +35,9 @@ renamed as (
             when mean_cloud < 8.5 then 'mostly_cloudy'
             else 'overcast'
         end as weather_kind,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['region', 'issued_at', 'day', 'half']) }} as version_rank
+        {{ recency_rank(['region', 'issued_at', 'day', 'half']) }} as recency_rank
     from source
 ),
 
@@ -32,9 +32,9 @@ renamed as (
             when weather like '%맑음%' then 'clear'
             else 'unknown'
         end as weather_kind,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['nx', 'ny', 'base_at', 'category', 'forecast_at']) }} as version_rank
+        {{ recency_rank(['nx', 'ny', 'base_at', 'category', 'forecast_at']) }} as recency_rank
     from source
 ),
 
@@ -22,9 +22,9 @@ renamed as (
         value_text,
         value_min,
         value_max,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

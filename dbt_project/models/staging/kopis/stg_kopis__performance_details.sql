@@ -7,13 +7,13 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['performance_id']) }} as version_rank
+        {{ recency_rank(['performance_id']) }} as recency_rank
     from source
 ),
 
 newest as (
     select * from ranked
-    where version_rank = 1
+    where recency_rank = 1
 ),
 
 {{ price_range_ctes('newest', 'performance_id', 'price_text') }},
@@ -42,7 +42,7 @@ renamed as (
         newest.poster_url,
         newest.intro_image_urls,
         newest.ticket_links,
-        {{ json_list_field('newest.ticket_links', 0, 'url') }} as ticket_url,
+        {{ json_array_field('newest.ticket_links', 0, 'url') }} as ticket_url,
         newest.price_text,
         price_ranges.min_price_krw,
         price_ranges.max_price_krw,
@@ -56,7 +56,7 @@ renamed as (
         newest.starts_on,
         newest.ends_on,
         cast(newest.updated_at as timestamp) as updated_at,
-        newest.logical_date as loaded_on
+        newest.logical_date
     from newest
     left join price_ranges on newest.performance_id = price_ranges.performance_id
 )

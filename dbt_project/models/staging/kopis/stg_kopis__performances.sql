@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['performance_id']) }} as version_rank
+        {{ recency_rank(['performance_id']) }} as recency_rank
     from source
 ),
 
@@ -23,9 +23,9 @@ renamed as (
         is_open_run,
         starts_on,
         ends_on,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['venue_id']) }} as version_rank
+        {{ recency_rank(['venue_id']) }} as recency_rank
     from source
 ),
 
@@ -22,8 +22,8 @@ renamed as (
         phone,
         website_url,
         halls,
-        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
-        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
         cast(hall_count as integer) as hall_count,
         cast(seat_count as integer) as seat_count,
         cast(opened_year as integer) as opened_year,
@@ -37,9 +37,9 @@ renamed as (
         has_ramp,
         has_accessible_lift,
         has_parking,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

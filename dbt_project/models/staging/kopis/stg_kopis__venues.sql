@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['venue_id']) }} as version_rank
+        {{ recency_rank(['venue_id']) }} as recency_rank
     from source
 ),
 
@@ -20,9 +20,9 @@ renamed as (
         district_name,
         cast(hall_count as integer) as hall_count,
         cast(opened_year as integer) as opened_year,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,13 +7,13 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['event_code']) }} as version_rank
+        {{ recency_rank(['event_code']) }} as recency_rank
     from source
 ),
 
 newest as (
     select * from ranked
-    where version_rank = 1
+    where recency_rank = 1
 ),
 
 {{ price_range_ctes('newest', 'event_code', 'fee_text') }},
@@ -45,12 +45,12 @@ renamed as (
         newest.ends_on,
         newest.registered_on,
         case
-            when {{ in_korea('newest.longitude', 'newest.latitude') }} then newest.longitude
+            when {{ is_in_korea('newest.longitude', 'newest.latitude') }} then newest.longitude
         end as longitude,
         case
-            when {{ in_korea('newest.longitude', 'newest.latitude') }} then newest.latitude
+            when {{ is_in_korea('newest.longitude', 'newest.latitude') }} then newest.latitude
         end as latitude,
-        newest.logical_date as loaded_on
+        newest.logical_date
     from newest
     left join price_ranges on newest.event_code = price_ranges.event_code
 )

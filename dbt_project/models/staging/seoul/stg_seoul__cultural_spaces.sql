@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['space_no']) }} as version_rank
+        {{ recency_rank(['space_no']) }} as recency_rank
     from source
 ),
 
@@ -29,11 +29,11 @@ renamed as (
         remarks,
         image_url,
         subway,
-        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
-        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
-        logical_date as loaded_on
+        case when {{ is_in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

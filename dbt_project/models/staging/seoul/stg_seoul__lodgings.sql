@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['licence_no']) }} as version_rank
+        {{ recency_rank(['licence_no']) }} as recency_rank
     from source
 ),
 
@@ -36,12 +36,12 @@ renamed as (
             when road_zip_code not like '%-%' then lpad(split_part(road_zip_code, '.', 1), 5, '0')
         end as road_zip_code,
         cast(nullif(room_count, 0) as integer) as room_count,
-        case when {{ in_korea('longitude', 'latitude') }} then longitude end as longitude,
-        case when {{ in_korea('longitude', 'latitude') }} then latitude end as latitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then longitude end as longitude,
+        case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
         cast(modified_at as timestamp) as modified_at,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['"language"', 'category_code']) }} as version_rank
+        {{ recency_rank(['"language"', 'category_code']) }} as recency_rank
     from source
 ),
 
@@ -20,9 +20,9 @@ renamed as (
         category_name,
         group_name,
         class_name,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['region', 'district']) }} as version_rank
+        {{ recency_rank(['region', 'district']) }} as recency_rank
     from source
 ),
 
@@ -17,9 +17,9 @@ renamed as (
         district as district_code,
         region_name,
         district_name,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

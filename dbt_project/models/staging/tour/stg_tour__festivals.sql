@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['"language"', 'content_id']) }} as version_rank
+        {{ recency_rank(['"language"', 'content_id']) }} as recency_rank
     from source
 ),
 
@@ -19,7 +19,7 @@ renamed as (
         progress_type,
         festival_type
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -7,7 +7,7 @@ source as (
 ranked as (
     select
         *,
-        {{ version_rank(['"language"', 'content_id']) }} as version_rank
+        {{ recency_rank(['"language"', 'content_id']) }} as recency_rank
     from source
 ),
 
@@ -21,9 +21,9 @@ renamed as (
         phone,
         phone_name,
         cast(modified_at as timestamp) as modified_at,
-        logical_date as loaded_on
+        logical_date
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 )
 
 select * from renamed

@@ -2,7 +2,7 @@
     'language_code', 'content_id', 'content_type_id', 'region_code', 'district_code', 'class_code',
     'group_code', 'category_code', 'legacy_area_code', 'legacy_district_code', 'title', 'address',
     'address_detail', 'zip_code', 'image_url', 'thumbnail_url', 'copyright_type', 'phone',
-    'longitude', 'latitude', 'created_at', 'modified_at', 'loaded_on',
+    'longitude', 'latitude', 'created_at', 'modified_at', 'logical_date',
 ] -%}
 
 with
@@ -46,8 +46,8 @@ ranked as (
         *,
         row_number() over (
             partition by language_code, content_id
-            order by loaded_on desc, modified_at desc nulls last, table_rank desc
-        ) as version_rank
+            order by logical_date desc, modified_at desc nulls last, table_rank desc
+        ) as recency_rank
     from unioned
 ),
 
@@ -55,7 +55,7 @@ newest as (
     select
         {{ columns | join(',\n        ') }}
     from ranked
-    where version_rank = 1
+    where recency_rank = 1
 ),
 
 -- What was told last counts: a record that is listed again after its removal is listed.
@@ -69,7 +69,7 @@ with_removal as (
         on
             newest.language_code = removed_places.language_code
             and newest.content_id = removed_places.content_id
-            and newest.loaded_on < removed_places.loaded_on
+            and newest.logical_date < removed_places.logical_date
 )
 
 select * from with_removal

@@ -1,0 +1,17 @@
+{#- One field of one object (counted from 0) in a JSON list that is kept as text, or null. -#}
+{% macro json_array_field(text, position, field) -%}
+    {{ return(adapter.dispatch('json_array_field')(text, position, field)) }}
+{%- endmacro %}
+
+{% macro default__json_array_field(text, position, field) -%}
+    nullif(
+        json_extract_path_text(
+            json_extract_array_element_text({{ text }}, {{ position }}, true), '{{ field }}', true
+        ),
+        ''
+    )
+{%- endmacro %}
+
+{% macro duckdb__json_array_field(text, position, field) -%}
+    json_extract_string({{ text }}, '$[{{ position }}].{{ field }}')
+{%- endmacro %}
