@@ -62,6 +62,3 @@ def check_dbt(home: Path, *words: str) -> str:
     process = dbt(home, *words)
     assert process.returncode == 0, process.stdout
     return process.stdout
-
-
-succeeds = check_dbt

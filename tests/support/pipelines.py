@@ -61,9 +61,6 @@ def table_results(home: Path) -> dict[str, Any]:
     return {f"{result['source']}.{result['table']}": result for result in results}
 
 
-outcomes = table_results
-
-
 def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query on the warehouse of the home."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
