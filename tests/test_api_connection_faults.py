@@ -40,6 +40,7 @@ def test_a_request_that_times_out_is_tried_again_and_then_reported(
     assert api.calls["EngService2/searchStay2"] == 2
 
 
+@pytest.mark.slow
 def test_a_reset_connection_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         point_tour_at(f"http://127.0.0.1:{server.getsockname()[1]}", monkeypatch)
@@ -57,6 +58,7 @@ def test_a_reset_connection_is_reported(home: Path, monkeypatch: pytest.MonkeyPa
     assert "failed or broke off" in error_of_stays(home)
 
 
+@pytest.mark.slow
 def test_an_unreachable_api_is_named_without_its_key(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +72,7 @@ def test_an_unreachable_api_is_named_without_its_key(
     assert not [path for path in files if b"planted-secret" in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
 def test_a_response_is_read_up_to_the_size_limit_only(
     home: Path, monkeypatch: pytest.MonkeyPatch, compressed: bool
@@ -105,6 +108,7 @@ def test_a_response_is_read_up_to_the_size_limit_only(
     assert bodies("tour/stays") == []
 
 
+@pytest.mark.slow
 def test_a_response_that_trickles_is_read_up_to_the_time_limit_only(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

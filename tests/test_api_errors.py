@@ -21,6 +21,7 @@ def error_of(home: Path, table: str) -> str:
     return str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -64,6 +65,7 @@ def test_the_content_type_of_a_response_is_ignored(api: SampleApi, home: Path) -
     assert table_results(home)["tour.stays"]["loaded"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "calls", "message"),
     [
@@ -93,6 +95,7 @@ def test_each_error_of_the_gateway_has_its_own_message_and_number_of_tries(
     assert bodies("tour/stays") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "calls", "message"),
     [
@@ -142,6 +145,7 @@ def test_no_data_is_an_empty_page_and_not_an_error(api: SampleApi, home: Path) -
     assert query(home, "select count(*) from staging_kopis.venues") == [(0,)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_places")
 def test_transient_errors_are_tried_again(api: SampleApi, home: Path) -> None:
     api.fail("prfplc", status=400, times=1)
@@ -152,6 +156,7 @@ def test_transient_errors_are_tried_again(api: SampleApi, home: Path) -> None:
     assert table_results(home)["tour.stays"]["calls"] == 4
 
 
+@pytest.mark.slow
 def test_a_retry_waits_as_long_as_retry_after_requests(api: SampleApi, home: Path) -> None:
     api.fail("prfplc", status=429, headers={"Retry-After": "2"}, times=1)
     began = time.monotonic()
@@ -159,6 +164,7 @@ def test_a_retry_waits_as_long_as_retry_after_requests(api: SampleApi, home: Pat
     assert time.monotonic() - began >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_places")
 def test_an_unavailable_source_does_not_affect_the_others(api: SampleApi, home: Path) -> None:
     api.fail("prfplc*", status=503)
@@ -170,6 +176,7 @@ def test_an_unavailable_source_does_not_affect_the_others(api: SampleApi, home: 
     assert query(home, "select count(*) from staging_kopis.performance_details") == [(0,)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_places")
 @pytest.mark.parametrize(
     "header",
@@ -184,6 +191,7 @@ def test_a_malformed_header_fails_only_its_table(api: SampleApi, home: Path, hea
     assert not any(result["errors"] for result in results.values())
 
 
+@pytest.mark.slow
 def test_a_quota_that_the_api_reports_as_spent_is_not_tried_again_that_day(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +204,7 @@ def test_a_quota_that_the_api_reports_as_spent_is_not_tried_again_that_day(
     assert run("tour", table="places") == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_places")
 def test_a_429_without_a_message_stops_the_operation_for_the_day(
     api: SampleApi, home: Path
@@ -212,6 +221,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY a0 "ha">{entities}]><dbs><db><mt20id>&a9;</mt20id>
 ENTITIES = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 100}">' for i in range(1, 10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "document",
     [
@@ -231,6 +241,7 @@ def test_xml_with_a_document_type_is_refused(api: SampleApi, home: Path, documen
     assert bodies("kopis/performances") == []
 
 
+@pytest.mark.slow
 def test_a_service_key_that_an_api_repeats_is_neither_kept_nor_printed(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,6 +92,7 @@ def test_new_fields_with_any_name_become_columns(
     assert query(home, columns) == [(1394.0, "select", "midRate")]
 
 
+@pytest.mark.slow
 def test_rows_that_the_warehouse_refused_do_not_block_later_rows(
     api: SampleApi, home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +156,7 @@ def objects_for_lists(document: Any) -> Any:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "table",
     [

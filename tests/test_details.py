@@ -12,6 +12,8 @@ from support.project import TODAY, point_at
 
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.slow
+
 
 def advance(api: SampleApi, days: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the date of the sample API and of the pipelines to some days after `TODAY`."""

@@ -12,6 +12,8 @@ from support.pipelines import bodies, lake, query, raw_files, run, start_run
 from loaders.lake.raw import COMPLETE, META
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.slow
+
 
 def kill_during_call(api: SampleApi, pipeline: str, operation: str, number: int) -> None:
     """Run a pipeline in another process, and kill it during the n-th call of an operation."""
@@ -50,7 +52,6 @@ def test_a_response_without_its_metadata_is_not_requested_again(api: SampleApi, 
     assert lake().exists(complete)
 
 
-@pytest.mark.slow
 def test_ctrl_c_stops_the_calls_and_keeps_the_responses(api: SampleApi, home: Path) -> None:
     api.fail("pblprfr/{id}", delay=0.2)
     process = start_run("kopis", subprocess.PIPE)

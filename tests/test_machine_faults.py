@@ -118,6 +118,7 @@ def test_a_changed_raw_file_is_named(api: SampleApi, home: Path) -> None:
     assert "checksum" in error
 
 
+@pytest.mark.slow
 def test_a_warehouse_that_another_process_holds_open_is_reported_and_loaded_later(
     api: SampleApi, home: Path
 ) -> None:

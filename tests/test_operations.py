@@ -148,6 +148,7 @@ def test_the_daily_script_loads_and_builds_with_the_settings_of_each_user(
     assert process.stdout.splitlines() == expected_commands
 
 
+@pytest.mark.slow
 def test_the_warehouse_can_be_restored_from_the_lake_without_a_call(
     api: SampleApi, home: Path
 ) -> None:

@@ -10,6 +10,7 @@ from support.stub_api import Parameters, ids_of_page, point_tour_at, serve, stay
 from loaders.sample_api import SampleApi
 
 
+@pytest.mark.slow
 def test_an_empty_page_in_the_middle_of_a_list_is_an_error(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,6 +46,7 @@ def test_an_endless_list_stops_at_the_page_limit(
     assert len(bodies("tour/stays")) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first_total", "later_total", "row_count"), [(1500, 2500, 2500), (2500, 1500, 1500)]
 )

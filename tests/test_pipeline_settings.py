@@ -58,6 +58,7 @@ def test_an_unknown_contract_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -85,6 +86,7 @@ def test_a_wrong_connection_setting_is_reported_in_one_line_before_any_call(
     assert not api.calls
 
 
+@pytest.mark.slow
 def test_settings_are_also_read_from_config_toml(tmp_path: Path, home: Path) -> None:
     folder = tmp_path / "project" / ".dlt"
     folder.mkdir(parents=True)

@@ -135,6 +135,7 @@ def test_raw_has_each_response_unchanged_and_its_request(api: SampleApi, home: P
         assert "sample" not in str(meta).replace(api.url, "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lake_url")
 def test_a_refresh_keeps_the_earlier_response_and_stages_the_newer(
     api: SampleApi, home: Path
@@ -153,6 +154,7 @@ def test_a_refresh_keeps_the_earlier_response_and_stages_the_newer(
     assert query(home, "select venue_id from staging_kopis.venues") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_places", "lake_url")
 def test_a_past_date_is_staged_and_loaded_from_raw_without_a_call(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
@@ -172,6 +174,7 @@ def test_a_past_date_is_staged_and_loaded_from_raw_without_a_call(
     assert "does not answer for a past date" in table_results(home)["tour.places"]["notes"][0]
 
 
+@pytest.mark.slow
 def test_past_dates_without_responses_are_noted_in_one_line(api: SampleApi, home: Path) -> None:
     days = f"{TODAY - timedelta(days=20)}..{TODAY - timedelta(days=1)}"
     assert run("tour", date=days) == (0, "")
@@ -195,6 +198,7 @@ def test_a_range_of_dates_loads_each_date(
     assert query(home, steps) == counts
 
 
+@pytest.mark.slow
 def test_a_run_across_midnight_belongs_to_the_day_on_which_it_began(
     api: SampleApi, home: Path
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_failure_is_listed_until_a_later_run_succeeds(api: SampleApi, home: Pa
     assert len(query(home, failed)) == 1
 
 
+@pytest.mark.slow
 def test_the_history_of_a_run_without_a_warehouse_is_loaded_by_the_next_run(
     api: SampleApi, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
