@@ -16,17 +16,24 @@ from support.small_project import SmallProject, postgres
 from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 
-SLOWEST_FIRST = ["test_production", "test_recordings", "built", "test_source_tour", "test_faults"]
-"""What a worker should not be left alone with at the end."""
+SLOWEST_FIRST = ["test_production", "test_recordings", "built", "test_source_tour", "test_details"]
+"""Groups that start first, so that none of them runs alone at the end."""
+SLOW_FIXTURES = {"built", "database", "redshift", "s3", "small_project"}
+"""Fixtures that run dbt or start a server. Tests that use them are slow."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one worker, and all that read `built` in one, so that workers set
-    nothing up twice."""
+    """Mark slow tests, and group tests by the worker that runs them.
+
+    The tests of a file share a worker, as do all tests that use `built`, so that each fixture is
+    set up once.
+    """
     for item in items:
-        reads_built = "built" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("built" if reads_built else item.path.stem))
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SLOW_FIXTURES:
+            item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("built" if "built" in fixtures else item.path.stem))
     items.sort(key=_rank)
 
 
@@ -37,7 +44,7 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings of this machine's user reach no test, and no test writes into the checkout."""
+    """A new home, so that nothing is written into the checkout, and none of the user's settings."""
     for name in list(os.environ):
         if name.startswith(SETTINGS):
             monkeypatch.delenv(name)
@@ -54,13 +61,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     if not RECORDINGS.is_dir():
-        pytest.skip(f"no recorded answers at {RECORDINGS} (set RECORDINGS)")
+        pytest.skip(f"no recorded responses at {RECORDINGS} (set RECORDINGS)")
     return RECORDINGS
 
 
 @pytest.fixture(scope="session")
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the profiles.yml that a newcomer gets."""
+    """A folder with the profiles.yml of a fresh checkout."""
     folder = tmp_path_factory.mktemp("profiles")
     shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
     return folder
@@ -68,13 +75,15 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
-    """All pipelines run on the sample API as of now, and `dbt build`: for tests that change no row
-    of it."""
+    """A home after all pipelines on the sample API and `dbt build`, as of now.
+
+    Tests must not change its rows.
+    """
     home = tmp_path_factory.mktemp("built")
     newcomer = Newcomer(home, profiles)
     for command in ("dlt pipeline run", "dbt build"):
-        newcomer.said[command] = newcomer.succeeds(*command.split())
-    newcomer.exported = newcomer.artifact("export.json")
+        newcomer.outputs[command] = newcomer.check_output(*command.split())
+    newcomer.first_export = newcomer.artifact("export.json")
     yield newcomer
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_HOME", str(home))
@@ -83,33 +92,33 @@ def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def docs(built: Newcomer) -> Path:
-    """The docs site of what the build made: one file."""
+    """The file that is the docs site of the built project."""
     folder = built.home / "docs"
-    built.succeeds("dbt", "docs", "generate", "--static", "--target-path", str(folder))
+    built.check_output("dbt", "docs", "generate", "--static", "--target-path", str(folder))
     return folder / "static_index.html"
 
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL for the whole session; who uses it empties it first."""
+    """The URL of a PostgreSQL for the session. Each test empties it first, or adds a database."""
     with postgres(tmp_path_factory.mktemp("rds")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def small_project(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
-    """As `dbt build` leaves it, not exported yet; who changes it copies it first."""
+    """The small project after `dbt build`, not exported yet. Tests that change it copy it first."""
     folder = tmp_path_factory.mktemp("small_project")
     project = SmallProject(folder / "project", folder / "home", "")
     project.write()
-    done = project.dbt("build", RDS__TARGETS="none")
-    assert done.returncode == 0, done.stdout
+    process = project.dbt("build", RDS__TARGETS="none")
+    assert process.returncode == 0, process.stdout
     return project
 
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server for the whole session; a test makes a bucket of its own."""
+    """An S3 server for the session. Each test creates its own bucket."""
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
@@ -122,7 +131,7 @@ def redshift(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def bucket_url(s3: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A lake below a prefix of a new bucket, and the settings with which it is opened."""
+    """The URL of a lake below a prefix of a new bucket, which the settings name."""
     for name, value in s3.environment().items():
         monkeypatch.setenv(name, value)
     url = f"{s3.make_bucket(uuid4().hex)}/some/prefix"
@@ -130,16 +139,16 @@ def bucket_url(s3: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> str
     return url
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def lake_url(request: pytest.FixtureRequest, home: Path) -> str:
-    """What uses this is tested with the lake in a folder and on S3."""
+    """The URL of the lake: a test that uses it runs with a folder and with S3."""
     on_s3 = request.param == "s3"
     return str(request.getfixturevalue("bucket_url") if on_s3 else home / "lake")
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
-    """The sample API, and the settings that point every pipeline at it, for fares from one city."""
+    """The sample API, to which the settings point every pipeline. Fares are from one city."""
     monkeypatch.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO")
     with SampleApi(today=TODAY) as api:
         point_at(api, monkeypatch)
@@ -148,5 +157,5 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleApi]:
 
 @pytest.fixture
 def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tour in the languages with the fewest places: each place is a call for its details."""
+    """Tour in the languages with the fewest places, since each place needs a call for details."""
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ja,zh")

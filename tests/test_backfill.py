@@ -1,4 +1,4 @@
-"""Dates loaded from raw in any order come to what they come to in the order of the calendar."""
+"""Dates that are loaded from raw late, in any order, or again."""
 
 import shutil
 from datetime import date
@@ -7,13 +7,15 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.dbt_checks import NO_TESTS, succeeds
-from support.kills import rows_of
+from support.dbt_checks import NO_TESTS, check_dbt
+from support.kills import comparable_rows
 from support.pipelines import query, run
 from support.project import point_at
-from test_changed_answers import rates
+from support.responses import exchange_rates
 
 from loaders.sample_api import SampleApi
+
+pytestmark = pytest.mark.slow
 
 DAYS = ["2026-11-20", "2026-11-21", "2026-11-22"]
 PIPELINES = ["exim", "travelpayouts", "incheon", "kopis"]
@@ -23,7 +25,7 @@ MODELS += ["stg_kopis__performance_details", "stg_kopis__venues"]
 
 @pytest.fixture
 def lake(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three days of answers, each of an API as it was on the day."""
+    """A lake with the raw responses of three days, each from an API of that day."""
     folder = tmp_path / "lake"
     for name, value in {
         "LAKE__URL": str(folder),
@@ -41,48 +43,54 @@ def lake(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def came_to(
-    home: Path, days: list[str], builds: list[str], monkeypatch: pytest.MonkeyPatch
+def built_models(
+    home: Path, days: list[str], build_after: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
-    """The models of a new warehouse that gets the days one after the other, with builds after
-    some of them."""
+    """Load the days one by one into a new warehouse, and build after those in `build_after`.
+
+    Return the rows of each model.
+    """
     monkeypatch.setenv("HELLO_KOREA_HOME", str(home))
     for day in days:
         for pipeline in PIPELINES:
             assert run(pipeline, date=day) == (0, "")
-        if day in builds:
-            succeeds(home, "build", "--select", *MODELS, *NO_TESTS)
+        if day in build_after:
+            check_dbt(home, "build", "--select", *MODELS, *NO_TESTS)
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
         relations = warehouse.execute(
             "select table_schema, table_name from information_schema.tables"
             " where table_schema like 'checks%'"
         ).fetchall()
-        return {table: rows_of(warehouse, f"{schema}.{table}") for schema, table in relations}
+        return {
+            table: comparable_rows(warehouse, f"{schema}.{table}") for schema, table in relations
+        }
 
 
-def test_an_old_day_that_comes_late_changes_nothing_that_is_newer(
+def test_days_that_are_loaded_late_give_the_same_models_as_days_in_order(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_order = came_to(tmp_path / "in order", DAYS, DAYS[2:], monkeypatch)
+    in_order = built_models(tmp_path / "in order", DAYS, DAYS[2:], monkeypatch)
     shutil.rmtree(lake / "stage")
-    late = came_to(tmp_path / "late", [DAYS[2], DAYS[0], DAYS[1]], DAYS[1:], monkeypatch)
+    late = built_models(tmp_path / "late", [DAYS[2], DAYS[0], DAYS[1]], DAYS[1:], monkeypatch)
     assert in_order.keys() == late.keys()
-    assert [it for it in in_order if in_order[it] != late[it]] == []
+    assert [model for model in in_order if in_order[model] != late[model]] == []
     assert {"fct_fare", "freq_cheapest_fare", "rds_fares", "rds_exchange_rates"} <= late.keys()
-    assert all(late[it] for it in ("fct_fare", "rds_fares", "rds_exchange_rates"))
+    assert all(late[model] for model in ("fct_fare", "rds_fares", "rds_exchange_rates"))
 
 
-def test_a_correction_of_an_old_day_changes_that_day_alone(api: SampleApi, home: Path) -> None:
+def test_a_correction_of_an_old_rate_keeps_the_newer_rate_and_name(
+    api: SampleApi, home: Path
+) -> None:
     old, new = DAYS[0], DAYS[2]
-    api.fail("*", body=rates({"cur_unit": "XYZ", "cur_nm": "newer", "deal_bas_r": "200"}))
+    api.fail("*", body=exchange_rates({"cur_unit": "XYZ", "cur_nm": "newer", "deal_bas_r": "200"}))
     for day in (old, new):
         assert run("exim", date=day) == (0, "")
     api.clear_faults()
-    api.fail("*", body=rates({"cur_unit": "XYZ", "cur_nm": "older", "deal_bas_r": "100"}))
+    api.fail("*", body=exchange_rates({"cur_unit": "XYZ", "cur_nm": "older", "deal_bas_r": "100"}))
     assert run("exim", date=old, refresh=True) == (0, "")
-    succeeds(home, "build", "--select", "+rds_exchange_rates", *NO_TESTS)
-    served = "select rate_on::text, name_ko, krw_per_unit from checks_serving.rds_exchange_rates"
-    assert query(home, f"{served} where currency_code = 'XYZ' order by 1") == [
+    check_dbt(home, "build", "--select", "+rds_exchange_rates", *NO_TESTS)
+    rates = "select rate_on::text, name_ko, krw_per_unit from checks_serving.rds_exchange_rates"
+    assert query(home, f"{rates} where currency_code = 'XYZ' order by 1") == [
         (DAYS[0], "newer", 100),
         (DAYS[1], "newer", 100),
         (DAYS[2], "newer", 200),

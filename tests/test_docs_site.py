@@ -1,4 +1,4 @@
-"""The docs site in a real browser, opened from its file and without a network, as a user has it."""
+"""The docs site, opened from its file in a real browser without a network."""
 
 import json
 import os
@@ -28,21 +28,23 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--window-size=1600,1000",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # no name leads out of this machine
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # resolves no host name
 )
-PATIENCE = 30
-"""Seconds in which a part of the page must be there."""
+TIMEOUT = 30
+"""Seconds to wait for a part of the page."""
 
 WEBSITE = "exposure.hello_korea.website"
 NOT_FROM_A_SOURCE = {"rds_districts": "the districts are a seed"}
+"""Exported tables that read no source, and why."""
 NOT_ON_THE_WEBSITE = {
     "staging_tour.districts": "the seed has the districts' names in both languages",
-    **{f"staging_web_logs.{table}": "what users did is for BI alone" for table in LOGS},
-    "staging_runs.steps": "what the loaders did is for those who run them",
+    **{f"staging_web_logs.{table}": "usage logs are only for BI" for table in LOGS},
+    "staging_runs.steps": "the history of runs is only for operators",
 }
+"""Sources that the website does not use, and why."""
 
-# The part of the page that draws the lineage, and what it has drawn, as lists of ids.
-DRAWN = """
+# Returns the ids of the nodes and edges that the page's lineage graph shows.
+SHOWN_LINEAGE = """
 const page = angular.element(document.querySelector('[ng-app]') || document.body).injector();
 const graph = page.get('graph').graph_element;
 return graph.nodes ? {
@@ -54,20 +56,20 @@ return graph.nodes ? {
 
 @dataclass
 class Lineage:
-    """What a lineage graph shows: the ids of its nodes, and its edges from what is read."""
+    """The ids of the nodes of a lineage graph, and its edges from parent to child."""
 
     nodes: set[str]
     edges: list[tuple[str, str]]
 
     def upstream(self, node: str) -> set[str]:
-        """All that a node is made of, itself included."""
-        found, todo = {node}, [node]
-        while todo:
-            reader = todo.pop()
-            parents = {source for source, target in self.edges if target == reader} - found
-            found |= parents
-            todo += parents
-        return found
+        """Return the node and all its ancestors."""
+        ancestors, unvisited = {node}, [node]
+        while unvisited:
+            child = unvisited.pop()
+            parents = {source for source, target in self.edges if target == child} - ancestors
+            ancestors |= parents
+            unvisited += parents
+        return ancestors
 
 
 @pytest.fixture(scope="module")
@@ -84,18 +86,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture(scope="module")
 def site(built: Newcomer, docs: Path, browser: WebDriver) -> str:
-    """The address of the site, in a folder where there is nothing else."""
-    alone = built.home / "site" / "index.html"
-    alone.parent.mkdir()
-    shutil.copy(docs, alone)
-    return alone.as_uri()
+    """The URL of the site's file, in a folder without other files."""
+    page = built.home / "site" / "index.html"
+    page.parent.mkdir()
+    shutil.copy(docs, page)
+    return page.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -103,39 +105,39 @@ def manifest(built: Newcomer, site: str) -> dict[str, Any]:
     return built.artifact("manifest.json")
 
 
-def opens(browser: WebDriver, address: str, text: str) -> str:
-    """The words of a page, once it shows this text."""
-    browser.get("about:blank")  # or the site would take the address for a click
-    browser.get(address)
-    WebDriverWait(browser, PATIENCE).until(lambda it: text in words(it))
-    return words(browser)
+def open_page(browser: WebDriver, url: str, text: str) -> str:
+    """Open a page and wait until it shows `text`. Return all its text."""
+    browser.get("about:blank")  # otherwise a new fragment would not reload the site
+    browser.get(url)
+    WebDriverWait(browser, TIMEOUT).until(lambda driver: text in page_text(driver))
+    return page_text(browser)
 
 
-def words(browser: WebDriver) -> str:
+def page_text(browser: WebDriver) -> str:
     return str(browser.execute_script("return document.body.textContent"))
 
 
-def clicks(browser: WebDriver, title: str) -> None:
+def click(browser: WebDriver, title: str) -> None:
     browser.find_element(By.CSS_SELECTOR, f'[title="{title}"]').click()
 
 
-def drawn(browser: WebDriver, nodes: int) -> Lineage:
-    """The lineage graph, once it shows at least so many nodes."""
+def shown_lineage(browser: WebDriver, node_count: int) -> Lineage:
+    """Return the lineage graph, once it shows at least so many nodes."""
 
     def graph(browser: WebDriver) -> dict[str, Any]:
-        found: dict[str, Any] = browser.execute_script(DRAWN)
-        return found
+        shown: dict[str, Any] = browser.execute_script(SHOWN_LINEAGE)
+        return shown
 
-    WebDriverWait(browser, PATIENCE).until(lambda it: len(graph(it)["nodes"]) >= nodes)
-    found = graph(browser)
-    return Lineage(set(found["nodes"]), [(source, target) for source, target in found["edges"]])
+    WebDriverWait(browser, TIMEOUT).until(lambda driver: len(graph(driver)["nodes"]) >= node_count)
+    shown = graph(browser)
+    return Lineage(set(shown["nodes"]), [(source, target) for source, target in shown["edges"]])
 
 
 def test_the_page_of_a_model_has_its_description_columns_and_sql(
     browser: WebDriver, site: str, manifest: dict[str, Any]
 ) -> None:
     event = manifest["nodes"]["model.hello_korea.fct_event"]
-    page = opens(browser, f"{site}#!/model/{event['unique_id']}", event["description"])
+    page = open_page(browser, f"{site}#!/model/{event['unique_id']}", event["description"])
     for column in event["columns"].values():
         assert column["name"] in page
         assert column["description"] in page
@@ -147,41 +149,41 @@ def test_the_page_of_a_model_has_its_description_columns_and_sql(
 def test_the_lineage_runs_from_each_source_to_each_table_of_the_website(
     browser: WebDriver, site: str, manifest: dict[str, Any], tmp_path: Path
 ) -> None:
-    served = {
+    exported = {
         name: unique_id
         for unique_id, node in manifest["nodes"].items()
         if (name := node["name"]).startswith("rds_") and node["resource_type"] == "model"
     }
     sources = {
-        f"{it['source_name']}.{it['name']}": unique_id
-        for unique_id, it in manifest["sources"].items()
+        f"{source['source_name']}.{source['name']}": unique_id
+        for unique_id, source in manifest["sources"].items()
     }
-    opens(browser, f"{site}#!/exposure/{WEBSITE}", "The website")
-    clicks(browser, "View Lineage Graph")
-    around = drawn(browser, len(served) + 1)
-    assert around.nodes == {WEBSITE, *served.values()}
+    open_page(browser, f"{site}#!/exposure/{WEBSITE}", "The website")
+    click(browser, "View Lineage Graph")
+    neighbours = shown_lineage(browser, len(exported) + 1)
+    assert neighbours.nodes == {WEBSITE, *exported.values()}
 
-    clicks(browser, "View Fullscreen")
-    whole = drawn(browser, len(around.nodes) + len(sources) - len(NOT_ON_THE_WEBSITE))
+    click(browser, "View Fullscreen")
+    lineage = shown_lineage(browser, len(neighbours.nodes) + len(sources) - len(NOT_ON_THE_WEBSITE))
     assert browser.save_screenshot(str(tmp_path / "lineage.png"))
-    website = whole.upstream(WEBSITE)
-    assert website == whole.nodes
+    website = lineage.upstream(WEBSITE)
+    assert website == lineage.nodes
     for name, unique_id in sources.items():
         assert (unique_id in website) == (name not in NOT_ON_THE_WEBSITE), name
-    for name, unique_id in served.items():
+    for name, unique_id in exported.items():
         assert unique_id in website, name
-        from_a_source = whole.upstream(unique_id) & set(sources.values())
-        assert bool(from_a_source) == (name not in NOT_FROM_A_SOURCE), name
+        sources_of_table = lineage.upstream(unique_id) & set(sources.values())
+        assert bool(sources_of_table) == (name not in NOT_FROM_A_SOURCE), name
 
 
-def test_the_site_asks_nothing_of_the_network(browser: WebDriver, site: str) -> None:
-    opens(browser, f"{site}#!/overview", "hello_korea")
+def test_the_site_makes_no_network_request(browser: WebDriver, site: str) -> None:
+    open_page(browser, f"{site}#!/overview", "hello_korea")
     log = browser.get_log("performance")  # type: ignore[no-untyped-call]
-    events = [json.loads(it["message"])["message"] for it in log]
-    asked = [
-        it["params"]["request"]["url"]
-        for it in events
-        if it["method"] == "Network.requestWillBeSent"
+    events = [json.loads(entry["message"])["message"] for entry in log]
+    urls = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
     ]
-    assert any(url.startswith(site) for url in asked)
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "about", "chrome"}
+    assert any(url.startswith(site) for url in urls)
+    assert {url.partition(":")[0] for url in urls} <= {"file", "data", "about", "chrome"}

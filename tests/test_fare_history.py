@@ -1,4 +1,4 @@
-"""The history of fares in the warehouse, by real dbt builds over days that come one by one."""
+"""The history of fares in the warehouse, built by dbt after one day at a time."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,20 +7,24 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.dbt_checks import succeeds
+from support.dbt_checks import check_dbt
 from support.pipelines import run
 from support.project import point_at
 
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Warehouse:
+    """The warehouse of a home, and the settings of the pipelines that fill it."""
+
     home: Path
     settings: pytest.MonkeyPatch
 
     def load(self, day: str, prices_of: str = "", refresh: bool = False) -> None:
-        """Loads a day's fares, with the prices of another day where one is named."""
+        """Load the fares of a day, with the prices of `prices_of`, by default the same day."""
         self.settings.setenv("HELLO_KOREA_HOME", str(self.home))
         self.settings.setenv("HELLO_KOREA_TODAY", day)
         self.settings.setenv("SOURCES__TRAVELPAYOUTS__ORIGINS", "TYO,LAX")
@@ -30,15 +34,15 @@ class Warehouse:
             assert run("incheon") == (0, "")
 
     def build(self) -> None:
-        chosen = ("--select", "+freq_cheapest_fare", "+rds_fares")
-        succeeds(self.home, "build", *chosen, "--indirect-selection", "cautious")
+        selection = ("--select", "+freq_cheapest_fare", "+rds_fares")
+        check_dbt(self.home, "build", *selection, "--indirect-selection", "cautious")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:
             return warehouse.sql(sql).fetchall()
 
     def mark(self, day: str) -> None:
-        """Makes the fares of a day such that computing them again would show."""
+        """Set the prices of a day to -1, which computing the day again would overwrite."""
         with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:
             for table, column in (
                 ("checks_star.fct_fare", "price_krw"),
@@ -47,7 +51,7 @@ class Warehouse:
                 warehouse.execute(f"update {table} set {column} = -1 where seen_on = '{day}'")
 
     def days(self) -> dict[str, tuple[int, float]]:
-        """Of each day seen: its fares, and the sum of their prices in won."""
+        """Return the number of fares and the sum of their prices in won, by day."""
         rows = self.query(
             "select seen_on::text, count(*), sum(price_krw) from checks_star.fct_fare group by 1"
         )
@@ -56,13 +60,13 @@ class Warehouse:
 
 @pytest.fixture(scope="module")
 def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of two days of fares from two cities, built; a test may add to it."""
+    """The home with two days of fares from two cities, built. Tests may add days to it."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as settings:
-        it = Warehouse(home, settings)
-        it.load("2026-11-21")
-        it.load("2026-11-22")
-    it.build()
+        warehouse = Warehouse(home, settings)
+        warehouse.load("2026-11-21")
+        warehouse.load("2026-11-22")
+    warehouse.build()
     return home
 
 
@@ -71,17 +75,17 @@ def warehouse(two_days: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     return Warehouse(two_days, monkeypatch)
 
 
-def test_a_fare_has_both_prices_and_the_website_the_newest_day(warehouse: Warehouse) -> None:
-    told = warehouse.query(
+def test_a_fare_has_both_prices_and_the_website_has_the_newest_day(warehouse: Warehouse) -> None:
+    ((staged_count,),) = warehouse.query(
         "select count(distinct (origin, departure_at, return_at, airline, flight_number))"
         " from staging_travelpayouts.fares where logical_date = '2026-11-22'"
     )
-    served = warehouse.query(
+    exported = warehouse.query(
         "select count(*), count(price_usd), count(price_krw), min(seen_on)::text,"
         " max(seen_on)::text from checks_serving.rds_fares"
     )
-    ((count,),) = told
-    assert served == [(count, count, count, "2026-11-22", "2026-11-22")]
+    newest_day = ("2026-11-22", "2026-11-22")
+    assert exported == [(staged_count, staged_count, staged_count, *newest_day)]
     assert warehouse.query(
         "select distinct origin_city_code, destination_city_code"
         " from checks_frequent.freq_cheapest_fare order by 1"
@@ -91,10 +95,10 @@ def test_a_fare_has_both_prices_and_the_website_the_newest_day(warehouse: Wareho
         " where origin_airport_code in (select airport_code from checks_star.dim_airport"
         " where is_served_from_incheon)"
     )
-    assert from_known_airports == [(count,)]
+    assert from_known_airports == [(staged_count,)]
 
 
-def test_days_are_computed_once_and_a_late_or_repeated_one_replaces_itself_alone(
+def test_each_day_is_computed_once_and_a_late_or_repeated_day_replaces_only_itself(
     warehouse: Warehouse,
 ) -> None:
     first = warehouse.days()
@@ -108,8 +112,10 @@ def test_days_are_computed_once_and_a_late_or_repeated_one_replaces_itself_alone
     assert {day: with_late[day] for day in first} == marked
     assert with_late["2026-11-20"][0] > 0
 
-    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as loaded:
-        loaded.execute("delete from staging_travelpayouts.fares where logical_date = '2026-11-20'")
+    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "delete from staging_travelpayouts.fares where logical_date = '2026-11-20'"
+        )
     warehouse.load("2026-11-22", prices_of="2026-11-25", refresh=True)
     warehouse.build()
     with_new_prices = warehouse.days()

@@ -1,4 +1,4 @@
-"""Whether the sources are fresh is told by what was loaded; dbt compares it with the clock."""
+"""The freshness of the sources, which dbt derives from the loads and compares with the clock."""
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -9,6 +9,8 @@ from support.pipelines import run
 
 from loaders.settings import KST
 
+pytestmark = pytest.mark.slow
+
 LONG_AGO = timedelta(days=10)
 
 
@@ -17,32 +19,32 @@ def newcomer(home: Path, profiles: Path) -> Newcomer:
     return Newcomer(home, profiles)
 
 
-def loads(day: date) -> None:
+def load(day: date) -> None:
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_TODAY", day.isoformat())
         assert run("tour", table="districts") == (0, "")
 
 
 def freshness(newcomer: Newcomer) -> tuple[int, str, datetime]:
-    """The exit code of `dbt source freshness`, its verdict, and when it takes the load to be."""
-    done = newcomer.types("dbt", "source", "freshness", "-s", "source:staging_tour.districts")
-    [verdict] = newcomer.artifact("sources.json")["results"]
-    return done.returncode, verdict["status"], datetime.fromisoformat(verdict["max_loaded_at"])
+    """Return the exit code of `dbt source freshness`, the status and the time of the load."""
+    process = newcomer.run("dbt", "source", "freshness", "-s", "source:staging_tour.districts")
+    (result,) = newcomer.artifact("sources.json")["results"]
+    return process.returncode, result["status"], datetime.fromisoformat(result["max_loaded_at"])
 
 
-def test_a_source_is_fresh_after_its_run_and_not_after_one_of_an_old_day(
+def test_a_source_is_fresh_after_a_run_for_today_but_not_for_an_old_day(
     newcomer: Newcomer,
 ) -> None:
     today = datetime.now(KST).date()
-    loads(today - LONG_AGO)
+    load(today - LONG_AGO)
     end_of_that_day = datetime(*(today - LONG_AGO).timetuple()[:3], tzinfo=KST) + timedelta(days=1)
     assert freshness(newcomer) == (1, "error", end_of_that_day)
 
     before = datetime.now(KST)
-    loads(today)
+    load(today)
     code, status, loaded_at = freshness(newcomer)
     assert (code, status) == (0, "pass")
     assert before < loaded_at < datetime.now(KST)
 
-    loads(today - LONG_AGO - timedelta(days=1))
+    load(today - LONG_AGO - timedelta(days=1))
     assert freshness(newcomer) == (0, "pass", loaded_at)

@@ -1,4 +1,4 @@
-"""The lake holds its promises in a folder and on S3 alike."""
+"""The lake, in a folder and on S3."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.faulty_wire import FaultyWire
+from support.faulty_proxy import FaultyProxy
 from support.pipelines import DLT
 from support.project import PROJECT
 from support.s3_server import S3Server
@@ -32,7 +32,7 @@ def bucket(bucket_url: str) -> S3Lake:
     return lake
 
 
-def test_what_is_written_is_read_back(lake: Lake) -> None:
+def test_a_written_object_is_read_back(lake: Lake) -> None:
     lake.write("raw/a.json", b"first")
     lake.write("raw/a.json", b"second")
     lake.write("raw/empty.json", b"")
@@ -45,14 +45,14 @@ def test_what_is_written_is_read_back(lake: Lake) -> None:
     assert not lake.exists("raw/a.json")
 
 
-def test_what_is_not_there_is_said_as_by_a_folder(lake: Lake) -> None:
-    for ask in (lake.read, lake.modified_at, lambda key: lake.open(key).__enter__()):
+def test_a_missing_key_raises_file_not_found(lake: Lake) -> None:
+    for read in (lake.read, lake.modified_at, lambda key: lake.open(key).__enter__()):
         with pytest.raises(FileNotFoundError, match=r"raw/no\.json"):
-            ask("raw/no.json")
+            read("raw/no.json")
     assert lake.keys("raw") == lake.folders("raw") == []
 
 
-def test_what_is_written_once_is_never_changed(lake: Lake) -> None:
+def test_write_once_does_not_replace_an_object(lake: Lake) -> None:
     lake.write_once("raw/a.json", b"first")
     with pytest.raises(FileExistsError):
         lake.write_once("raw/a.json", b"second")
@@ -60,13 +60,13 @@ def test_what_is_written_once_is_never_changed(lake: Lake) -> None:
     assert lake.keys("raw") == ["raw/a.json"]
 
 
-def test_of_many_writers_of_one_key_exactly_one_succeeds(lake: Lake) -> None:
-    won: list[int] = []
+def test_exactly_one_of_many_writers_of_a_key_succeeds(lake: Lake) -> None:
+    winners: list[int] = []
 
     def write(number: int) -> None:
         try:
             lake.write_once("raw/a.json", str(number).encode() * 10_000)
-            won.append(number)
+            winners.append(number)
         except FileExistsError:
             pass
 
@@ -75,11 +75,11 @@ def test_of_many_writers_of_one_key_exactly_one_succeeds(lake: Lake) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(won) == 1
-    assert lake.read("raw/a.json") == str(won[0]).encode() * 10_000
+    assert len(winners) == 1
+    assert lake.read("raw/a.json") == str(winners[0]).encode() * 10_000
 
 
-def test_keys_and_folders_are_those_below_a_folder_in_order(lake: Lake) -> None:
+def test_keys_and_folders_below_a_folder_are_listed_in_order(lake: Lake) -> None:
     for key in ("raw/b/2.json", "raw/b/10.json", "raw/a/c/1.json", "rawer/x.json", "raw/z.json"):
         lake.write(key, b"{}")
     assert lake.keys("raw") == ["raw/a/c/1.json", "raw/b/10.json", "raw/b/2.json", "raw/z.json"]
@@ -88,9 +88,7 @@ def test_keys_and_folders_are_those_below_a_folder_in_order(lake: Lake) -> None:
     assert lake.folders("raw/b") == []
 
 
-def test_an_object_of_many_parts_comes_back_as_a_file_that_can_be_sought(
-    lake: Lake, tmp_path: Path
-) -> None:
+def test_an_object_of_many_parts_is_read_as_a_seekable_file(lake: Lake, tmp_path: Path) -> None:
     data = os.urandom(2 * PART + 17)
     (tmp_path / "large").write_bytes(data)
     lake.write("stage/a.parquet", data)
@@ -104,18 +102,18 @@ def test_an_object_of_many_parts_comes_back_as_a_file_that_can_be_sought(
     assert lake.keys("stage") == ["stage/a.parquet", "stage/b.parquet"]
 
 
-def test_what_a_kill_has_left_half_written_is_no_key_and_goes_after_a_day(tmp_path: Path) -> None:
+def test_an_unfinished_write_is_not_listed_and_is_deleted_after_a_day(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path)
-    lake.write("raw/a.json", b"whole")
+    lake.write("raw/a.json", b"complete")
     old, new = (tmp_path / PARTS / name for name in ("old", "new"))
-    for half in (old, new):
-        half.write_bytes(b"ha")
+    for part in (old, new):
+        part.write_bytes(b"comp")
     os.utime(old, (time.time() - OLDEST_PART - 60,) * 2)
     assert open_lake(str(tmp_path)).keys("") == ["raw/a.json"]
     assert list((tmp_path / PARTS).iterdir()) == [new]
 
 
-def test_a_lake_that_is_no_folder_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_a_lake_that_is_not_a_folder_is_refused_with_its_url(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match=r"LAKE__URL is .*file.*can't be written"):
         open_lake(str(tmp_path / "file"))
@@ -123,7 +121,7 @@ def test_a_lake_that_is_no_folder_is_refused_by_its_name(tmp_path: Path) -> None
         open_lake("gs://bucket")
 
 
-def test_a_listing_goes_beyond_s3s_thousand(bucket: S3Lake) -> None:
+def test_a_listing_on_s3_has_more_than_a_thousand_keys(bucket: S3Lake) -> None:
     expected = [f"raw/day={number % 3}/{number:04}.json" for number in range(1003)]
     for key in expected:
         bucket.write(key, b"")
@@ -131,72 +129,78 @@ def test_a_listing_goes_beyond_s3s_thousand(bucket: S3Lake) -> None:
     assert bucket.folders("raw") == ["day=0", "day=1", "day=2"]
 
 
-def test_two_lakes_in_one_bucket_do_not_see_each_other(bucket: S3Lake, s3: S3Server) -> None:
-    beside = open_lake(bucket.url.removesuffix("/prefix"))
+def test_lakes_below_different_prefixes_of_a_bucket_are_separate(
+    bucket: S3Lake, s3: S3Server
+) -> None:
+    other = open_lake(bucket.url.removesuffix("/prefix"))
     bucket.write("raw/a.json", b"{}")
-    assert beside.keys("raw") == []
-    keys = [it["Key"] for it in s3.client().list_objects_v2(Bucket=bucket.bucket)["Contents"]]
-    assert keys == ["some/prefix/raw/a.json"]
+    assert other.keys("raw") == []
+    objects = s3.client().list_objects_v2(Bucket=bucket.bucket)["Contents"]
+    assert [entry["Key"] for entry in objects] == ["some/prefix/raw/a.json"]
 
 
 @pytest.fixture
-def wire(
+def proxied_lake(
     bucket_url: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[FaultyWire, Lake]]:
-    """A wire to S3, and a lake at the end of it."""
-    with FaultyWire(int(s3.endpoint.rpartition(":")[2])) as wire:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", wire.endpoint)
-        yield wire, open_lake(bucket_url)
+) -> Iterator[tuple[FaultyProxy, Lake]]:
+    """A proxy in front of S3, and a lake behind it."""
+    with FaultyProxy(int(s3.endpoint.rpartition(":")[2])) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+        yield proxy, open_lake(bucket_url)
 
 
-def test_a_write_whose_answer_was_lost_is_no_other_writers(wire: tuple[FaultyWire, Lake]) -> None:
-    faulty, lake = wire
-    faulty.lose["PUT"] = 1
+def test_write_once_recognises_its_own_write_when_the_response_is_lost(
+    proxied_lake: tuple[FaultyProxy, Lake],
+) -> None:
+    proxy, lake = proxied_lake
+    proxy.cut["PUT"] = 1
     lake.write_once("raw/a.json", b"mine")
-    assert faulty.lost == 1
+    assert proxy.cut_count == 1
     assert lake.read("raw/a.json") == b"mine"
-    faulty.lose["PUT"] = 1
+    proxy.cut["PUT"] = 1
     with pytest.raises(FileExistsError):
         lake.write_once("raw/a.json", b"another's")
-    assert faulty.lost == 2
+    assert proxy.cut_count == 2
     assert lake.read("raw/a.json") == b"mine"
 
 
-def test_an_answer_that_breaks_off_is_read_again(wire: tuple[FaultyWire, Lake]) -> None:
-    faulty, lake = wire
+def test_a_response_of_s3_that_breaks_off_is_read_again(
+    proxied_lake: tuple[FaultyProxy, Lake],
+) -> None:
+    proxy, lake = proxied_lake
     data = os.urandom(200_000)
     lake.write("raw/a.json", data)
-    faulty.keep = 30_000
-    faulty.lose["GET"] = 2
+    proxy.cut_after = 30_000
+    proxy.cut["GET"] = 2
     assert lake.read("raw/a.json") == data
-    assert faulty.lost == 2
-    faulty.lose["GET"] = 1
+    assert proxy.cut_count == 2
+    proxy.cut["GET"] = 1
     with lake.open("raw/a.json") as file:
         assert file.read() == data
-    assert faulty.lost == 3
+    assert proxy.cut_count == 3
 
 
-def test_an_s3_that_asks_to_slow_down_is_asked_again(wire: tuple[FaultyWire, Lake]) -> None:
-    faulty, lake = wire
-    faulty.throttle["PUT"] = 2
+def test_a_throttled_request_to_s3_is_tried_again(proxied_lake: tuple[FaultyProxy, Lake]) -> None:
+    proxy, lake = proxied_lake
+    proxy.throttle["PUT"] = 2
     lake.write_once("raw/a.json", b"mine")
-    faulty.throttle["GET"] = 2
+    proxy.throttle["GET"] = 2
     assert lake.read("raw/a.json") == b"mine"
     assert lake.keys("raw") == ["raw/a.json"]
-    assert not faulty.throttle.total()
+    assert not proxy.throttle.total()
 
 
-def test_an_s3_that_is_too_slow_for_long_is_told_in_one_line(
-    wire: tuple[FaultyWire, Lake],
+def test_throttling_that_does_not_end_is_reported_in_one_line(
+    proxied_lake: tuple[FaultyProxy, Lake],
 ) -> None:
-    faulty, lake = wire
-    faulty.throttle["GET"] = 100
+    proxy, lake = proxied_lake
+    proxy.throttle["GET"] = 100
     with pytest.raises(OSError, match="SlowDown") as error:
         lake.read("raw/a.json")
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_transfer_of_many_parts_needs_memory_for_a_few(bucket: S3Lake, tmp_path: Path) -> None:
+def test_a_large_transfer_needs_memory_for_a_few_parts_only(bucket: S3Lake, tmp_path: Path) -> None:
     size = 256 * 1024 * 1024
     with (tmp_path / "large").open("wb") as file:
         file.truncate(size)
@@ -212,22 +216,22 @@ with lake.open("large") as file:
     file.seek(0, 2)
     print(file.tell(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script, bucket.url, str(tmp_path / "large")],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=True,
     )
-    arrived, grown = map(int, done.stdout.split())
-    assert arrived == size
-    assert grown * 1024 < size / 2
+    written_bytes, memory_growth_kib = map(int, process.stdout.split())
+    assert written_bytes == size
+    assert memory_growth_kib * 1024 < size / 2
 
 
 @pytest.mark.parametrize(
     ("encryption", "key"), [("AES256", ""), ("aws:kms", "alias/lake"), ("", "")]
 )
-def test_every_object_is_encrypted_as_set(
+def test_objects_are_encrypted_as_the_settings_require(
     bucket: S3Lake,
     s3: S3Server,
     tmp_path: Path,
@@ -252,7 +256,7 @@ def test_every_object_is_encrypted_as_set(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("LAKE__URL", "s3://", "LAKE__URL is 's3://': expected s3://bucket/prefix"),
         ("LAKE__URL", "s3://no-such-bucket/x", "there is no bucket no-such-bucket: create it"),
@@ -301,8 +305,8 @@ def test_every_object_is_encrypted_as_set(
         ),
     ],
 )
-def test_what_is_wrong_with_a_lake_on_s3_is_said_in_one_line(
-    bucket: S3Lake, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+def test_a_wrong_setting_of_a_lake_on_s3_is_named_in_one_line(
+    bucket: S3Lake, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
     url = value if name == "LAKE__URL" else bucket.url
@@ -312,12 +316,12 @@ def test_what_is_wrong_with_a_lake_on_s3_is_said_in_one_line(
         monkeypatch.delenv(name)
     with pytest.raises(SettingError) as raised:
         open_lake(url)
-    assert says.format(endpoint) in str(raised.value)
+    assert message.format(endpoint) in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "planted" not in str(raised.value)
 
 
-def test_credentials_of_secrets_toml_open_a_lake_and_are_written_nowhere(
+def test_credentials_in_secrets_toml_open_a_lake_and_are_written_nowhere(
     bucket_url: str, s3: S3Server, tmp_path: Path, home: Path
 ) -> None:
     folder = tmp_path / "project" / ".dlt"
@@ -330,19 +334,19 @@ def test_credentials_of_secrets_toml_open_a_lake_and_are_written_nowhere(
     }
     lines = [f'{name} = "{value}"\n' for name, value in credentials.items()]
     (folder / "secrets.toml").write_text("[lake.credentials]\n" + "".join(lines))
-    kept = {name: it for name, it in os.environ.items() if name not in s3.environment()}
-    done = subprocess.run(
+    environment = {name: os.environ[name] for name in os.environ.keys() - s3.environment().keys()}
+    process = subprocess.run(
         [DLT, "pipeline", "exim", "run"],
         cwd=tmp_path,
-        env=kept | {"DLT_PROJECT_DIR": str(folder.parent), "RUNTIME__LOG_LEVEL": "DEBUG"},
+        env=environment | {"DLT_PROJECT_DIR": str(folder.parent), "RUNTIME__LOG_LEVEL": "DEBUG"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     objects = s3.client().list_objects_v2(Bucket=bucket_url.split("/")[2])["Contents"]
-    assert any(it["Key"].startswith("some/prefix/stage/exim/") for it in objects)
-    assert s3.secret_key not in done.stdout + done.stderr
-    written = [path for path in home.rglob("*") if path.is_file()]
-    assert written
-    assert not [path for path in written if s3.secret_key.encode() in path.read_bytes()]
+    assert any(entry["Key"].startswith("some/prefix/stage/exim/") for entry in objects)
+    assert s3.secret_key not in process.stdout + process.stderr
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if s3.secret_key.encode() in path.read_bytes()]

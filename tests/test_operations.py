@@ -1,4 +1,4 @@
-"""What `docs/operations.md` says to type is there, and does what it says."""
+"""Commands, settings, files and messages in `docs/operations.md` exist and work as described."""
 
 import argparse
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dbt.cli.main import cli
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import PROJECT, TODAY
 from support.small_project import SmallProject, postgres
 
@@ -25,16 +25,16 @@ DAYS = f"{TODAY - timedelta(days=2)}..{TODAY}"
 
 
 def commands(first_word: str) -> list[list[str]]:
-    """Each command of the document that begins so, in a code block or in a line, in words."""
+    """Return the document's commands that begin with a word, in code blocks and in lines."""
     blocks = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
     text = re.sub(r"```.*?```", "", DOCUMENT, flags=re.DOTALL)
     lines = "\n".join([*blocks, *re.findall(r"`([^`]+)`", text)]).splitlines()
-    found = [re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in lines]
-    return [shlex.split(line) for line in found if line.startswith(f"{first_word} ")]
+    without_settings = [re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in lines]
+    return [shlex.split(line) for line in without_settings if line.startswith(f"{first_word} ")]
 
 
 @pytest.mark.parametrize("words", commands("dlt"), ids=" ".join)
-def test_each_dlt_command_is_one(words: list[str]) -> None:
+def test_each_dlt_command_exists(words: list[str]) -> None:
     _, group, name, verb, *options = words if words[2] != "run" else [*words[:2], "", *words[2:]]
     assert group == "pipeline"
     assert name in {"", "rds", web_logs.NAME, *SOURCES}
@@ -47,7 +47,7 @@ def test_each_dlt_command_is_one(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", commands("dbt"), ids=" ".join)
-def test_each_dbt_command_and_option_is_one(words: list[str]) -> None:
+def test_each_dbt_command_exists_with_its_options(words: list[str]) -> None:
     names = [word for word in words[1:] if not word.startswith("-")]
     command = cli.commands[names[0]]
     if names[0] == "source":
@@ -58,21 +58,21 @@ def test_each_dbt_command_and_option_is_one(words: list[str]) -> None:
         assert (PROJECT / "macros" / f"{names[1]}.sql").exists()
 
 
-def test_each_make_target_is_one() -> None:
+def test_each_make_target_exists() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     targets = {words[1] for words in commands("make")}
     assert targets >= {"setup", "lock"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-def test_each_file_is_there() -> None:
+def test_each_file_exists() -> None:
     named = set(re.findall(r"(?:docs|\.dlt|\.\.)/[\w./-]+\.\w+", DOCUMENT))
     assert len(named) >= 10
     for name in named - {".dlt/secrets.toml"}:
         assert (PROJECT / "docs" / name).exists() or (PROJECT / name).exists(), name
 
 
-def test_each_setting_is_one_that_is_read() -> None:
+def test_the_loaders_read_each_setting() -> None:
     code = "".join(
         path.read_text(encoding="utf-8")
         for path in [*(PROJECT / "loaders").rglob("*.py"), PROJECT / "profiles.yml.example"]
@@ -84,7 +84,7 @@ def test_each_setting_is_one_that_is_read() -> None:
         assert name in code or f"{last}" in code, name
 
 
-def test_each_message_is_one_that_is_said() -> None:
+def test_the_loaders_print_each_message() -> None:
     code = re.sub(
         r'"\s+f?"',
         "",
@@ -93,31 +93,32 @@ def test_each_message_is_one_that_is_said() -> None:
     rows = re.findall(
         r"^\| (.+?) \| .+ \| .+ \|$", DOCUMENT.partition("## When something")[2], re.M
     )
-    said = [text for row in rows for text in re.findall(r"`([^`]+)`", row)]
-    assert len(said) >= 12
-    tests_of_dbt = [path.stem for path in (PROJECT / "tests" / "dbt").glob("*.sql")]
-    for text in said:
-        parts = [part.strip(" :") for part in re.split(r"…|tour[./]places|tour|events|0\.2", text)]
-        for part in parts:
-            assert part in code or part in ("dbt build", "raw/", *tests_of_dbt), part
+    messages = [text for row in rows for text in re.findall(r"`([^`]+)`", row)]
+    assert len(messages) >= 12
+    dbt_tests = [path.stem for path in (PROJECT / "tests" / "dbt").glob("*.sql")]
+    for message in messages:
+        # Table names and numbers in a message are examples.
+        parts = re.split(r"…|tour[./]places|tour|events|0\.2", message)
+        for part in (part.strip(" :") for part in parts):
+            assert part in code or part in ("dbt build", "raw/", *dbt_tests), part
 
 
-def test_the_units_are_what_systemd_wants(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
-        pytest.skip("there is no systemd here")
+        pytest.skip("no systemd-analyze on this machine")
     for unit in ("hello-korea.service", "hello-korea.timer"):
         text = (SYSTEMD / unit).read_text(encoding="utf-8")
         (tmp_path / unit).write_text(text.replace("/opt/hello-korea", str(PROJECT)))
-    checked = subprocess.run(
+    process = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *tmp_path.iterdir()],
         capture_output=True,
         text=True,
     )
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
-    ("loaded", "built", "ends", "typed"),
+    ("load_code", "build_code", "expected_code", "expected_commands"),
     [
         (0, 0, 0, ["loader dlt pipeline run", "transformer dbt build"]),
         (1, 0, 1, ["loader dlt pipeline run", "transformer dbt build"]),
@@ -126,44 +127,53 @@ def test_the_units_are_what_systemd_wants(tmp_path: Path) -> None:
         (3, 0, 3, ["loader dlt pipeline run"]),
     ],
 )
-def test_a_day_loads_and_builds_each_by_its_own_user(
-    tmp_path: Path, loaded: int, built: int, ends: int, typed: list[str]
+def test_the_daily_script_loads_and_builds_with_the_settings_of_each_user(
+    tmp_path: Path,
+    load_code: int,
+    build_code: int,
+    expected_code: int,
+    expected_commands: list[str],
 ) -> None:
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
-    for name, code in (("dlt", loaded), ("dbt", built)):
-        script = f'#!/bin/sh\necho "$WHO" {name} "$@"\nexit {code}\n'
+    for name, code in (("dlt", load_code), ("dbt", build_code)):
+        script = f'#!/bin/sh\necho "$ROLE" {name} "$@"\nexit {code}\n'
         (programs / name).write_text(script)
         (programs / name).chmod(0o755)
-    for who in ("loader", "transformer"):
-        (tmp_path / f"{who}.env").write_text(f"WHO='{who}'\n")
-    done = subprocess.run([SYSTEMD / "day.sh", tmp_path, tmp_path], capture_output=True, text=True)
-    assert done.returncode == ends
-    assert done.stdout.splitlines() == typed
+    for role in ("loader", "transformer"):
+        (tmp_path / f"{role}.env").write_text(f"ROLE='{role}'\n")
+    command = [SYSTEMD / "day.sh", tmp_path, tmp_path]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == expected_code
+    assert process.stdout.splitlines() == expected_commands
 
 
-def test_the_warehouse_comes_back_from_the_lake_without_a_call(api: SampleApi, home: Path) -> None:
+@pytest.mark.slow
+def test_the_warehouse_can_be_restored_from_the_lake_without_a_call(
+    api: SampleApi, home: Path
+) -> None:
     assert run("exim", date=DAYS) == (0, "")
-    rows = "select * exclude (_dlt_load_id) from staging_exim.exchange_rates order by all"
-    before, calls = query(home, rows), api.calls.copy()
+    all_rows = "select * exclude (_dlt_load_id) from staging_exim.exchange_rates order by all"
+    before, calls = query(home, all_rows), api.calls.copy()
     assert before
     for phases in (("load",), ("stage", "load")):
         (home / "warehouse.duckdb").unlink()
         if "stage" in phases:
             shutil.rmtree(home / "lake" / "stage")
         for phase in phases:
-            assert run("exim", only=phase, date=DAYS)[0] == 0, outcomes(home)
-        assert [row[:-1] for row in query(home, rows)] == [row[:-1] for row in before]
+            assert run("exim", only=phase, date=DAYS)[0] == 0, table_results(home)
+        assert [row[:-1] for row in query(home, all_rows)] == [row[:-1] for row in before]
     assert api.calls == calls
 
 
-def test_rds_comes_back_from_the_marts(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_rds_can_be_restored_from_the_marts(tmp_path: Path) -> None:
     with postgres(tmp_path / "rds") as url:
         project = SmallProject(tmp_path / "project", tmp_path / "home", url)
         project.write()
         assert project.dbt("build").returncode == 0
-        everything = "select e::text from events as e order by 1"
-        before = project.rds(everything)
+        all_events = "select e::text from events as e order by 1"
+        before = project.rds(all_events)
         assert before
         project.empty_rds()
         environment = project.environment | {"DBT_TARGET_PATH": str(project.target_dir)}
@@ -171,4 +181,4 @@ def test_rds_comes_back_from_the_marts(tmp_path: Path) -> None:
             for name, value in environment.items():
                 settings.setenv(name, value)
             assert run("rds") == (0, "")
-        assert project.rds(everything) == before
+        assert project.rds(all_events) == before

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.pipelines import outcomes, run
+from support.pipelines import run, table_results
 from support.project import TODAY, point_at
 from support.redshift import PASSWORD, RedshiftServer
 from test_source_incheon import DESTINATIONS, envelope
@@ -32,7 +32,7 @@ def test_rows_are_copied_with_a_role_or_with_the_lakes_own_keys(
     if not with_role:
         monkeypatch.delenv("DESTINATION__REDSHIFT__STAGING_IAM_ROLE")
     assert run("incheon") == (0, "")
-    result = outcomes(home)["incheon.airports"]
+    result = table_results(home)["incheon.airports"]
     assert redshift.query(AIRPORTS) == [(result["loaded"],)]
     assert result["loaded"] == result["staged"] > 0
 
@@ -85,12 +85,12 @@ def test_a_wrong_password_is_reported_with_its_setting_and_the_next_run_loads_wi
     with monkeypatch.context() as wrong:
         wrong.setenv(f"{CREDENTIALS}__PASSWORD", "not-the-password")
         assert run("incheon")[0] == 1
-    (error,) = outcomes(home)["incheon.airports"]["errors"]
+    (error,) = table_results(home)["incheon.airports"]["errors"]
     assert "password authentication failed" in error
     assert f"{CREDENTIALS}__PASSWORD" in error
     assert "not-the-password" not in error
     assert run("incheon") == (0, "")
-    result = outcomes(home)["incheon.airports"]
+    result = table_results(home)["incheon.airports"]
     assert (result["calls"], redshift.query(AIRPORTS)) == (0, [(result["staged"],)])
 
 
@@ -99,7 +99,7 @@ def test_an_unreachable_cluster_is_reported_with_its_setting(
 ) -> None:
     monkeypatch.setenv(f"{CREDENTIALS}__PORT", "1")
     assert run("incheon")[0] == 1
-    (error,) = outcomes(home)["incheon.airports"]["errors"]
+    (error,) = table_results(home)["incheon.airports"]["errors"]
     assert "Connection refused" in error
     assert f"{CREDENTIALS}__HOST" in error
     assert PASSWORD not in error

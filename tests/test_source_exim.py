@@ -8,7 +8,7 @@ import orjson
 import pytest
 import requests
 from requests import Response
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import TODAY
 
 from loaders.pipeline import stage
@@ -92,7 +92,7 @@ def test_a_bank_that_is_closed_for_more_than_a_week_is_not_an_error(
     api.fail(OPERATION, error="closed")
     assert run("exim") == (0, "")
     assert api.calls[OPERATION] == 1 + exim.DAYS_BACK
-    assert outcomes(home)["exim.exchange_rates"]["staged"] == 0
+    assert table_results(home)["exim.exchange_rates"]["staged"] == 0
     assert query(home, "select * from staging_exim.exchange_rates") == []
 
 
@@ -125,7 +125,7 @@ def test_every_rate_of_the_response_arrives(api: SampleApi, home: Path) -> None:
         )
         for row in published
     )
-    assert outcomes(home)["exim.exchange_rates"]["rejected"] == 0
+    assert table_results(home)["exim.exchange_rates"]["rejected"] == 0
 
 
 def test_commas_are_removed_and_the_unit_is_split_from_the_currency() -> None:
@@ -172,7 +172,7 @@ def test_an_error_with_http_200_is_named_and_not_retried(
     api.fail(OPERATION, error=error)
     assert run("exim")[0] == 1
     assert api.calls[OPERATION] == 1
-    assert fault.value in str(outcomes(home)["exim.exchange_rates"])
+    assert fault.value in str(table_results(home)["exim.exchange_rates"])
     assert not list((home / "lake" / "raw").rglob("*exchangeJSON*.json"))
 
 
@@ -182,7 +182,7 @@ def test_a_wrong_key_is_reported_with_its_setting_and_never_stored(
     assert rates(api, key="wrong", searchdate="20261120")[0]["result"] == 3
     monkeypatch.setenv("SOURCES__EXIM__SERVICE_KEY", "not-the-right-key")
     assert run("exim")[0] == 1
-    assert "check SOURCES__EXIM__SERVICE_KEY" in str(outcomes(home)["exim.exchange_rates"])
+    assert "check SOURCES__EXIM__SERVICE_KEY" in str(table_results(home)["exim.exchange_rates"])
     files = [path for path in home.rglob("*") if path.is_file()]
     assert not any(b"not-the-right-key" in path.read_bytes() for path in files)
 
@@ -192,7 +192,7 @@ def test_a_retired_host_is_reported_with_its_setting(api: SampleApi, home: Path)
     assert run("exim")[0] == 1
     assert api.calls[OPERATION] == 1
     assert "moved to https://oapi.koreaexim.go.kr: set SOURCES__EXIM__BASE_URL" in str(
-        outcomes(home)["exim.exchange_rates"]
+        table_results(home)["exim.exchange_rates"]
     )
 
 
@@ -202,14 +202,14 @@ def test_a_response_that_is_not_a_list_of_rates_is_not_kept(
 ) -> None:
     api.fail(OPERATION, body=body)
     assert run("exim")[0] == 1
-    assert "the response can't be read" in str(outcomes(home)["exim.exchange_rates"])
+    assert "the response can't be read" in str(table_results(home)["exim.exchange_rates"])
     assert not list((home / "lake" / "raw").rglob("*exchangeJSON*.json"))
 
 
 def test_a_short_outage_is_survived_by_retries(api: SampleApi, home: Path) -> None:
     api.fail(OPERATION, status=503, body="", times=2)
     assert run("exim") == (0, "")
-    assert outcomes(home)["exim.exchange_rates"]["staged"] > 20
+    assert table_results(home)["exim.exchange_rates"]["staged"] > 20
 
 
 def test_each_status_has_its_fault() -> None:

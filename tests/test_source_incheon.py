@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import TODAY, point_at
 
 from loaders.pipeline import stage
@@ -146,7 +146,7 @@ def test_a_renamed_airport_field_is_reported(api: SampleApi, home: Path) -> None
     renamed = [{"airportCode": "KIX", "airportNameKorean": "오사카", "countryName": "일본"}]
     api.fail(DESTINATIONS, body=envelope(renamed, 1))
     assert run("incheon", table="airports")[0] == 0
-    result = outcomes(home)["incheon.airports"]
+    result = table_results(home)["incheon.airports"]
     assert "airportNameKorean" in str(result)
     assert "airportName" in str(result)
     assert query(home, "select airport, airport_name from staging_incheon.airports") == [
@@ -157,8 +157,8 @@ def test_a_renamed_airport_field_is_reported(api: SampleApi, home: Path) -> None
 def test_airports_without_their_code_stop_only_that_table(api: SampleApi, home: Path) -> None:
     api.fail(DESTINATIONS, body=envelope([{"code": "KIX"}], 1))
     assert run("incheon")[0] == 1
-    assert "airportCode" in str(outcomes(home)["incheon.airports"])
-    assert outcomes(home)["incheon.schedules"]["loaded"] > 0
+    assert "airportCode" in str(table_results(home)["incheon.airports"])
+    assert table_results(home)["incheon.schedules"]["loaded"] > 0
 
 
 def test_a_list_of_more_than_a_page_is_read_to_its_end(api: SampleApi, home: Path) -> None:
@@ -203,20 +203,22 @@ def test_an_error_is_named_and_not_kept(
 ) -> None:
     api.fail(DESTINATIONS, error=error)
     assert run("incheon", table="airports")[0] == 1
-    assert message in str(outcomes(home)["incheon.airports"])
+    assert message in str(table_results(home)["incheon.airports"])
     assert not list((home / "lake" / "raw" / "incheon").rglob("*.json"))
 
 
 def test_no_data_is_an_empty_table(api: SampleApi, home: Path) -> None:
     api.fail(DESTINATIONS, error="no_data")
     assert run("incheon", table="airports") == (0, "")
-    assert outcomes(home)["incheon.airports"]["staged"] == 0
+    assert table_results(home)["incheon.airports"]["staged"] == 0
 
 
 def test_an_empty_page_of_a_list_with_rows_is_refused(api: SampleApi, home: Path) -> None:
     api.fail(DESTINATIONS, body=envelope([], 45))
     assert run("incheon", table="airports")[0] == 1
-    assert "a page without the rows that it should have" in str(outcomes(home)["incheon.airports"])
+    assert "a page without the rows that it should have" in str(
+        table_results(home)["incheon.airports"]
+    )
 
 
 # The sample API
@@ -312,5 +314,5 @@ def test_every_recorded_flight_arrives_without_its_codeshare_copies(
     assert sorted(arrived) == sorted(
         (*(item[name] for name in names), weekdays(item)) for item in flights
     )
-    assert outcomes(home)["incheon.schedules"]["rejected"] == 0
+    assert table_results(home)["incheon.schedules"]["rejected"] == 0
     assert sorted(row[-1] for row in arrived if row[0] == "MM712") == ["NYYYYYN", "YNNNNNY"]

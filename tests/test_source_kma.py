@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import PROJECT, TODAY, point_at
 
 from loaders.sample_api import SampleApi
@@ -128,7 +128,7 @@ def test_no_data_without_a_body_is_kept_and_the_forecast_before_it_is_loaded(
     assert run("kma", table="short_forecasts") == (0, "")
     cells = query(home, "select distinct nx, ny from staging_kma.short_forecasts order by 1, 2")
     assert cells == [tuple(cell) for cell in kma.CELLS]
-    result = outcomes(home)["kma.short_forecasts"]
+    result = table_results(home)["kma.short_forecasts"]
     assert result["rejected"] == 0
     calls = before_dawn.calls[SHORT]
     assert calls == result["calls"] == result["pages"]
@@ -169,7 +169,7 @@ def test_an_unreadable_amount_is_rejected_with_a_reason(api: SampleApi, home: Pa
     body |= {"items": {"item": [item]}, "totalCount": 1}
     api.fail(SHORT, body=json.dumps(published), times=1)
     assert run("kma", table="short_forecasts") == (0, "")
-    assert outcomes(home)["kma.short_forecasts"]["rejected"] == 1
+    assert table_results(home)["kma.short_forecasts"]["rejected"] == 1
     (file,) = (home / "lake" / "rejected" / "kma").rglob("rows.jsonl")
     assert "least is '많음'" in orjson.loads(file.read_bytes())["reason"]
 
@@ -201,7 +201,7 @@ def test_an_unpublished_base_time_does_not_count_as_a_list_that_changed(
 ) -> None:
     api.fail(SHORT, error="no_data", times=1)
     assert run("kma", table="short_forecasts") == (0, "")
-    result = outcomes(home)["kma.short_forecasts"]
+    result = table_results(home)["kma.short_forecasts"]
     assert result["loaded"]
     assert result["notes"] == []
 
@@ -221,7 +221,9 @@ def test_observations_are_available_for_a_past_date(api: SampleApi, home: Path) 
     assert run("kma", date="2026-11-01") == (0, "")
     newest = query(home, "select max(date) from staging_kma.daily_observations")
     assert newest == [(date(2026, 10, 31),)]
-    assert "does not answer for a past date" in outcomes(home)["kma.short_forecasts"]["notes"][0]
+    assert (
+        "does not answer for a past date" in table_results(home)["kma.short_forecasts"]["notes"][0]
+    )
 
 
 def test_a_request_for_todays_observations_is_refused_for_good(api: SampleApi) -> None:
@@ -281,8 +283,8 @@ def test_recorded_mid_term_forecasts_arrive(
     recorded: SampleApi, home: Path, recordings: Path
 ) -> None:
     assert run("kma", table="mid_forecasts") == (0, "")
-    assert outcomes(home)["kma.mid_forecasts"]["rejected"] == 0
-    assert outcomes(home)["kma.mid_forecasts"]["notes"] == []
+    assert table_results(home)["kma.mid_forecasts"]["rejected"] == 0
+    assert table_results(home)["kma.mid_forecasts"]["notes"] == []
     item = single_item(recordings / "kma/mid/getMidTa_11B10101_202610040600.json")
     rows = query(
         home,
@@ -316,7 +318,7 @@ def test_every_recorded_observation_of_seoul_arrives(
 ) -> None:
     monkeypatch.setenv("SOURCES__KMA__OBSERVATION_DAYS_BACK", "1800")
     assert run("kma", table="daily_observations") == (0, "")
-    assert outcomes(home)["kma.daily_observations"]["rejected"] == 0
+    assert table_results(home)["kma.daily_observations"]["rejected"] == 0
     days = json.loads((recordings / "kma/asos/daebong_asos_daily_filtered.json").read_bytes())
     seoul = sorted(day["tm"] for day in days if day["stnId"] == "108")
     arrived = query(

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
-from support.pipelines import bodies, outcomes, query, run
+from support.pipelines import bodies, query, run, table_results
 from support.project import TODAY, point_at
 
 from loaders.pipeline import stage
@@ -24,7 +24,7 @@ SECRET = "5a4b3c2d1e5a4b3c2d1e5a4b3c2d1e"
 
 
 def errors(home: Path, table: str) -> str:
-    return " ".join(outcomes(home)[f"seoul.{table}"]["errors"])
+    return " ".join(table_results(home)[f"seoul.{table}"]["errors"])
 
 
 def get(api: SampleApi, path: str) -> Any:
@@ -426,7 +426,7 @@ def test_recorded_dates_points_and_texts_arrive_unchanged_but_for_html(
     tags = re.compile(r"</?(div|span|p|br|table|td)\b|&nbsp;|style=")
     assert [text for (text,) in texts if text and tags.search(text)] == []
     assert sum(text is not None for (text,) in texts) > 480
-    assert outcomes(home)["seoul.cultural_events"]["rejected"] == 1
+    assert table_results(home)["seoul.cultural_events"]["rejected"] == 1
 
 
 def test_recorded_hotels_have_the_positions_of_tourapi(

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import PROJECT, TODAY, point_at
 
 from loaders.export import embedded_postgres
@@ -111,7 +111,7 @@ def test_details_beyond_the_allowance_are_loaded_on_the_next_days(
     monkeypatch.setenv("SOURCES__TOUR__DAILY_ALLOWANCE", "300")
     assert run("tour") == (0, "")
     english = len(listed_on(TODAY, "en"))
-    (note,) = outcomes(home)["tour.place_details"]["notes"]
+    (note,) = table_results(home)["tour.place_details"]["notes"]
     assert f"{english - 300} of " in note
     assert "left to the next days" in note
     # Each service has its own allowance, so the other language's details are complete.
@@ -122,7 +122,7 @@ def test_details_beyond_the_allowance_are_loaded_on_the_next_days(
     tomorrow = TODAY + timedelta(days=1)
     set_today(api, tomorrow, monkeypatch)
     assert run("tour") == (0, "")
-    assert outcomes(home)["tour.place_details"]["notes"] == []
+    assert table_results(home)["tour.place_details"]["notes"] == []
     details = query(home, "select distinct language, content_id from staging_tour.place_details")
     assert set(details) >= set(listed_on(tomorrow, "en", "ja"))
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import requests
 from requests import Response
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import TODAY, point_at
 
 from loaders.pipeline import stage
@@ -134,7 +134,7 @@ def test_every_fare_of_the_api_arrives_in_both_currencies(api: SampleApi, home: 
         )
         assert len(offered) > 5
         assert sorted(arrived) == sorted(offered)
-    assert outcomes(home)["travelpayouts.fares"]["rejected"] == 0
+    assert table_results(home)["travelpayouts.fares"]["rejected"] == 0
 
 
 @pytest.mark.usefixtures("one_route")
@@ -259,7 +259,7 @@ def test_a_month_without_fares_is_not_an_error(api: SampleApi, home: Path) -> No
     api.fail(OPERATION, error="nothing")
     assert run("travelpayouts") == (0, "")
     assert api.calls[OPERATION] == 4
-    assert outcomes(home)["travelpayouts.fares"]["staged"] == 0
+    assert table_results(home)["travelpayouts.fares"]["staged"] == 0
 
 
 # Errors
@@ -273,8 +273,10 @@ def test_a_refused_token_is_reported_and_not_retried(
     api.fail(OPERATION, error=error)
     assert run("travelpayouts")[0] == 1
     assert api.calls[OPERATION] == 1
-    assert "the key is refused" in str(outcomes(home)["travelpayouts.fares"])
-    assert "check SOURCES__TRAVELPAYOUTS__SERVICE_KEY" in str(outcomes(home)["travelpayouts.fares"])
+    assert "the key is refused" in str(table_results(home)["travelpayouts.fares"])
+    assert "check SOURCES__TRAVELPAYOUTS__SERVICE_KEY" in str(
+        table_results(home)["travelpayouts.fares"]
+    )
 
 
 @pytest.mark.usefixtures("one_route")
@@ -430,7 +432,7 @@ def test_every_recorded_fare_arrives(
         )
         for row in rows
     )
-    assert outcomes(home)["travelpayouts.fares"]["rejected"] == 0
+    assert table_results(home)["travelpayouts.fares"]["rejected"] == 0
 
 
 def test_every_field_of_the_recorded_response_is_read(recordings: Path) -> None:

@@ -1,4 +1,4 @@
-"""The reading of recorded and of odd answers, without any API."""
+"""Staging of recorded and of unusual responses, without an API."""
 
 from datetime import date, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from loaders.sources.source import Row, Table
 
 TOUR = SOURCES["tour"]
 KOPIS = SOURCES["kopis"]
-ON = date(2026, 11, 22)
+LOGICAL_DATE = date(2026, 11, 22)
 
 
 def tour_page(rows: object) -> bytes:
@@ -23,14 +23,20 @@ def tour_page(rows: object) -> bytes:
     return orjson.dumps({"response": {"header": {}, "body": {"items": items}}})
 
 
-def staged(table: Table, *pages: bytes, contract: str = "reject", **same: str) -> Staged:
-    named = [
-        (f"raw/page-{number}", same, partial(table.read, page)) for number, page in enumerate(pages)
+def staged(table: Table, *bodies: bytes, contract: str = "reject", **page_values: str) -> Staged:
+    """Stage response bodies as `raw/page-0`, `raw/page-1`, ….
+
+    `page_values`: values that apply to every row but are not part of a body.
+    """
+    pages = [
+        (f"raw/page-{number}", page_values, partial(table.read, body))
+        for number, body in enumerate(bodies)
     ]
-    return stage(table, named, ON, contract)
+    return stage(table, pages, LOGICAL_DATE, contract)
 
 
-def place(**changed: str) -> Row:
+def place(**changes: str) -> Row:
+    """Return a row of `tour.places` as the API returns it, with changes."""
     fields = {column.field: "" for column in TOUR.table("places").columns}
     del fields["language"]
     return {
@@ -39,13 +45,13 @@ def place(**changed: str) -> Row:
         "title": "Gyeongbokgung",
         "mapx": "126.97",
         "createdtime": "20090520203730",
-        **changed,
+        **changes,
     }
 
 
-def test_text_number_and_time_are_typed_and_blanks_are_null() -> None:
-    one = staged(TOUR.table("places"), tour_page([place(mlevel="6", tel=" ")]), language="en")
-    (row,) = one.rows.to_pylist()
+def test_texts_numbers_and_times_are_typed_and_blanks_are_null() -> None:
+    page = tour_page([place(mlevel="6", tel=" ")])
+    (row,) = staged(TOUR.table("places"), page, language="en").rows.to_pylist()
     assert row["content_id"] == "1"
     assert row["language"] == "en"
     assert row["longitude"] == 126.97
@@ -53,7 +59,7 @@ def test_text_number_and_time_are_typed_and_blanks_are_null() -> None:
     assert row["created_at"] == datetime(2009, 5, 20, 20, 37, 30)
     assert row["phone"] is None
     assert row["address"] is None
-    assert row["logical_date"] == ON
+    assert row["logical_date"] == LOGICAL_DATE
     assert row["raw_file"] == "raw/page-0"
 
 
@@ -89,14 +95,14 @@ def test_a_row_without_its_key_is_rejected() -> None:
     assert result.rejected[0]["reason"] == "no content_id"
 
 
-def test_of_rows_with_one_key_the_last_page_counts() -> None:
+def test_the_last_row_of_a_key_is_kept() -> None:
     pages = tour_page([place(title="old")]), tour_page([place(title="new")])
     result = staged(TOUR.table("places"), *pages, language="en")
     assert result.rows["title"].to_pylist() == ["new"]
     assert result.duplicates == 1
 
 
-def test_a_rejected_row_does_not_push_out_a_good_one_of_its_key() -> None:
+def test_a_rejected_row_does_not_replace_a_valid_row_of_its_key() -> None:
     pages = tour_page([place(title="good")]), tour_page([place(title="bad", mapx="east")])
     result = staged(TOUR.table("places"), *pages, language="en")
     assert result.rows["title"].to_pylist() == ["good"]
@@ -104,39 +110,39 @@ def test_a_rejected_row_does_not_push_out_a_good_one_of_its_key() -> None:
 
 
 def test_new_and_missing_fields_are_reported_with_their_raw_file() -> None:
-    without = place(stars="5")
-    del without["tel"]
-    result = staged(TOUR.table("places"), tour_page([place()]), tour_page([without]), language="en")
+    changed = place(stars="5")
+    del changed["tel"]
+    result = staged(TOUR.table("places"), tour_page([place()]), tour_page([changed]), language="en")
     assert result.new_fields == {"stars": "raw/page-1"}
     assert result.missing_fields == {"tel": "raw/page-1"}
 
 
-def test_an_answer_without_the_key_breaks_its_table() -> None:
-    without = place()
-    del without["contentid"]
+def test_a_response_without_the_key_in_any_row_fails_the_table() -> None:
+    without_key = place()
+    del without_key["contentid"]
     with pytest.raises(BrokenTableError, match=r"places: no row has 'contentid', see raw/page-0"):
-        staged(TOUR.table("places"), tour_page([without]), language="en")
+        staged(TOUR.table("places"), tour_page([without_key]), language="en")
 
 
-def test_values_that_are_no_text_are_taken_as_text() -> None:
+def test_json_values_other_than_strings_are_read_as_text() -> None:
     page = tour_page([place(mapx=126.5, title=12, tel={"a": 1})])  # type: ignore[arg-type]
     (row,) = staged(TOUR.table("places"), page, language="en").rows.to_pylist()
     assert (row["longitude"], row["title"], row["phone"]) == (126.5, "12", '{"a":1}')
 
 
-def test_no_rows_stage_as_an_empty_table_of_the_same_columns() -> None:
+def test_a_page_without_rows_gives_an_empty_table_with_the_same_columns() -> None:
     empty = staged(TOUR.table("places"), tour_page([]), language="en").rows
     full = staged(TOUR.table("places"), tour_page([place()]), language="en").rows
     assert len(empty) == 0
     assert empty.schema == full.schema
 
 
-def test_a_single_row_may_come_without_its_list() -> None:
+def test_a_single_row_need_not_be_in_a_list() -> None:
     result = staged(TOUR.table("places"), tour_page(place()), language="en")
     assert len(result.rows) == 1
 
 
-def test_recorded_places_are_all_staged(recordings: Path) -> None:
+def test_all_recorded_places_are_staged(recordings: Path) -> None:
     folder = recordings / "tourapi" / "KorService2"
     for name, count in {"12": 783, "14": 566, "15": 201, "32": 423}.items():
         rows = orjson.loads((folder / "areaBasedList2" / f"{name}.json").read_bytes())
@@ -152,13 +158,13 @@ def test_recorded_festivals_without_an_end_date_are_rejected(recordings: Path) -
     file = recordings / "tourapi" / "KorService2" / "searchFestival2.json"
     rows = orjson.loads(file.read_bytes())
     result = staged(TOUR.table("festivals"), tour_page(rows), language="ko")
-    wrong = [row["contentid"] for row in rows if row["eventenddate"] == "None"]
-    assert [row["row"]["contentid"] for row in result.rejected] == wrong
-    assert len(result.rows) + len(wrong) == 201
-    assert len(wrong) == 5
+    without_end = [row["contentid"] for row in rows if row["eventenddate"] == "None"]
+    assert [row["row"]["contentid"] for row in result.rejected] == without_end
+    assert len(result.rows) + len(without_end) == 201
+    assert len(without_end) == 5
 
 
-def test_recorded_performances_and_venues_are_all_staged(recordings: Path) -> None:
+def test_all_recorded_performances_and_venues_are_staged(recordings: Path) -> None:
     kopis = recordings / "kopis"
     details = staged(
         KOPIS.table("performance_details"), (kopis / "pblprfr_detail.xml").read_bytes()
@@ -179,7 +185,7 @@ def test_recorded_performances_and_venues_are_all_staged(recordings: Path) -> No
     assert performances.rows.schema.field("is_changed").type == pa.bool_()
 
 
-def test_a_table_whose_contract_evolves_gets_new_fields_as_columns_of_text() -> None:
+def test_the_contract_evolve_adds_new_fields_as_text_columns() -> None:
     pages = tour_page([place(starRating="5")]), tour_page([place(contentid="2")])
     rows = staged(TOUR.table("places"), *pages, language="en", contract="evolve").rows
     assert rows["star_rating"].to_pylist() == ["5", None]
@@ -187,7 +193,7 @@ def test_a_table_whose_contract_evolves_gets_new_fields_as_columns_of_text() -> 
 
 
 @pytest.mark.parametrize(
-    ("answered", "said"),
+    ("row", "message"),
     [
         (place(stars="5"), "new field 'stars', first in raw/page-1"),
         (
@@ -197,9 +203,9 @@ def test_a_table_whose_contract_evolves_gets_new_fields_as_columns_of_text() -> 
         (place(mapx="far"), "longitude: mapx is 'far', not double, first in raw/page-1"),
     ],
 )
-def test_a_table_whose_contract_stops_is_stopped_by_what_it_does_not_know(
-    answered: dict[str, str], said: str
+def test_the_contract_stop_fails_the_table_on_an_unexpected_field_or_value(
+    row: dict[str, str], message: str
 ) -> None:
-    pages = tour_page([place()]), tour_page([answered])
-    with pytest.raises(BrokenTableError, match=f"stopped by its contract: {said}"):
+    pages = tour_page([place()]), tour_page([row])
+    with pytest.raises(BrokenTableError, match=f"stopped by its contract: {message}"):
         staged(TOUR.table("places"), *pages, language="en", contract="stop")

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.dbt_checks import NO_TESTS, succeeds
+from support.dbt_checks import NO_TESTS, check_dbt
 from support.pipelines import run
 
 EARLY, LATE, NEW = "2026-11-20", "2026-11-21", "2026-11-22"
@@ -29,7 +29,7 @@ class Warehouse:
 
     def build(self, *options: str) -> None:
         selection = ("--select", "source:staging_web_logs+", *NO_TESTS)
-        succeeds(self.home, "build", *selection, *options)
+        check_dbt(self.home, "build", *selection, *options)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse.duckdb")) as warehouse:

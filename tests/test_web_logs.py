@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from support.pipelines import DLT, outcomes, query, run
+from support.pipelines import DLT, query, run, table_results
 from support.project import TODAY, restore_interrupts
 from support.redshift import RedshiftServer
 from support.small_disk import SmallDisk
@@ -237,7 +237,7 @@ def test_a_second_run_generates_nothing_and_loads_the_same(
     monkeypatch.setenv("HELLO_KOREA_HOME", str(default_home))
     before = staged_digests(default_home)
     assert run("web_logs") == (0, "")
-    results = outcomes(default_home)
+    results = table_results(default_home)
     assert {result["staged"] for result in results.values()} == {0}
     assert results["web_logs.clicks"]["loaded"] == FULL_SIZE["clicks"] // 1000
     assert staged_digests(default_home) == before

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from support.pipelines import outcomes, query, run
+from support.pipelines import query, run, table_results
 from support.project import PROJECT, TODAY
 
 from loaders.cli import spark_job
@@ -75,7 +75,7 @@ def test_the_spark_job_generates_the_same_files_as_one_machine(
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert staged_digests(on_spark) == staged_digests(home)
-    results, expected = outcomes(on_spark), outcomes(home)
+    results, expected = table_results(on_spark), table_results(home)
     assert {name: result["staged"] for name, result in results.items()} == {
         name: result["staged"] for name, result in expected.items()
     }

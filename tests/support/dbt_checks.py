@@ -1,7 +1,7 @@
-"""dbt on a home's warehouse, in schemas of its own (`checks…`), exporting nothing.
+"""dbt on the warehouse of a home, in the schemas `checks…`, without an export.
 
-The warehouse's path is relative, so that the connection is one for all homes: dbt then takes the
-project as it has parsed it before.
+The path of the warehouse in the profile is relative, so that the profile is the same for all homes
+and dbt can reuse the parsed project.
 """
 
 import os
@@ -24,16 +24,20 @@ hello_korea:
 """
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 PARSED = FOLDER / "partial_parse.msgpack"
+"""The parsed project, shared by all homes of this test process."""
 
 
 def dbt(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Whatever dbt writes lies in the home too. Without unit tests, which say the same anywhere."""
+    """Run dbt to its end; everything that it writes is in the home.
+
+    Unit tests are left out, since their results do not depend on the warehouse.
+    """
     target = home / "target"
     target.mkdir(parents=True, exist_ok=True)
     (home / "profiles.yml").write_text(PROFILE)
     if PARSED.exists():
         shutil.copy(PARSED, target)
-    done = subprocess.run(
+    process = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("dbt")), *words, f"--project-dir={PROJECT}"),
             *(f"--profiles-dir={home}", f"--target-path={target}", f"--log-path={home / 'logs'}"),
@@ -48,13 +52,13 @@ def dbt(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-    if done.returncode == 0:
+    if process.returncode == 0:
         shutil.copy(target / PARSED.name, PARSED)
-    return done
+    return process
 
 
-def succeeds(home: Path, *words: str) -> str:
-    """What a command that must succeed prints."""
-    done = dbt(home, *words)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+def check_dbt(home: Path, *words: str) -> str:
+    """Run a dbt command that must succeed. Return its standard output."""
+    process = dbt(home, *words)
+    assert process.returncode == 0, process.stdout
+    return process.stdout

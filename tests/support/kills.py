@@ -1,4 +1,4 @@
-"""The whole path, from the APIs to the website's database, killed anywhere and run again."""
+"""The way from the APIs to the website's database, killed at any point and run again."""
 
 import os
 import random
@@ -26,39 +26,42 @@ from support.project import PROJECT, TODAY
 SOURCES = ["kopis", "incheon", "travelpayouts"]
 COMMANDS = {
     **{name: ["dlt", "pipeline", name, "run"] for name in SOURCES},
-    # With its export at the end.
+    # With the export at its end.
     "build": [
         *("dbt", "build", "--indirect-selection", "buildable"),
         *("--select", "+rds_fares", "+rds_airports", "stg_kopis__venues"),
     ],
 }
-OF_A_RUN = {"_dlt_load_id", "_dlt_id", "load_id"}
-"""Columns that tell which run wrote a row."""
+RUN_COLUMNS = {"_dlt_load_id", "_dlt_id", "load_id"}
+"""Columns that identify the run that wrote a row."""
 BIN = Path(sys.executable).parent
 
 
-class Api(SampleApi):
-    """The sample API, which remembers what it was asked in order."""
+class LoggedApi(SampleApi):
+    """The sample API, with the ids of all requests in order."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def respond(self, target: str, headers: Mapping[str, str]) -> tuple[ApiResponse, Any]:
-        self.asked.append(question(target))
+        self.requests.append(request_id(target))
         return super().respond(target, headers)
 
 
-def question(url: str) -> str:
-    """A request without where it goes and without the key."""
+def request_id(url: str) -> str:
+    """Return the path and the sorted parameters of a request, without host and service key."""
     parts = urlsplit(url)
-    parameters = sorted(it for it in parse_qsl(parts.query) if it[1] != "sample")
+    parameters = sorted(
+        (name, value) for name, value in parse_qsl(parts.query) if value != "sample"
+    )
     return f"{parts.path} {parameters}"
 
 
 @dataclass(frozen=True)
 class Kill:
-    """When a command is killed: so many calls or seconds after it began, or after its words."""
+    """When to kill a command: at its n-th call, some seconds after it began, or some seconds after
+    it printed a text."""
 
     command: str
     calls: int = 0
@@ -66,20 +69,23 @@ class Kill:
     after: str = ""
 
     def __str__(self) -> str:
-        calls = f"at its call {self.calls}" if self.calls else ""
-        seconds = f"{self.seconds:.2f} s after {self.after!r}" if self.after else ""
-        return f"{self.command} {calls or seconds or f'after {self.seconds:.2f} s'}"
+        if self.calls:
+            return f"{self.command} at its call {self.calls}"
+        if self.after:
+            return f"{self.command} {self.seconds:.2f} s after {self.after!r}"
+        return f"{self.command} after {self.seconds:.2f} s"
 
 
 @dataclass
-class WholePath:
-    """One home and one database, filled by the commands."""
+class Installation:
+    """A home and a website's database, filled by `COMMANDS`."""
 
     home: Path
     database: str
-    api: Api
+    """URL of the website's database."""
+    api: LoggedApi
     kills: list[Kill] = field(default_factory=list)
-    """Those that came before their command's end."""
+    """The kills that came before the end of their command."""
 
     def environment(self) -> dict[str, str]:
         urls = self.api.base_urls()
@@ -97,15 +103,16 @@ class WholePath:
         }
 
     def prepare(self) -> None:
+        """Create the home."""
         self.home.mkdir(parents=True, exist_ok=True)
         profiles = (PROJECT / "profiles.yml.example").read_text(encoding="utf-8")
         (self.home / "profiles.yml").write_text(profiles, encoding="utf-8")
 
     def run(self, command: str, kill: Kill | None = None) -> bool:
-        """Whether the command came to its end, which must be a good one."""
-        said = self.home / "said.txt"
-        asked = len(self.api.asked)
-        with said.open("w") as output:
+        """Run a command. Return whether it ended before its kill; then it must have succeeded."""
+        log = self.home / "output.txt"
+        first_request = len(self.api.requests)
+        with log.open("w") as output:
             process = subprocess.Popen(
                 [BIN / COMMANDS[command][0], *COMMANDS[command][1:]],
                 cwd=PROJECT,
@@ -116,7 +123,7 @@ class WholePath:
             )
             began = time.monotonic()
             while process.poll() is None:
-                if kill and self._is_due(kill, asked, began, said):
+                if kill and self._is_due(kill, first_request, began, log):
                     with suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
                     break
@@ -125,29 +132,30 @@ class WholePath:
         if kill and code == -signal.SIGKILL:
             self.kills.append(kill)
             return False
-        assert code == 0, f"{command}: {said.read_text()[-3000:]}"
+        assert code == 0, f"{command}: {log.read_text()[-3000:]}"
         return True
 
-    def _is_due(self, kill: Kill, asked: int, began: float, said: Path) -> bool:
+    def _is_due(self, kill: Kill, first_request: int, began: float, log: Path) -> bool:
         if kill.calls:
-            return len(self.api.asked) - asked >= kill.calls
+            return len(self.api.requests) - first_request >= kill.calls
         if kill.after:
-            if kill.after not in said.read_text(errors="replace"):
+            if kill.after not in log.read_text(errors="replace"):
                 return False
             time.sleep(kill.seconds)
             return True
         return time.monotonic() - began >= kill.seconds
 
-    def kept(self) -> set[str]:
-        """The questions whose answers are in raw."""
+    def kept_requests(self) -> set[str]:
+        """Return the ids of the requests whose responses are in raw."""
         raw = self.home / "lake" / "raw"
-        found = set()
-        for meta in raw.rglob(f"*{META}"):
-            found.add(question(orjson.loads(meta.read_bytes())["request"]["url"]))
-        return found
+        return {
+            request_id(orjson.loads(meta.read_bytes())["request"]["url"])
+            for meta in raw.rglob(f"*{META}")
+        }
 
     def contents(self) -> dict[str, Any]:
-        """All that is there, but for what tells when it came."""
+        """Return raw, stage, warehouse and the website's database by file or table, without the
+        times and ids of the runs."""
         return self.raw() | self.staged() | self.warehouse() | self.rds()
 
     def raw(self) -> dict[str, Any]:
@@ -173,15 +181,18 @@ class WholePath:
                 "select table_schema, table_name from information_schema.tables"
                 " where table_type = 'BASE TABLE' and table_name not like '\\_dlt%' escape '\\'"
                 " and table_schema not like '%\\_staging' escape '\\'"
-                " and table_schema <> 'staging_runs'"  # where each run tells of itself
+                " and table_schema <> 'staging_runs'"  # the history of runs
             ).fetchall()
             return {
-                f"{schema}.{table}": rows_of(warehouse, f'"{schema}"."{table}"')
+                f"{schema}.{table}": comparable_rows(warehouse, f'"{schema}"."{table}"')
                 for schema, table in tables
             }
 
-    def steps_told_twice(self) -> list[tuple[Any, ...]]:
-        """Of the history of runs, which differs from an undisturbed one."""
+    def duplicate_steps(self) -> list[tuple[Any, ...]]:
+        """Return the steps that the history of runs has twice.
+
+        The history cannot be compared with an undisturbed one, since killed runs add steps.
+        """
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as warehouse:
             return warehouse.execute(
                 "select step_id from staging_runs.steps group by step_id having count(*) > 1"
@@ -192,82 +203,90 @@ class WholePath:
             cursor.execute(
                 "select table_name from information_schema.tables where table_schema = 'public'"
             )
-            names = sorted(name for (name,) in cursor.fetchall() if name != "export_log")
-            found = {}
-            for name in names:
-                cursor.execute(f'select t::text from "{name}" as t order by 1')
-                found[f"rds {name}"] = cursor.fetchall()
-            return found
+            tables = sorted(table for (table,) in cursor.fetchall() if table != "export_log")
+            rows = {}
+            for table in tables:
+                cursor.execute(f'select t::text from "{table}" as t order by 1')
+                rows[f"rds {table}"] = cursor.fetchall()
+            return rows
 
 
-def rows_of(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
-    """In order, without what tells of the run that wrote them."""
+def comparable_rows(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a relation, sorted, without `RUN_COLUMNS`."""
     names = [name for name, *_ in warehouse.execute(f"describe {relation}").fetchall()]
-    columns = ", ".join(f'"{name}"' for name in names if name not in OF_A_RUN)
+    columns = ", ".join(f'"{name}"' for name in names if name not in RUN_COLUMNS)
     return warehouse.execute(f"select {columns} from {relation} order by all").fetchall()
 
 
 def _without_time(file: Path) -> Any:
+    """Return the content of a raw file that is the same in every run, or its checksum."""
     if file.name == "_complete.json":
         return [page | {"answered_at": ""} for page in orjson.loads(file.read_bytes())]
     if file.name.endswith(META):
         meta = orjson.loads(file.read_bytes())
-        return meta | {"answered_at": "", "request": question(meta["request"]["url"])}
+        return meta | {"answered_at": "", "request": request_id(meta["request"]["url"])}
     return sha256(file.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Undisturbed:
-    """What a run comes to that nothing disturbs, and how long each command took."""
+class Baseline:
+    """Result of undisturbed runs: the contents, and the calls and seconds of each command."""
 
     contents: dict[str, Any]
     calls: dict[str, int]
     seconds: dict[str, float]
 
 
-def undisturbed(home: Path, database: str) -> Undisturbed:
+def run_undisturbed(home: Path, database: str) -> Baseline:
     calls, seconds = {}, {}
-    with Api(today=TODAY) as api:
-        path = WholePath(home, database, api)
-        path.prepare()
+    with LoggedApi(today=TODAY) as api:
+        installation = Installation(home, database, api)
+        installation.prepare()
         for command in COMMANDS:
-            asked, began = len(api.asked), time.monotonic()
-            assert path.run(command)
-            calls[command] = len(api.asked) - asked
+            first_request, began = len(api.requests), time.monotonic()
+            assert installation.run(command)
+            calls[command] = len(api.requests) - first_request
             seconds[command] = time.monotonic() - began
-        return Undisturbed(path.contents(), calls, seconds)
+        return Baseline(installation.contents(), calls, seconds)
 
 
-def next_kill(chance: random.Random, command: str, usual: Undisturbed) -> Kill:
-    """Anywhere: while it asks, while it writes, while dbt builds, while it exports."""
+def choose_kill(chance: random.Random, command: str, baseline: Baseline) -> Kill:
+    """Return a kill at a random point: during the calls, the writes, the build or the export."""
     if command == "build":
         if chance.random() < 0.5:
             return Kill(command, seconds=chance.uniform(0, 1.2), after="Finished running")
-        return Kill(command, seconds=chance.uniform(0.5, usual.seconds[command]))
+        return Kill(command, seconds=chance.uniform(0.5, baseline.seconds[command]))
     if chance.random() < 0.5:
-        return Kill(command, calls=chance.randint(1, usual.calls[command]))
-    return Kill(command, seconds=chance.uniform(0.5, usual.seconds[command]))
+        return Kill(command, calls=chance.randint(1, baseline.calls[command]))
+    return Kill(command, seconds=chance.uniform(0.5, baseline.seconds[command]))
 
 
-def disturbed(
-    home: Path, database: str, usual: Undisturbed, kills_of_each: int, seed: int
+def run_with_kills(
+    home: Path, database: str, baseline: Baseline, kills_per_command: int, seed: int
 ) -> list[Kill]:
-    """Kills each command so many times, or until it came to its end before its kill, and lets it
-    finish. Nothing may be lost, doubled, or asked for again. Returns the kills."""
+    """Start each command that often with a kill, then let it finish. Return the kills.
+
+    Nothing may be lost or duplicated, and no kept response requested again. Runs that end before
+    their kill do not count as killed.
+    """
     chance = random.Random(seed)
-    with Api(today=TODAY) as api:
-        path = WholePath(home, database, api)
-        path.prepare()
+    with LoggedApi(today=TODAY) as api:
+        installation = Installation(home, database, api)
+        installation.prepare()
         for command in COMMANDS:
-            for _ in range(kills_of_each):
-                kept, asked = path.kept(), len(api.asked)
-                path.run(command, next_kill(chance, command, usual))
-                assert kept.isdisjoint(api.asked[asked:])
-            kept, asked = path.kept(), len(api.asked)
-            assert path.run(command)
-            assert kept.isdisjoint(api.asked[asked:])
-        found = path.contents()
-        assert path.steps_told_twice() == []
-    different = [it for it in usual.contents | found if usual.contents.get(it) != found.get(it)]
-    assert different == [], (seed, [str(it) for it in path.kills], different[:20])
-    return path.kills
+            for _ in range(kills_per_command):
+                kept, first_request = installation.kept_requests(), len(api.requests)
+                installation.run(command, choose_kill(chance, command, baseline))
+                assert kept.isdisjoint(api.requests[first_request:])
+            kept, first_request = installation.kept_requests(), len(api.requests)
+            assert installation.run(command)
+            assert kept.isdisjoint(api.requests[first_request:])
+        contents = installation.contents()
+        assert installation.duplicate_steps() == []
+    different = [
+        name
+        for name in baseline.contents | contents
+        if baseline.contents.get(name) != contents.get(name)
+    ]
+    assert different == [], (seed, [str(kill) for kill in installation.kills], different[:20])
+    return installation.kills

@@ -1,4 +1,4 @@
-"""Runs commands as somebody does who has just checked the project out: no key, nothing edited."""
+"""Commands in a fresh checkout: no keys, and nothing edited."""
 
 import os
 import subprocess
@@ -14,14 +14,17 @@ BIN = Path(sys.executable).parent
 
 
 class Newcomer:
-    """Runs commands of the environment in the checkout, with a home of its own."""
+    """Somebody who runs the commands of the environment in the checkout, with a home of their own.
+
+    `environment`: further environment variables.
+    """
 
     def __init__(self, home: Path, profiles: Path, **environment: str) -> None:
         self.home = home
-        self.said: dict[str, str] = {}
-        """What its first commands printed."""
-        self.exported: dict[str, Any] = {}
-        """The report of its first export."""
+        self.outputs: dict[str, str] = {}
+        """Standard output of the first commands, by command."""
+        self.first_export: dict[str, Any] = {}
+        """Report of the first export."""
         self.environment = os.environ | {
             "HELLO_KOREA_HOME": str(home),
             "DBT_PROFILES_DIR": str(profiles),
@@ -30,7 +33,8 @@ class Newcomer:
             **environment,
         }
 
-    def types(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
         return subprocess.run(
             [BIN / words[0], *words[1:]],
             cwd=PROJECT,
@@ -40,12 +44,16 @@ class Newcomer:
             check=False,
         )
 
-    def succeeds(self, *words: str, **environment: str) -> str:
-        """What a command that must succeed prints."""
-        done = self.types(*words, **environment)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
+    def check_output(self, *words: str, **environment: str) -> str:
+        """Run a command that must succeed. Return its standard output."""
+        process = self.run(*words, **environment)
+        assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+        return process.stdout
+
+    types = run
+    succeeds = check_output
 
     def artifact(self, name: str) -> dict[str, Any]:
+        """Return a file of dbt's target folder, such as `manifest.json`."""
         content: dict[str, Any] = orjson.loads((self.home / "target" / name).read_bytes())
         return content

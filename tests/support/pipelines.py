@@ -1,6 +1,9 @@
-"""Running pipelines, and looking at what they left."""
+"""Run pipelines, and read what they left in the home and in the lake."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,15 @@ from loaders import settings
 from loaders.cli import commands
 from loaders.lake import raw
 from loaders.lake.lake import Lake, open_lake
+from support.project import PROJECT, restore_interrupts
 
 DLT = Path(sys.executable).with_name("dlt")
+OPEN_WAREHOUSE = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+time.sleep(60)
+"""
 
 
 def run(
@@ -25,35 +35,64 @@ def run(
     plan: bool = False,
     scale: str | None = None,
 ) -> tuple[int, str]:
+    """Run `dlt pipeline [pipeline] run` in this process. Return its exit code and message."""
     arguments = commands.RunArguments(date, only, table, refresh, plan, scale)
     return commands.run(pipeline, arguments)
 
 
-def outcomes(home: Path) -> dict[str, Any]:
-    """The last run's outcome of each table."""
-    return {
-        f"{it['source']}.{it['table']}": it
-        for it in orjson.loads((home / "last_run.json").read_bytes())
-    }
+def start_run(pipeline: str, output: int | None = None) -> subprocess.Popen[str]:
+    """Start `dlt pipeline <pipeline> run` in a process that Ctrl-C reaches.
+
+    `output`: where it prints to, such as `subprocess.PIPE`; by default where the test does.
+    """
+    return subprocess.Popen(
+        [DLT, "pipeline", pipeline, "run"],
+        cwd=PROJECT,
+        stdout=output,
+        stderr=output,
+        text=True,
+        preexec_fn=restore_interrupts,
+    )
+
+
+def table_results(home: Path) -> dict[str, Any]:
+    """Return the results of the last run by table, such as `tour.stays`."""
+    results = orjson.loads((home / "last_run.json").read_bytes())
+    return {f"{result['source']}.{result['table']}": result for result in results}
 
 
 def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query on the warehouse of the home."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
         return warehouse.sql(sql).fetchall()
 
 
+@contextmanager
+def open_warehouse_elsewhere(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Keep the warehouse of the home open, and thereby locked, in another process."""
+    home.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", OPEN_WAREHOUSE, str(home / "warehouse.duckdb")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def lake() -> Lake:
-    """The lake that the settings tell."""
+    """Open the lake of the settings."""
     return open_lake(settings.lake_url())
 
 
 def raw_files(folder: str = "") -> dict[str, bytes]:
-    """What raw holds, by its keys in the lake."""
-    of = lake()
-    return {key: of.read(key) for key in of.keys(f"raw/{folder}".rstrip("/"))}
+    """Return all files of a folder of raw, by key in the lake."""
+    opened = lake()
+    return {key: opened.read(key) for key in opened.keys(f"raw/{folder}".rstrip("/"))}
 
 
 def bodies(folder: str) -> list[str]:
-    """The keys of the answers, without what is kept beside them."""
+    """Return the keys of the response bodies in a folder of raw."""
     keys = lake().keys(f"raw/{folder}")
     return [key for key in keys if "/_" not in key and not key.endswith(raw.META)]

@@ -1,4 +1,7 @@
-"""Answers that are not as the columns say: what is told of them, and what a setting makes of it."""
+"""Responses that differ from the columns of their table.
+
+New and missing fields, values of other types, and what the contract of a table does with them.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -8,9 +11,10 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
-from support.dbt_checks import succeeds
-from support.pipelines import outcomes, query, run
+from support.dbt_checks import check_dbt
+from support.pipelines import query, run, table_results
 from support.project import TODAY, point_at
+from support.responses import exchange_rates
 
 from loaders.cli import commands
 from loaders.sample_api import SampleApi
@@ -18,28 +22,15 @@ from loaders.sample_api.service import ApiResponse
 from loaders.sources import SOURCES
 
 
-def rates(*rows: dict[str, str]) -> bytes:
-    usual = {
-        "result": 1,
-        "cur_nm": "미국 달러",
-        "ttb": "1,380.1",
-        "tts": "1,408",
-        "kftc_bkpr": "1,394",
-    }
-    common = {"deal_bas_r": "1,394", "bkpr": "1,394", "yy_efee_r": "0", "ten_dd_efee_r": "0"}
-    common |= {"kftc_deal_bas_r": "1,394"}
-    return orjson.dumps([usual | common | row for row in rows])
-
-
-def test_rejected_rows_are_listed_and_come_in_from_raw_after_a_fix(
+def test_rejected_rows_are_listed_and_loaded_from_raw_after_a_fix_of_the_reader(
     api: SampleApi,
     home: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    api.fail("*", body=rates({"cur_unit": "USD"}, {"cur_unit": "EUR", "tts": "much"}))
+    api.fail("*", body=exchange_rates({"cur_unit": "USD"}, {"cur_unit": "EUR", "tts": "much"}))
     assert run("exim") == (0, "")
-    assert outcomes(home)["exim.exchange_rates"]["rejected"] == 1
+    assert table_results(home)["exim.exchange_rates"]["rejected"] == 1
     capsys.readouterr()
     assert commands.rejected("exim", None, None) == (0, "")
     (line,) = capsys.readouterr().out.splitlines()
@@ -48,7 +39,7 @@ def test_rejected_rows_are_listed_and_come_in_from_raw_after_a_fix(
     assert "in raw/exim/exchange_rates/dt=2026-11-22/" in line
     assert '"currency":"EUR"' in line
     calls = api.calls.copy()
-    mend(monkeypatch)
+    fix_reader(monkeypatch)
     assert run("exim") == (0, "")
     assert api.calls == calls
     assert query(home, "select count(*) from staging_exim.exchange_rates") == [(2,)]
@@ -56,31 +47,30 @@ def test_rejected_rows_are_listed_and_come_in_from_raw_after_a_fix(
     assert capsys.readouterr().out.splitlines()[-1] == "no row is rejected"
 
 
-def mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a change of the reader would: what was no number is none."""
+def fix_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the rate `much` as null, as a changed reader of the source would."""
     source = SOURCES["exim"]
     (table,) = source.tables
-    mended = dataclasses.replace(
-        table, read=lambda body: table.read(body.replace(b'"much"', b'""'))
-    )
-    monkeypatch.setitem(SOURCES, "exim", dataclasses.replace(source, tables=(mended,)))
+    fixed = dataclasses.replace(table, read=lambda body: table.read(body.replace(b'"much"', b'""')))
+    monkeypatch.setitem(SOURCES, "exim", dataclasses.replace(source, tables=(fixed,)))
 
 
-def test_a_new_field_becomes_a_column_where_the_contract_evolves(
+def test_a_new_field_becomes_a_column_if_the_contract_is_evolve(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__EXIM__EXCHANGE_RATES__CONTRACT", "evolve")
-    api.fail("*", body=rates({"cur_unit": "USD", "midRate": "1,394.5"}))
+    api.fail("*", body=exchange_rates({"cur_unit": "USD", "midRate": "1,394.5"}))
     assert run("exim") == (0, "")
     assert query(home, "select mid_rate from staging_exim.exchange_rates") == [("1,394.5",)]
-    assert any("new field 'midRate'" in it for it in outcomes(home)["exim.exchange_rates"]["notes"])
+    notes = table_results(home)["exim.exchange_rates"]["notes"]
+    assert any("new field 'midRate'" in note for note in notes)
 
 
-def test_new_fields_of_any_name_become_columns_and_harm_nothing(
+def test_new_fields_with_any_name_become_columns(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__EXIM__EXCHANGE_RATES__CONTRACT", "evolve")
-    odd = [
+    names = [
         "'; drop table exchange_rates; --",
         'say "x"',
         "select",
@@ -90,87 +80,83 @@ def test_new_fields_of_any_name_become_columns_and_harm_nothing(
         "9",
         "_dlt_id",
     ]
-    odd += ["midRate", "mid_rate", "mid__rate", "base_rate", "stage_file", "a b", "a" * 200]
-    api.fail("*", body=rates({"cur_unit": "USD", **{name: name or "none" for name in odd}}))
+    names += ["midRate", "mid_rate", "mid__rate", "base_rate", "stage_file", "a b", "a" * 200]
+    api.fail(
+        "*", body=exchange_rates({"cur_unit": "USD", **{name: name or "none" for name in names}})
+    )
     assert run("exim") == (0, "")
-    assert outcomes(home)["exim.exchange_rates"]["errors"] == []
+    assert table_results(home)["exim.exchange_rates"]["errors"] == []
     (row,) = query(home, "select * from staging_exim.exchange_rates")
-    assert {it or "none" for it in odd} <= set(row)
-    known = 'select base_rate, "select", mid_rate from staging_exim.exchange_rates'
-    assert query(home, known) == [(1394.0, "select", "midRate")]
+    assert {name or "none" for name in names} <= set(row)
+    columns = 'select base_rate, "select", mid_rate from staging_exim.exchange_rates'
+    assert query(home, columns) == [(1394.0, "select", "midRate")]
 
 
-def test_what_the_warehouse_refused_does_not_stand_in_the_way_of_what_comes_after(
+@pytest.mark.slow
+def test_rows_that_the_warehouse_refused_do_not_block_later_rows(
     api: SampleApi, home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def alter(to: str) -> None:
+    def change_type(data_type: str) -> None:
         with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
-            table = "staging_exim.exchange_rates"
-            warehouse.execute(f"alter table {table} alter currency_name type {to} using null")
+            column = "staging_exim.exchange_rates alter currency_name"
+            warehouse.execute(f"alter table {column} type {data_type} using null")
 
     assert run("exim") == (0, "")
-    alter("integer")
-    api.fail("*", body=rates({"cur_unit": "USD", "cur_nm": "dollar"}))
+    change_type("integer")
+    api.fail("*", body=exchange_rates({"cur_unit": "USD", "cur_nm": "dollar"}))
     assert run("exim", refresh=True) == (1, "not complete: exim.exchange_rates")
-    (error,) = outcomes(home)["exim.exchange_rates"]["errors"]
+    (error,) = table_results(home)["exim.exchange_rates"]["errors"]
     assert error.startswith("not loaded: Conversion Error: ")
     assert "Run `pipeline" not in error
     assert "Traceback" not in "".join(capfd.readouterr())
-    alter("varchar")
+    change_type("varchar")
     api.clear_faults()
-    api.fail("*", body=rates({"cur_unit": "USD", "cur_nm": "good dollar"}))
+    api.fail("*", body=exchange_rates({"cur_unit": "USD", "cur_nm": "good dollar"}))
     assert run("exim", refresh=True) == (0, "")
     names = "select currency, currency_name from staging_exim.exchange_rates"
     assert query(home, names) == [("USD", "good dollar")]
 
 
-def test_a_contract_that_stops_keeps_what_was_there(
+def test_a_table_that_its_contract_stops_keeps_its_rows(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("exim") == (0, "")
     before = query(home, "select * exclude (_dlt_load_id) from staging_exim.exchange_rates")
     monkeypatch.setenv("SOURCES__EXIM__EXCHANGE_RATES__CONTRACT", "stop")
-    api.fail("*", body=rates({"cur_unit": "USD", "midRate": "1"}))
+    api.fail("*", body=exchange_rates({"cur_unit": "USD", "midRate": "1"}))
     assert run("exim", refresh=True) == (1, "not complete: exim.exchange_rates")
-    (error,) = outcomes(home)["exim.exchange_rates"]["errors"]
+    (error,) = table_results(home)["exim.exchange_rates"]["errors"]
     assert error.startswith("stopped by its contract: new field 'midRate', first in raw/exim/")
-    now = query(home, "select * exclude (_dlt_load_id) from staging_exim.exchange_rates")
-    assert sorted(now) == sorted(before)
+    after = query(home, "select * exclude (_dlt_load_id) from staging_exim.exchange_rates")
+    assert sorted(after) == sorted(before)
 
 
-def test_a_contract_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__EXIM__EXCHANGE_RATES__CONTRACT", "ignore")
-    assert run("exim") == (
-        2,
-        "SOURCES__EXIM__EXCHANGE_RATES__CONTRACT is 'ignore': expected one of reject, evolve, stop",
-    )
-
-
-def test_words_of_rejected_that_cannot_be_are_named() -> None:
+def test_invalid_arguments_of_rejected_exit_with_code_2() -> None:
     assert commands.rejected("exin", None, None)[0] == 2
     assert commands.rejected("exim", "yesterday", None)[0] == 2
     assert commands.rejected("exim", None, "rates")[0] == 2
 
 
 class ChangedApi(SampleApi):
-    """The sample API, whose answers are changed on their way."""
+    """The sample API with `change` applied to the body of every response."""
 
     change: Callable[[bytes], bytes]
 
     def respond(self, target: str, headers: Mapping[str, str]) -> tuple[ApiResponse, Any]:
-        answer, fault = super().respond(target, headers)
-        return dataclasses.replace(answer, body=self.change(answer.body)), fault
+        response, fault = super().respond(target, headers)
+        return dataclasses.replace(response, body=self.change(response.body)), fault
 
 
-def dict_for_list(document: Any) -> Any:
-    """With each list of rows as a dict that counts them."""
+def objects_for_lists(document: Any) -> Any:
+    """Return a JSON document with each list of rows replaced by an object with numbers as names."""
     if isinstance(document, list) and document and isinstance(document[0], dict):
         return {str(number): row for number, row in enumerate(document)}
     if isinstance(document, dict):
-        return {name: dict_for_list(value) for name, value in document.items()}
+        return {name: objects_for_lists(value) for name, value in document.items()}
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "table",
     [
@@ -178,7 +164,7 @@ def dict_for_list(document: Any) -> Any:
         *("seoul.cultural_spaces", "tour.stays"),
     ],
 )
-def test_a_list_that_became_a_dict_is_told_and_lets_nothing_in(
+def test_an_object_instead_of_a_list_is_an_error_and_loads_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     source, _, name = table.partition(".")
@@ -186,26 +172,27 @@ def test_a_list_that_became_a_dict_is_told_and_lets_nothing_in(
     monkeypatch.setenv("RUNTIME__REQUEST_MAX_ATTEMPTS", "1")
     with ChangedApi(today=TODAY) as api:
         point_at(api, monkeypatch)
-        api.change = lambda body: orjson.dumps(dict_for_list(orjson.loads(body)))
+        api.change = lambda body: orjson.dumps(objects_for_lists(orjson.loads(body)))
         assert run(source, table=name) == (1, f"not complete: {table}")
-    (error,) = outcomes(home)[table]["errors"]
+    (error,) = table_results(home)[table]["errors"]
     assert "can't be read" in error or "no row has" in error
     assert query(home, f"select count(*) from staging_{table}") == [(0,)]
 
 
-def test_rows_of_one_key_that_differ_are_told_with_field_and_raw_file(
+def test_rows_of_one_key_that_differ_are_noted_with_field_and_raw_file(
     api: SampleApi, home: Path
 ) -> None:
-    usd, euro = {"cur_unit": "USD"}, {"cur_unit": "EUR"}
-    api.fail("*", body=rates(usd, euro, usd | {"tts": "1,500"}, euro))
+    dollar, euro = {"cur_unit": "USD"}, {"cur_unit": "EUR"}
+    api.fail("*", body=exchange_rates(dollar, euro, dollar | {"tts": "1,500"}, euro))
     assert run("exim") == (0, "")
-    (note,) = outcomes(home)["exim.exchange_rates"]["notes"]
+    (note,) = table_results(home)["exim.exchange_rates"]["notes"]
     assert "rows of one key differ in 'tts', the last is kept: see raw/exim/" in note
     rows = "select currency, selling_rate from staging_exim.exchange_rates order by 1"
     assert query(home, rows) == [("EUR", 1408.0), ("USD", 1500.0)]
 
 
-def test_values_that_cannot_be_are_told_with_table_column_and_raw_file(
+@pytest.mark.slow
+def test_implausible_values_are_listed_with_table_column_and_raw_file(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {
@@ -218,8 +205,8 @@ def test_values_that_cannot_be_are_told_with_table_column_and_raw_file(
     }
 
     def change(body: bytes) -> bytes:
-        for usual, other in changes.items():
-            body = body.replace(usual.encode(), other.encode())
+        for usual, implausible in changes.items():
+            body = body.replace(usual.encode(), implausible.encode())
         return body
 
     with ChangedApi(today=TODAY) as api:
@@ -230,20 +217,20 @@ def test_values_that_cannot_be_are_told_with_table_column_and_raw_file(
             *(("tour", "places"), ("tour", "festivals"), ("incheon", "schedules")),
         ):
             assert run(source, table=table) == (0, "")
-    chosen = ("--select", "+answers_are_plausible", "--indirect-selection", "cautious")
-    assert "WARN=1" in succeeds(home, "build", *chosen)
-    every = ("--select", "answers_are_plausible", "--limit", "-1", "--output", "json")
-    shown = succeeds(home, "--quiet", "show", *every)
-    told = {
-        f"{it['source_name']}.{it['table_name']}.{it['column_name']}": it
-        for it in orjson.loads(shown)["show"]
+    selection = ("--select", "+answers_are_plausible", "--indirect-selection", "cautious")
+    assert "WARN=1" in check_dbt(home, "build", *selection)
+    all_rows = ("--select", "answers_are_plausible", "--limit", "-1", "--output", "json")
+    shown = check_dbt(home, "--quiet", "show", *all_rows)
+    values = {
+        f"{row['source_name']}.{row['table_name']}.{row['column_name']}": row
+        for row in orjson.loads(shown)["show"]
     }
-    assert told.keys() == {
+    assert values.keys() == {
         *("kopis.performances.genre", "kopis.performances.ends_on", "kopis.venues.district_name"),
         *("seoul.cultural_events.genre", "seoul.cultural_events.district_name"),
         "tour.places.district",
     }
-    genre = told["kopis.performances.genre"]
+    genre = values["kopis.performances.genre"]
     assert genre["value"] == "음악극"
     assert genre["row_count"] > 1
     assert genre["first_raw_file"].startswith(f"raw/kopis/performances/dt={TODAY}/")

@@ -1,4 +1,4 @@
-"""Text of any kind comes from an API to the website's database as it was, or is rejected."""
+"""Unusual text on its way from an API to the website's database."""
 
 from contextlib import closing
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 from support.newcomer import Newcomer
-from support.pipelines import bodies, lake, outcomes, run
+from support.pipelines import bodies, lake, run, table_results
+from support.responses import exchange_rates
 from support.small_project import new_database
-from test_changed_answers import rates
 
 from loaders.cli import commands
 from loaders.sample_api import SampleApi
@@ -30,29 +30,29 @@ TEXTS = {
 }
 
 
-def test_odd_text_reaches_the_website_exactly_and_a_nul_is_rejected(
+def test_unusual_text_reaches_the_website_unchanged_and_a_nul_is_rejected(
     api: SampleApi,
     home: Path,
     profiles: Path,
     database: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    website = new_database(database, "odd_text")
-    answer = rates(
+    website = new_database(database, "unusual_text")
+    response = exchange_rates(
         *({"cur_unit": code, "cur_nm": name} for code, name in TEXTS.items()),
         {"cur_unit": "XZZ", "cur_nm": "a\0b"},
     )
-    api.fail("*", body=answer)
+    api.fail("*", body=response)
     assert run("exim") == (0, "")
-    assert [lake().read(key) for key in bodies("exim")] == [answer]
-    assert outcomes(home)["exim.exchange_rates"]["rejected"] == 1
+    assert [lake().read(key) for key in bodies("exim")] == [response]
+    assert table_results(home)["exim.exchange_rates"]["rejected"] == 1
     capsys.readouterr()
     commands.rejected("exim", None, None)
     assert "currency_name: cur_nm has a NUL, in raw/exim/" in capsys.readouterr().out
-    chosen = ("--select", "+rds_exchange_rates", "--indirect-selection", "cautious")
-    Newcomer(home, profiles, RDS__URL=website).succeeds("dbt", "build", *chosen)
+    selection = ("--select", "+rds_exchange_rates", "--indirect-selection", "cautious")
+    Newcomer(home, profiles, RDS__URL=website).check_output("dbt", "build", *selection)
     with closing(psycopg2.connect(website)) as connection, connection.cursor() as cursor:
         cursor.execute("select currency_code, name_ko from exchange_rates where is_newest")
-        shown = dict(cursor.fetchall())
-    assert {code: shown.get(code) for code in TEXTS} == TEXTS
-    assert "XZZ" not in shown
+        names = dict(cursor.fetchall())
+    assert {code: names.get(code) for code in TEXTS} == TEXTS
+    assert "XZZ" not in names

@@ -1,0 +1,132 @@
+"""Faults of the machine, the lake and the warehouse: what is kept, printed and returned."""
+
+import subprocess
+from pathlib import Path
+from time import sleep
+
+import orjson
+import pytest
+from support.kills import LoggedApi, request_id
+from support.pipelines import (
+    DLT,
+    bodies,
+    lake,
+    open_warehouse_elsewhere,
+    run,
+    start_run,
+    table_results,
+)
+from support.project import TODAY, point_at
+from support.s3_server import S3Server
+from support.small_disk import SmallDisk
+
+from loaders.lake.lake import Lake
+from loaders.lake.raw import META
+from loaders.sample_api import SampleApi
+
+EXIM = f"{DLT} pipeline exim run"
+KOPIS = f"{DLT} pipeline kopis run"
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_reported_and_the_next_run_resumes(
+    api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lake"
+    monkeypatch.setenv("LAKE__URL", str(folder))
+    find_bodies = f"find {folder}/raw -name '*.xml'"
+    with SmallDisk(folder, megabytes=1) as disk:
+        process = disk.run(KOPIS)
+        assert process.returncode == 1
+        assert "FAILED: [Errno 28] No space left on device" in process.stdout
+        assert process.stderr.startswith("not complete: kopis.")
+        assert "Traceback" not in process.stdout + process.stderr
+        kept = set(disk.run(find_bodies).stdout.splitlines())
+        calls = api.calls.total()
+        assert kept
+        disk.grow(megabytes=100)
+        assert disk.run(KOPIS).returncode == 0
+        complete = set(disk.run(find_bodies).stdout.splitlines())
+    assert kept < complete
+    assert api.calls.total() - calls == len(complete) - len(kept)
+
+
+@pytest.mark.slow
+def test_a_read_only_lake_is_reported_before_any_call(
+    api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lake"
+    monkeypatch.setenv("LAKE__URL", str(folder))
+    with SmallDisk(folder, megabytes=5) as disk:
+        disk.run(f"mount -o remount,ro {folder}")
+        process = disk.run(EXIM)
+    message = f"LAKE__URL is '{folder}': can't be written (Read-only file system)\n"
+    assert (process.returncode, process.stderr) == (2, message)
+    assert not api.calls
+
+
+@pytest.mark.slow
+def test_a_read_only_home_is_named(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SmallDisk(home, megabytes=5) as disk:
+        disk.run(f"mount -o remount,ro {home}")
+        process = disk.run(EXIM)
+    message = f"HELLO_KOREA_HOME is '{home}': expected a writable folder (it is read-only)"
+    assert (process.returncode, process.stderr) == (2, f"{message}\n")
+    assert not api.calls
+
+
+def kept_requests(of_lake: Lake) -> set[str]:
+    """Return the ids of the KOPIS requests whose responses are in raw."""
+    metas = [key for key in of_lake.keys("raw/kopis") if key.endswith(META)]
+    return {request_id(orjson.loads(of_lake.read(key))["request"]["url"]) for key in metas}
+
+
+@pytest.mark.slow
+def test_a_restart_of_the_s3_server_during_a_run_loses_no_response(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with S3Server(tmp_path / "s3") as s3, LoggedApi(today=TODAY) as api:
+        point_at(api, monkeypatch)
+        for name, value in s3.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("LAKE__URL", s3.make_bucket("lake"))
+        with start_run("kopis", subprocess.PIPE) as process:
+            while len(api.requests) < 60:
+                sleep(0.005)
+            s3.stop()
+            sleep(1)
+            s3.start()
+            stdout, stderr = process.communicate(timeout=120)
+        assert process.returncode in (0, 1), stdout + stderr
+        assert "Traceback" not in stdout + stderr
+        kept, first_request = kept_requests(lake()), len(api.requests)
+        assert run("kopis") == (0, "")
+        assert kept.isdisjoint(api.requests[first_request:])
+        assert len(kept_requests(lake())) == len(set(api.requests))
+
+
+@pytest.mark.usefixtures("lake_url")
+def test_a_changed_raw_file_is_named(api: SampleApi, home: Path) -> None:
+    run("tour", table="stays")
+    body = bodies("tour/stays")[0]
+    lake().write(body, lake().read(body).replace(b"a", b"b"))
+    assert run("tour", table="stays")[0] == 1
+    (error,) = table_results(home)["tour.stays"]["errors"]
+    assert body in error
+    assert "checksum" in error
+
+
+@pytest.mark.slow
+def test_a_warehouse_that_another_process_holds_open_is_reported_and_loaded_later(
+    api: SampleApi, home: Path
+) -> None:
+    with open_warehouse_elsewhere(home) as process:
+        assert run("tour", table="stays") == (1, "not complete: tour.stays")
+        (error,) = table_results(home)["tour.stays"]["errors"]
+        assert error.startswith("not loaded: IO Error: Could not set lock on file")
+        assert str(process.pid) in error
+    calls = api.calls.copy()
+    assert run("tour", table="stays") == (0, "")
+    assert api.calls == calls

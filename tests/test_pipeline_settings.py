@@ -1,0 +1,131 @@
+"""Settings and arguments of pipelines: a wrong one is named before any call."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.pipelines import DLT, run
+from support.project import PROJECT
+
+from loaders.sample_api import SampleApi
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SOURCES__TOUR__LANGUAGES", "en,fr", "expected some of en, ko"),
+        ("SOURCES__TOUR__REGION", "Seoul", "expected a two-digit lDongRegnCd"),
+        ("SOURCES__KOPIS__DAYS_AHEAD", "-1", "expected a number of days"),
+        ("SOURCES__KOPIS__DAILY_ALLOWANCE", "many", "expected a number of calls"),
+        ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "expected https://host/path"),
+        ("HELLO_KOREA_TODAY", "yesterday", "expected a date such as 2026-11-22"),
+        ("LAKE__URL", "gs://bucket/lake", "expected a folder"),
+        ("DBT_TARGET", "prod", "expected local"),
+    ],
+)
+def test_a_wrong_setting_is_reported_with_its_value_and_what_is_expected(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    code, message = run()
+    assert code == 2
+    assert message.startswith(f"{name} is '{value}'")
+    assert expected in message
+    assert not api.calls
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("MAX_MEGABYTES", "0", "expected megabytes, at least 1"),
+        ("MAX_SECONDS", "-1", "expected seconds, more than 0"),
+        ("MAX_PAGES", "many", "expected a number of pages, at least 1"),
+    ],
+)
+def test_a_wrong_limit_of_responses_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(f"ANSWERS__{name}", value)
+    assert run("exim") == (2, f"ANSWERS__{name} is {value!r}: {expected}")
+
+
+def test_an_unknown_contract_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__EXIM__EXCHANGE_RATES__CONTRACT", "ignore")
+    assert run("exim") == (
+        2,
+        "SOURCES__EXIM__EXCHANGE_RATES__CONTRACT is 'ignore': expected one of reject, evolve, stop",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RUNTIME__REQUEST_TIMEOUT", "abc"),
+        ("RUNTIME__REQUEST_TIMEOUT", "0"),
+        ("RUNTIME__REQUEST_MAX_ATTEMPTS", "-1"),
+        ("SOURCES__KOPIS__BASE_URL", "http://[::1/x"),
+        ("SOURCES__KOPIS__BASE_URL", "http://127.0.0.1:notaport/x"),
+    ],
+)
+def test_a_wrong_connection_setting_is_reported_in_one_line_before_any_call(
+    api: SampleApi, name: str, value: str
+) -> None:
+    process = subprocess.run(
+        [DLT, "pipeline", "run"],
+        cwd=PROJECT,
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert process.stderr.startswith(f"{name} is '{value}': expected")
+    assert process.stderr.count("\n") == 1
+    assert not api.calls
+
+
+@pytest.mark.slow
+def test_settings_are_also_read_from_config_toml(tmp_path: Path, home: Path) -> None:
+    folder = tmp_path / "project" / ".dlt"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('[sources.tour]\nlanguages = "fr"\n')
+    process = subprocess.run(
+        [DLT, "pipeline", "tour", "run"],
+        cwd=tmp_path,
+        env=os.environ | {"DLT_PROJECT_DIR": str(folder.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    setting, *_ = process.stderr.split(":")
+    assert (process.returncode, setting) == (2, "SOURCES__TOUR__LANGUAGES is 'fr'")
+
+
+def test_a_base_url_without_a_service_key_is_refused(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOURCES__TOUR__SERVICE_KEY")
+    code, message = run("tour")
+    assert code == 2
+    assert message.startswith("SOURCES__TOUR__SERVICE_KEY is not set")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "arguments", "expected"),
+    [
+        ("tuor", {}, "'tuor': expected one of "),
+        ("tour", {"table": "hotels"}, "--table is 'hotels': expected one of districts, categories"),
+        (None, {"date": "22.11.2026"}, "--date is '22.11.2026': expected a date such as"),
+        (None, {"date": "2026-11-22..2026-11-01"}, "--date is"),
+        (None, {"date": "2026-11-01.."}, "--date is"),
+        (None, {"date": "2099-01-01"}, "expected no date after today (2026-11-22 in KST)"),
+    ],
+)
+def test_a_wrong_argument_is_named(
+    pipeline: str | None, arguments: dict[str, str], expected: str
+) -> None:
+    code, message = run(pipeline, **arguments)  # type: ignore[arg-type]
+    assert code == 2
+    assert expected in message
