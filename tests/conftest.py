@@ -44,7 +44,7 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new home, so that nothing is written into the checkout, and none of the user's settings."""
+    """A new home without the user's settings, so that a test leaves the checkout unchanged."""
     for name in list(os.environ):
         if name.startswith(SETTINGS):
             monkeypatch.delenv(name)

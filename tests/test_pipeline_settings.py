@@ -1,4 +1,4 @@
-"""Settings and arguments of pipelines: a wrong one is named before any call."""
+"""Settings and arguments of pipelines: wrong values are reported before any call."""
 
 import os
 import subprocess

@@ -60,8 +60,8 @@ def request_id(url: str) -> str:
 
 @dataclass(frozen=True)
 class Kill:
-    """When to kill a command: at its n-th call, some seconds after it began, or some seconds after
-    it printed a text."""
+    """When to kill a command: at its call number `calls`, or `seconds` after it began or printed
+    `after`."""
 
     command: str
     calls: int = 0
@@ -264,10 +264,10 @@ def choose_kill(chance: random.Random, command: str, baseline: Baseline) -> Kill
 def run_with_kills(
     home: Path, database: str, baseline: Baseline, kills_per_command: int, seed: int
 ) -> list[Kill]:
-    """Start each command that often with a kill, then let it finish. Return the kills.
+    """Run each command with a kill, `kills_per_command` times, then let it finish.
 
-    Nothing may be lost or duplicated, and no kept response requested again. Runs that end before
-    their kill do not count as killed.
+    Return the kills, without those that came after the end of their command. Nothing may be lost or
+    duplicated, and no response that was kept requested again.
     """
     chance = random.Random(seed)
     with LoggedApi(today=TODAY) as api:
