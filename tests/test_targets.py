@@ -116,8 +116,10 @@ def test_the_warehouses_own_schemas_are_never_dropped(
     home.mkdir()
     assert dbt(tiny, "build", "--target", target).success
     assert not dbt(tiny, "run-operation", "drop_target_schemas", "--target", target).success
-    wants = f"--target is '{target}': drop_target_schemas expected one of your own, such as ci or dev"
-    assert wants in capfd.readouterr().out
+    message = (
+        f"--target is '{target}': drop_target_schemas expected one of your own, such as ci or dev"
+    )
+    assert message in capfd.readouterr().out
     assert tables(home) == {"star": {"dim_day"}, "seeds": {"names"}, "snapshots": {"snap_day"}}
 
 
