@@ -1,4 +1,4 @@
--- When to fly to Seoul: the cheapest round trip that others lately found, by city and month.
+-- When to fly to Seoul: the cheapest round trip seen on the newest day, by city and month.
 
 with
 

@@ -1,4 +1,4 @@
--- Where and when most is on: events and days of events in each district, by month.
+-- Where and when most events take place: events and event days per district and month.
 
 with
 

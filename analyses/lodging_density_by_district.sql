@@ -1,4 +1,4 @@
--- Where one finds a bed: lodgings on a square kilometre, and for each place to see.
+-- Where lodgings are: lodgings per square kilometre and per place to see.
 
 with
 

@@ -1,6 +1,6 @@
--- Which column clicks had best be distributed on: how many values each has, and how much more than
--- the mean its largest one. What is by user lies on a few slices, as four clicks out of five are of
--- thirty users.
+-- Which column to distribute clicks on: the number of values of each column, and the size of its
+-- largest value relative to the mean. By user, a few slices would hold most rows, since thirty
+-- users have four of five clicks.
 
 with
 

@@ -1,7 +1,7 @@
--- How evenly each fact lies on the nodes: rows by value of its dist key. A value with many times
--- the mean, or with a large share of all rows, makes one node wait for the others: then the fact is
--- better distributed on another column. Facts that lie evenly, or on every node, have no key and
--- are not listed. The facts and their keys are those of the project, whichever these are.
+-- How evenly each fact is distributed: rows by value of its dist key. If one value has many times
+-- the mean or a large share of all rows, the other nodes wait for its node, and another column is a
+-- better key. Facts that are distributed evenly or to every node have no key and are not listed.
+-- The project's configuration determines the facts and keys.
 
 {%- set facts = [] -%}
 {%- for node in graph.nodes.values() if node.name.startswith('fct_') -%}

@@ -1,5 +1,4 @@
--- How the weather was on the days of events: how many event days of each month and district were
--- dry, and how warm it was.
+-- The weather on event days: the share of wet days and the temperatures per district and month.
 
 with
 

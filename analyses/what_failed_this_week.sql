@@ -1,4 +1,4 @@
--- What failed in the last seven days and has not come since.
+-- Loads that failed in the last seven days and have not succeeded since.
 with
 
 history as (

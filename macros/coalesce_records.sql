@@ -1,6 +1,6 @@
-{#- What the record that is kept says, or else the next one that tells of the same: of the relations
-    kept, second and third. `when` names a flag that keeps together what belongs together, such as an
-    image and its copyright. -#}
+{#- A column of the kept record of an event, or of its second or third record if the kept one lacks
+    it. `when` names a flag that keeps related columns together, such as an image and its copyright.
+    -#}
 {% macro coalesce_records(column, when=none) -%}
     {%- if when is none -%}
         coalesce(kept.{{ column }}, second.{{ column }}, third.{{ column }}) as {{ column }}

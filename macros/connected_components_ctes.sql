@@ -1,6 +1,7 @@
-{#- The CTE `leaders` (member, leader) and those it is made of: whoever is linked, directly or by
-    others between, has the same leader, the first of them all. The CTE `links` has each pair both
-    ways (member, neighbour). Each round looks one link further; real groups are three wide. -#}
+{#- The CTE `leaders` (member, leader) and the CTEs that it needs. Members that are linked directly
+    or through others have the same leader, the first of them. The CTE `links` has each pair in both
+    directions (member, neighbour). Each round follows one more link. Real groups have at most three
+    members. -#}
 {% macro connected_components_ctes(rounds=6) -%}
 round_0 as (
     select

@@ -1,5 +1,5 @@
-{#- Of an incremental model by day seen: a day that was loaded again without a row is replaced by no
-    new one, so it is deleted. -#}
+{#- For incremental models by `seen_on`: delete a day that was reloaded without any row, since no
+    new day replaces it. -#}
 {% macro delete_days_missing_upstream(upstream) -%}
     delete from {{ this }}
     where seen_on not in (select seen_on from {{ upstream }})

@@ -1,5 +1,6 @@
-{#- Of an incremental model of the usage logs: days that were made of other settings than the logs that
-    are there now. Logs of two makings never stand together, so any row tells which these are. -#}
+{#- For incremental models of the usage logs: delete days that were generated with other settings
+    than the current logs. Logs of two settings are never mixed, so any row has the current load id.
+    -#}
 {% macro delete_logs_of_other_settings(sessions) -%}
     delete from {{ this }}
     where load_id <> (select max(load_id) from {{ sessions }})

@@ -1,10 +1,10 @@
-{#- `dbt run-operation drop_target_schemas --target ci`: what a run of CI, or a developer, leaves
-    behind. The names are those that this project builds into, so that the schemas of `dev_anna`
-    are told from those of `dev_anna_kim`. -#}
+{#- `dbt run-operation drop_target_schemas --target ci` removes what a CI run or a developer leaves
+    behind. It drops only the schemas that this project builds into, so it does not confuse those of
+    `dev_anna` with those of `dev_anna_kim`. -#}
 {% macro drop_target_schemas() -%}
     {%- if is_production_target() -%}
         {{ exceptions.raise_compiler_error(
-            "--target is '" ~ target.name ~ "': drop_target_schemas wants one of your own, such as ci or dev"
+            "--target is '" ~ target.name ~ "': drop_target_schemas expected one of your own, such as ci or dev"
         ) }}
     {%- endif -%}
     {%- set built = graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'seed', 'snapshot']) -%}

@@ -1,6 +1,6 @@
-{#- Layers keep their names on the two targets that are the real warehouse. Anybody else's target
-    builds beside them: its schemas begin with its name and with what its profile calls its schema,
-    a user or a run. A name such as `anna.kim@x` becomes one that needs no quotes. -#}
+{#- Layers keep their names on the two targets of the real warehouse. Any other target builds next
+    to them, in schemas that begin with its name and its profile's schema, which is a user or a run.
+    A name such as `anna.kim@x` becomes an identifier that needs no quotes. -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- set own = target.schema if target.schema.startswith(target.name) else target.name ~ '_' ~ target.schema -%}
     {%- if custom_schema_name is none -%}

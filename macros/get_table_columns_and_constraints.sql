@@ -1,6 +1,6 @@
-{#- Redshift does not enforce a primary or foreign key, DuckDB does: with an index, and by copying
-    every child of a table that is rebuilt. So that the engines are alike, DuckDB's tables are made
-    without keys. The contract in the manifest still has them, and the tests prove them. -#}
+{#- Redshift does not enforce primary and foreign keys. DuckDB does, with an index and by copying
+    every child of a rebuilt table. DuckDB's tables are created without keys, so that both engines
+    behave alike. The manifest still has the keys of the contract, and the tests prove them. -#}
 {% macro duckdb__get_table_columns_and_constraints() -%}
     (
     {%- for column in model['columns'].values() %}

@@ -1,5 +1,5 @@
-{#- Whether a point lies in the box around Korea. Sources answer 0/0 or a spot in the sea south of
-    China where they know no coordinates. -#}
+{#- Whether a point is in the bounding box of Korea. Sources return 0/0 or a point in the sea south
+    of China if they do not know the coordinates. -#}
 {% macro is_in_korea(longitude, latitude) -%}
     ({{ longitude }} between 124 and 132 and {{ latitude }} between 33 and 39)
 {%- endmacro %}

@@ -1,7 +1,7 @@
-{#- Whether an incremental model lacks the day of a row of the usage logs, or holds it as it was made
-    before. A staged table with few rows for each day tells of it: sessions, or users, of which there
-    are days without sessions. Both sides are distinct before they are compared, or hundreds of
-    millions of rows would be. -#}
+{#- Whether an incremental model lacks the day of a row of the usage logs or has it from an earlier
+    load. `staged` is a table with few rows per day: sessions, or users, who may have days without
+    sessions. Both sides are reduced to distinct days before the comparison, which would otherwise
+    read hundreds of millions of rows. -#}
 {% macro is_new_or_reloaded_log_date(staged) -%}
 {%- if is_incremental() -%}
     log_date in (

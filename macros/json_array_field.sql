@@ -1,4 +1,5 @@
-{#- One field of one object (counted from 0) in a JSON list that is kept as text, or null. -#}
+{#- A field of an object in a JSON array that is stored as text, or null. Objects are counted from
+    0. -#}
 {% macro json_array_field(text, position, field) -%}
     {{ return(adapter.dispatch('json_array_field')(text, position, field)) }}
 {%- endmacro %}

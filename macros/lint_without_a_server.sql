@@ -1,5 +1,5 @@
-{#- Before it compiles a model, sqlfluff's templater has dbt list what the warehouse holds. The target
-    `lint` is there for the SQL that Redshift gets and has no warehouse: it holds nothing. -#}
+{#- sqlfluff's templater makes dbt list the warehouse's relations before it compiles a model. The
+    target `lint`, which compiles the SQL for Redshift, has no warehouse, so its list is empty. -#}
 {% macro redshift__list_relations_without_caching(schema_relation) -%}
     {%- if target.name == 'lint' -%}
         {{ return([]) }}

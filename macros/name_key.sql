@@ -1,5 +1,5 @@
-{#- A name without case, blanks and punctuation: what two sources write alike. Null when nothing is
-    left. -#}
+{#- A name without case, blanks and punctuation, for comparison between sources. Null if nothing
+    remains. -#}
 {% macro name_key(text) -%}
     nullif(
         translate(

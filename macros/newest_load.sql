@@ -1,6 +1,6 @@
-{#- For the freshness of a source: when the newest rows of a table came, in UTC. That is when dlt
-    loaded them (a load id is in seconds since 1970), though no later than the end of the day (KST)
-    that they are of: to load an old day makes nothing fresh. -#}
+{#- For source freshness: the time in UTC at which the newest rows of a table were loaded. A dlt
+    load id is a time in seconds since 1970. The end of the rows' day (KST) is the upper limit, so
+    that loading an old day does not make the table fresh. -#}
 {% macro newest_load() -%}
     select
         max(

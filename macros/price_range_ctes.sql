@@ -1,7 +1,7 @@
-{#- The CTE `price_ranges` and those it is made of: the lowest and the highest price in won that
-    `text` names in each row of `relation`. 'R석 110,000원, S석 9만 5천원' has two. Up to 15 are read,
-    each by a number of its own, since Redshift wants a constant there; no recorded text has more
-    than nine. What says 무료, free, has a price of 0. -#}
+{#- The CTE `price_ranges` and the CTEs that it needs: the lowest and highest price in won in `text`
+    for each row of `relation`. 'R석 110,000원, S석 9만 5천원' has two prices. Up to 15 are read, one
+    select for each, since Redshift requires a constant position. Recorded texts have at most nine.
+    A text with 무료 (free) has a price of 0. -#}
 {% macro price_range_ctes(relation, key, text) -%}
 price_texts as (
     {% for n in range(1, 16) %}

@@ -1,4 +1,4 @@
-{#- 1 for the newest version of a key: the last day it was loaded, and of that day the last load. -#}
+{#- 1 for the newest version of a key: of the last logical date, the last load. -#}
 {% macro recency_rank(partition_by) -%}
     row_number() over (
         partition by {{ partition_by | join(', ') }}

@@ -1,5 +1,5 @@
-{#- The nth stretch of a text that a regular expression matches, or null. Keep to what POSIX and RE2
-    both know, and to ASCII inside brackets: Redshift matches bytes. -#}
+{#- The nth match of a regular expression in a text, or null. Patterns must be valid in both POSIX
+    and RE2 and have only ASCII inside brackets, since Redshift matches bytes. -#}
 {% macro regexp_extract(text, pattern, n=1) -%}
     {{ return(adapter.dispatch('regexp_extract')(text, pattern, n)) }}
 {%- endmacro %}

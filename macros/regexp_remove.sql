@@ -1,5 +1,5 @@
-{#- A text without the stretches that a regular expression matches. What regexp_extract says of
-    patterns holds here too. -#}
+{#- A text without the matches of a regular expression. Patterns have the limits of regexp_extract.
+    -#}
 {% macro regexp_remove(text, pattern) -%}
     {{ return(adapter.dispatch('regexp_remove')(text, pattern)) }}
 {%- endmacro %}

@@ -1,5 +1,5 @@
-{#- Of an incremental model by day seen: the rows of the days that it does not hold yet, or holds of
-    an older load. -#}
+{#- For incremental models by `seen_on`: the rows of days that the model lacks or has from an
+    earlier load. -#}
 {% macro select_new_or_reloaded_days(rows) -%}
     select *
     from {{ rows }}

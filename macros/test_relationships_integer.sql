@@ -8,17 +8,17 @@ where
     and parents.{{ field }} is null
 {% endmacro %}
 
-{#- A bit for each number: with the children's beside the parents' there are no more than without. -#}
+{#- One bit per number: adding the children's numbers to the parents' must not set any new bit. -#}
 {% macro duckdb__test_relationships_integer(model, column_name, to, field) %}
 
 with
 
-of_parents as (
+parent_numbers as (
     select coalesce(bit_count(bitstring_agg({{ field }})), 0) as number_count
     from {{ to }}
 ),
 
-of_both as (
+all_numbers as (
     select coalesce(bit_count(bitstring_agg(number)), 0) as number_count
     from (
         select {{ column_name }} as number from {{ model }}
@@ -28,8 +28,8 @@ of_both as (
 )
 
 select
-    of_both.number_count,
-    of_parents.number_count as parent_count
-from of_both
-inner join of_parents on of_both.number_count <> of_parents.number_count
+    all_numbers.number_count,
+    parent_numbers.number_count as parent_count
+from all_numbers
+inner join parent_numbers on all_numbers.number_count <> parent_numbers.number_count
 {% endmacro %}

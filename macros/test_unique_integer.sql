@@ -8,7 +8,8 @@ group by {{ column_name }}
 having count(*) > 1 or {{ column_name }} is null
 {% endmacro %}
 
-{#- A bit for each number: 50 MB tell 400 million apart, where a hash of them would need gigabytes. -#}
+{#- One bit per number: 400 million numbers need 50 MB, whereas a hash table would need gigabytes.
+    -#}
 {% macro duckdb__test_unique_integer(model, column_name) %}
 
 with

@@ -1,5 +1,5 @@
-{#- The columns that TourAPI's places, festivals and stays share, renamed and cast. Coordinates that
-    are not in Korea are not known. -#}
+{#- The columns that TourAPI's places, festivals and stays share, renamed and cast. Coordinates
+    outside Korea become null. -#}
 {% macro tour_record_columns() -%}
     "language" as language_code,
         content_id,

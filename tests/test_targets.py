@@ -117,7 +117,7 @@ def test_the_shared_schemas_are_never_dropped(
     assert dbt(tiny, "build", "--target", target).success
     assert not dbt(tiny, "run-operation", "drop_target_schemas", "--target", target).success
     message = (
-        f"--target is '{target}': drop_target_schemas wants one of your own, such as ci or dev"
+        f"--target is '{target}': drop_target_schemas expected one of your own, such as ci or dev"
     )
     assert message in capfd.readouterr().out
     assert tables(home) == {"star": {"dim_day"}, "seeds": {"names"}, "snapshots": {"snap_day"}}

@@ -1,14 +1,14 @@
--- Values in the last week's answers that can't be: an end before its start, a district that Seoul
--- does not have, a genre or kind that has another name now. Their rows are kept, without days, a
--- district or a genre. `dbt show --select answers_are_plausible` tells each value with its first
--- raw file; a new name gets a row in seeds/genres.csv or seeds/content_types.csv.
+-- Implausible values in the responses of the last week: an end before its start, a district that
+-- Seoul does not have, a renamed genre or content type. Their rows are kept, without days, district
+-- or genre. `dbt show --select answers_are_plausible` lists each value with its first raw file. Add
+-- a new name to seeds/genres.csv or seeds/content_types.csv.
 {{ config(severity='warn') }}
 
 {%- set known_genre = 'select genres.source_value from genres where genres.source =' -%}
 {%- set known_district = 'select districts.name_ko from districts' -%}
 {%- set known_code = 'select districts.tour_district from districts' -%}
 {%- set known_type = 'select content_types.content_type_id from content_types' -%}
-{#- Source, table, column, and what its value must not be. -#}
+{#- Source, table, column and the condition of an implausible value. -#}
 {%- set checks = [
     ('kopis', 'performances', 'ends_on', 'ends_on < starts_on'),
     ('tour', 'festivals', 'ends_on', 'ends_on < starts_on'),
@@ -44,16 +44,16 @@ content_types as (
 
 implausible as (
     {% for source_name, table_name, column_name, condition in checks -%}
-        {%- set answers = source('staging_' ~ source_name, table_name) -%}
+        {%- set responses = source('staging_' ~ source_name, table_name) -%}
         select
             '{{ source_name }}' as source_name,
             '{{ table_name }}' as table_name,
             '{{ column_name }}' as column_name,
             cast({{ column_name }} as varchar(1000)) as value,
             raw_file
-        from {{ answers }}
+        from {{ responses }}
         where
-            logical_date > (select max(newest.logical_date) - 7 from {{ answers }} as newest)
+            logical_date > (select max(newest.logical_date) - 7 from {{ responses }} as newest)
             and {{ condition }}
         {% if not loop.last -%}
             union all
@@ -61,7 +61,7 @@ implausible as (
     {%- endfor %}
 ),
 
-told as (
+counted as (
     select
         source_name,
         table_name,
@@ -73,4 +73,4 @@ told as (
     group by source_name, table_name, column_name, value
 )
 
-select * from told
+select * from counted

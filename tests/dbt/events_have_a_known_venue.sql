@@ -1,6 +1,6 @@
--- Counts the events that take place at the unknown venue: their details were not fetched, or name a
--- venue that no list has. They are kept and shown; the loader's next runs fetch what is missing. If
--- the count stays, look up the performance's details in raw.
+-- Events at the unknown venue: their details were not fetched or name a venue that is not in any
+-- list. They are kept and shown, and the next runs of the loader fetch what is missing. If their
+-- number does not fall, look at the performance's details in raw.
 {{ config(severity='warn') }}
 
 select

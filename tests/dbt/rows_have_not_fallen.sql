@@ -1,6 +1,6 @@
--- Tables of which the newest day has less than half of the rows that its seven days before had on
--- average. They are in the warehouse all the same; the raw files of the day tell what the API
--- answered, and the export keeps what a table would lose too much of.
+-- Tables whose newest day has less than half of the average rows of the seven days before it. The
+-- rows are in the warehouse nevertheless. The day's raw files show what the API returned, and the
+-- export refuses to delete too large a share of a table.
 {{ config(severity='warn') }}
 
 with

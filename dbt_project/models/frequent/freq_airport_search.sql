@@ -1,5 +1,5 @@
-{#- Only new days are computed. Dist: even, it is joined with nothing. Sort: by the day, which
-    queries name. -#}
+{#- Only new days are computed. Dist: even, since it is not joined. Sort: by the day, which queries
+    filter on. -#}
 {{
     config(
         materialized='incremental',

@@ -1,6 +1,6 @@
-{#- Asked again and again, over a history that grows every day: only days that fct_fare has new, or
-    computed again, are read. Dist: a few hundred rows a day, joined with what lies on every node.
-    Sort: by the day it was seen, which every query names. -#}
+{#- Queried often, over a history that grows every day, so only days that are new or recomputed in
+    fct_fare are read. Dist: a few hundred rows a day, joined to tables that are on every node.
+    Sort: by the day it was seen, which every query filters on. -#}
 {{
     config(
         materialized='incremental',
@@ -27,7 +27,7 @@ new_fares as (
     {{ select_new_or_reloaded_days('fares') }}
 ),
 
--- Round trips and one-way fares are told apart: the one is no cheaper form of the other.
+-- Round trips and one-way fares are separate, since their prices are not comparable.
 routes as (
     select
         origins.city_code as origin_city_code,

@@ -1,5 +1,5 @@
-{#- Made anew each time: 27 rows, any of which every load may change.
-    Dist: joined with the districts. Sort: the key of that join. -#}
+{#- Rebuilt every time: 27 rows, any of which a load may change. Dist: joined with the districts.
+    Sort: the key of that join. -#}
 {{ config(dist='all', sort='district_id') }}
 
 with
@@ -62,7 +62,7 @@ lodging_counts as (
     group by district_id
 ),
 
--- On some day of the window; an event without an announced end is known to be on as it starts.
+-- Events with a day in the window. An event without an announced end has only its first day.
 upcoming_events as (
     select
         events.district_id,

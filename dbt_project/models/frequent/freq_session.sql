@@ -1,6 +1,7 @@
-{#- What is asked of the logs is mostly asked of sessions: how many searches, clicks and purchases
-    each has stands here, so that a question reads 4 million rows instead of 400. Only new days are
-    computed. Dist: by session, as what is in it. Sort: by the day, which every query names. -#}
+{#- Most queries of the logs are about sessions. Counts of searches, clicks and purchases per
+    session let them read 4 million rows instead of 400 million. Only new days are computed. Dist:
+    by session, as its searches, clicks and purchases. Sort: by the day, which every query filters
+    on. -#}
 {{
     config(
         materialized='incremental',
@@ -43,7 +44,7 @@ new_sessions as (
     where {{ is_new_or_reloaded_log_date(ref('fct_session')) }}
 ),
 
--- Counted before they are joined: a session has a hundred clicks.
+-- Aggregated before the join, since a session has a hundred clicks.
 searches_by_session as (
     select
         session_id,

@@ -1,5 +1,5 @@
-{#- Made anew each time: with every load the window moves on and a count may change on any of its
-    days, which leaves nothing to keep. Dist: at most 27 rows a day. Sort: asked by days. -#}
+{#- Rebuilt every time: each load moves the window and may change the count of any of its days.
+    Dist: at most 27 rows a day. Sort: queries select by day. -#}
 {{ config(dist='all', sort=['date_id', 'district_id']) }}
 
 with
@@ -16,7 +16,7 @@ days as (
     select * from {{ ref('dim_date') }}
 ),
 
--- Counted from the newest load and not from the clock: the same rows give the same table.
+-- The window begins at the newest load rather than today, so the same rows give the same table.
 newest_load as (
     select max(logical_date) as logical_date
     from events

@@ -1,7 +1,6 @@
-{#- What users of a country, age group or channel searched, clicked and bought, asked every day of
-    all days: a row for each that occurs, some hundred thousand instead of 400 million. Only new
-    days are computed. Dist: even, it is joined with nothing. Sort: by the day, which queries name.
-    -#}
+{#- Searches, clicks and purchases by country, age group and channel, which are queried daily over
+    all days: a hundred thousand rows instead of 400 million. Only new days are computed. Dist:
+    even, since it is not joined. Sort: by the day, which queries filter on. -#}
 {{
     config(
         materialized='incremental',
@@ -24,7 +23,7 @@ users as (
     select * from {{ ref('dim_user') }}
 ),
 
--- By user first: a few have most of the sessions.
+-- Aggregated by user first, since a few users have most of the sessions.
 by_user as (
     select
         log_date,

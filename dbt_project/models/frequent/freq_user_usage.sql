@@ -1,4 +1,4 @@
-{#- Dist: by user, the key that it is joined on. Sort: the same. -#}
+{#- Dist: by user, the key that it is joined on. Sort: the same key. -#}
 {{ config(dist='user_id', sort='user_id') }}
 
 with

@@ -1,4 +1,4 @@
-{#- Dist: a row for each airport. Sort: its rank, by which it is read. -#}
+{#- Dist: one row per airport. Sort: the rank, by which it is read. -#}
 {{ config(dist='all', sort='search_rank') }}
 
 with

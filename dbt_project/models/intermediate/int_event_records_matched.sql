@@ -1,4 +1,4 @@
-{#- Dist: joined to events on their own id. Sort: the same. -#}
+{#- Dist: joined to the records on this key. Sort: the same key. -#}
 {{ config(dist='record_id', sort='record_id') }}
 
 with
@@ -7,8 +7,8 @@ records as (
     select * from {{ ref('int_event_records_unioned') }}
 ),
 
--- The source to believe first has the lowest precedence.
-preceded as (
+-- The most reliable source has the lowest precedence number.
+prioritized as (
     select
         event_id,
         case source when 'kopis' then 1 when 'tour' then 2 else 3 end as precedence,
@@ -27,37 +27,38 @@ candidates as (
     select
         *,
         cast(precedence as varchar(1)) || event_id as member
-    from preceded
+    from prioritized
 ),
 
--- Rule 1: the same title, told by two sources. Rule 2: the dates overlap.
+-- Rule 1: records of different sources have the same title. Rule 2: their dates overlap.
 pairs as (
     select
         candidates.member,
-        others.member as neighbour,
-        others.precedence as neighbour_precedence,
-        candidates.venue_id = others.venue_id as is_same_venue,
-        candidates.district_id = others.district_id as is_same_district,
-        abs(candidates.starts_on - others.starts_on) as days_apart,
+        counterparts.member as neighbour,
+        counterparts.precedence as neighbour_precedence,
+        candidates.venue_id = counterparts.venue_id as is_same_venue,
+        candidates.district_id = counterparts.district_id as is_same_district,
+        abs(candidates.starts_on - counterparts.starts_on) as days_apart,
         {{
             haversine_distance_m(
                 'candidates.longitude',
                 'candidates.latitude',
-                'others.longitude',
-                'others.latitude',
+                'counterparts.longitude',
+                'counterparts.latitude',
             )
         }} as distance_m
     from candidates
-    inner join candidates as others
+    inner join candidates as counterparts
         on
-            candidates.title_key = others.title_key
-            and candidates.precedence > others.precedence
-            and candidates.starts_on <= others.ends_on
-            and candidates.ends_on >= others.starts_on
+            candidates.title_key = counterparts.title_key
+            and candidates.precedence > counterparts.precedence
+            and candidates.starts_on <= counterparts.ends_on
+            and candidates.ends_on >= counterparts.starts_on
 ),
 
--- Rule 3: the same venue, or points near each other, or the same district where a point is lacking.
--- Rule 4: of several in one source the best, as a play that tours is on next door too.
+-- Rule 3: they share a venue, or are near each other, or share a district if one has no
+-- coordinates. Rule 4: only the best match in each source counts, since a touring play may also run
+-- next door.
 ranked_pairs as (
     select
         member,

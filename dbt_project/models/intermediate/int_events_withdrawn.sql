@@ -24,8 +24,8 @@ newest_lists as (
     group by source
 ),
 
--- A performance or a cultural event that is still on or to come is in every list of its source. One
--- that the newest lacks was withdrawn.
+-- Every list of KOPIS and Seoul has all current and future events. An event that is missing from
+-- the newest list was withdrawn.
 not_listed as (
     select records.event_id as record_id
     from records
@@ -35,27 +35,27 @@ not_listed as (
         and records.logical_date < newest_lists.logical_date
 ),
 
--- Festivals leave their list by age; TourAPI says by itself which it took out.
-taken_out as (
+-- Festivals leave their list with age, so only the removals that TourAPI reports count.
+removed_by_tour as (
     select records.event_id as record_id
     from records
     inner join tour_places on records.event_id = 'tour-' || tour_places.place_id
     where not tour_places.is_listed
 ),
 
-out_records as (
+withdrawn_records as (
     select record_id from not_listed
     union all
-    select record_id from taken_out
+    select record_id from removed_by_tour
 ),
 
--- An event that another source still tells of is still on.
+-- An event stays as long as one source still lists it.
 withdrawn as (
     select matches.event_id
     from matches
-    left join out_records on matches.record_id = out_records.record_id
+    left join withdrawn_records on matches.record_id = withdrawn_records.record_id
     group by matches.event_id
-    having count(*) = count(out_records.record_id)
+    having count(*) = count(withdrawn_records.record_id)
 )
 
 select * from withdrawn

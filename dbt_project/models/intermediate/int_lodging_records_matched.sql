@@ -11,8 +11,8 @@ licences as (
     select * from {{ ref('stg_seoul__lodgings') }}
 ),
 
--- Beginning with a number that puts the source to believe first: TourAPI, then licences of hotels,
--- of homestays, of other lodgings. An address counts up to its house number.
+-- A member begins with a number that sorts the most reliable source first: TourAPI, then licences
+-- of hotels, of homestays, of other lodgings. Addresses are compared up to the house number.
 candidates as (
     select
         'tour' as source,
@@ -56,28 +56,28 @@ keyed as (
     from candidates
 ),
 
--- Rule 1: the same name in lists of different kinds, near each other.
+-- Rule 1: records of different kinds have the same name and are near each other.
 named_pairs as (
     select
         keyed.member,
-        others.member as neighbour,
+        counterparts.member as neighbour,
         {{
             haversine_distance_m(
                 'keyed.longitude',
                 'keyed.latitude',
-                'others.longitude',
-                'others.latitude',
+                'counterparts.longitude',
+                'counterparts.latitude',
             )
         }} as distance_m
     from keyed
-    inner join keyed as others
+    inner join keyed as counterparts
         on
-            keyed.name_key = others.name_key
-            and keyed.kind <> others.kind
+            keyed.name_key = counterparts.name_key
+            and keyed.kind <> counterparts.kind
 ),
 
--- Rule 2: the same address, where TourAPI and the licences have no more than one lodging each: a
--- house of many homestays tells nothing.
+-- Rule 2: records share an address at which TourAPI and the licences have one lodging each. The
+-- address of a building with many homestays does not identify any of them.
 alone_at_address as (
     select
         source,
@@ -92,12 +92,12 @@ alone_at_address as (
 addressed_pairs as (
     select
         alone_at_address.member,
-        others.member as neighbour
+        counterparts.member as neighbour
     from alone_at_address
-    inner join alone_at_address as others
+    inner join alone_at_address as counterparts
         on
-            alone_at_address.address_key = others.address_key
-            and alone_at_address.source <> others.source
+            alone_at_address.address_key = counterparts.address_key
+            and alone_at_address.source <> counterparts.source
 ),
 
 links as (

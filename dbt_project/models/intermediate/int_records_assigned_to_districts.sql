@@ -5,122 +5,37 @@
 with
 
 records as (
-    select * from {{ ref('stg_tour__records') }}
+    select * from {{ ref('int_records_located') }}
 ),
 
-venues as (
-    select * from {{ ref('stg_kopis__venues') }}
-),
-
-venue_details as (
-    select * from {{ ref('stg_kopis__venue_details') }}
-),
-
-seoul_events as (
-    select * from {{ ref('stg_seoul__cultural_events') }}
-),
-
-seoul_spaces as (
-    select * from {{ ref('stg_seoul__cultural_spaces') }}
-),
-
-seoul_lodgings as (
-    select * from {{ ref('stg_seoul__lodgings') }}
+nearest_districts as (
+    select * from {{ ref('int_records_matched_to_nearest_district') }}
 ),
 
 districts as (
     select * from {{ ref('districts') }}
 ),
 
--- KOPIS gives no code; its province and district are the beginning of an address. So is the
--- district of an event of Seoul.
-located as (
-    select
-        'tour_' || language_code as source,
-        content_id as record_id,
-        region_code,
-        district_code,
-        legacy_area_code,
-        legacy_district_code,
-        address,
-        longitude,
-        latitude
-    from records
-    union all
-    select
-        'kopis' as source,
-        venues.venue_id as record_id,
-        cast(null as varchar(10)) as region_code,
-        cast(null as varchar(10)) as district_code,
-        cast(null as varchar(10)) as legacy_area_code,
-        cast(null as varchar(10)) as legacy_district_code,
-        coalesce(
-            venues.province || ' ' || venues.district_name,
-            venues.province,
-            venue_details.address
-        ) as address,
-        venue_details.longitude,
-        venue_details.latitude
-    from venues
-    left join venue_details on venues.venue_id = venue_details.venue_id
-    union all
-    select
-        'seoul_event' as source,
-        event_code as record_id,
-        null as region_code,
-        null as district_code,
-        null as legacy_area_code,
-        null as legacy_district_code,
-        '서울 ' || district_name as address,
-        longitude,
-        latitude
-    from seoul_events
-    union all
-    select
-        'seoul_space' as source,
-        space_no as record_id,
-        null as region_code,
-        null as district_code,
-        null as legacy_area_code,
-        null as legacy_district_code,
-        address,
-        longitude,
-        latitude
-    from seoul_spaces
-    union all
-    select
-        'seoul_lodging' as source,
-        licence_no as record_id,
-        null as region_code,
-        null as district_code,
-        null as legacy_area_code,
-        null as legacy_district_code,
-        coalesce(road_address, lot_address) as address,
-        longitude,
-        latitude
-    from seoul_lodgings
-),
-
--- Rule 1: the legal code, or the older code where a record has no other.
+-- Rule 1: the legal code, or the older code if the record has no legal code.
 by_code as (
     select
-        located.source,
-        located.record_id,
+        records.source,
+        records.record_id,
         districts.district_id,
         'code' as district_source,
         1 as rule,
         1.0 as rank_in_rule
-    from located
+    from records
     inner join districts
         on
             (
-                located.region_code = districts.tour_region
-                and located.district_code = districts.tour_district
+                records.region_code = districts.tour_region
+                and records.district_code = districts.tour_district
             )
             or (
-                located.region_code is null
-                and located.legacy_area_code = districts.tour_legacy_area
-                and located.legacy_district_code = districts.tour_legacy_district
+                records.region_code is null
+                and records.legacy_area_code = districts.tour_legacy_area
+                and records.legacy_district_code = districts.tour_legacy_district
             )
 ),
 
@@ -132,7 +47,7 @@ outside_by_code as (
         'code' as district_source,
         1 as rule,
         2.0 as rank_in_rule
-    from located
+    from records
     where
         region_code not in (select districts.tour_region from districts)
         or (
@@ -141,15 +56,15 @@ outside_by_code as (
         )
 ),
 
--- Rule 2: the first district that the address names, if it is an address in Seoul; other cities
--- have a Jung-gu too. A Korean address begins with its province, an English one ends with it.
+-- Rule 2: the first district named in an address in Seoul. Other cities have a Jung-gu too. A
+-- Korean address begins with its province, an English one ends with it.
 addressed as (
     select
         source,
         record_id,
         ' ' || lower(replace(address, ',', ' ')) || ' ' as address,
         address like '서울%' or lower(address) like '%seoul%' as is_in_seoul
-    from located
+    from records
     where address is not null
 ),
 
@@ -186,34 +101,16 @@ outside_by_address as (
         and source in ('tour_ko', 'kopis')
 ),
 
--- Rule 3: the nearest district office, if one is near enough to be in the same city.
-distances as (
-    select
-        located.source,
-        located.record_id,
-        districts.district_id,
-        {{
-            haversine_distance_m(
-                'located.longitude', 'located.latitude', 'districts.longitude', 'districts.latitude'
-            )
-        }} as distance_m
-    from located
-    cross join districts
-    where located.longitude is not null
-),
-
+-- Rule 3: the district with the nearest office.
 by_distance as (
     select
         source,
         record_id,
-        case
-            when distance_m <= 1000 * {{ var('nearest_district_km') }} then district_id
-            else 'outside'
-        end as district_id,
+        district_id,
         'nearest' as district_source,
         3 as rule,
         distance_m as rank_in_rule
-    from distances
+    from nearest_districts
 ),
 
 candidates as (
@@ -228,7 +125,7 @@ candidates as (
     select * from by_distance
 ),
 
-ranked as (
+ranked_candidates as (
     select
         *,
         row_number() over (
@@ -237,18 +134,18 @@ ranked as (
     from candidates
 ),
 
-decided as (
+assigned as (
     select
-        located.source,
-        located.record_id,
-        coalesce(ranked.district_id, 'unknown') as district_id,
-        coalesce(ranked.district_source, 'none') as district_source
-    from located
-    left join ranked
+        records.source,
+        records.record_id,
+        coalesce(candidates.district_id, 'unknown') as district_id,
+        coalesce(candidates.district_source, 'none') as district_source
+    from records
+    left join ranked_candidates as candidates
         on
-            located.source = ranked.source
-            and located.record_id = ranked.record_id
-            and ranked.candidate_rank = 1
+            records.source = candidates.source
+            and records.record_id = candidates.record_id
+            and candidates.candidate_rank = 1
 )
 
-select * from decided
+select * from assigned

@@ -89,7 +89,7 @@ ranked_pairs as (
         or (
             space_district_id = venue_district_id
             and space_district_id not in ('outside', 'unknown')
-            -- What stands in brackets may tell two houses apart that lie apart.
+            -- Text in brackets may distinguish venues that are far apart.
             and (is_whole_name or distance_m is null)
         )
 ),

@@ -7,14 +7,14 @@ forecasts as (
     select * from {{ ref('stg_kma__short_forecasts') }}
 ),
 
--- Of each hour the newest forecast counts.
+-- Only the newest forecast of each hour counts.
 ranked as (
     select
         *,
         row_number() over (
             partition by grid_x, grid_y, category_code, forecast_at
             order by base_at desc
-        ) as newest_rank
+        ) as recency_rank
     from forecasts
 ),
 
@@ -23,10 +23,10 @@ newest as (
         *,
         case when value_min > 0 and value_max is null then 1 else 0 end as is_open
     from ranked
-    where newest_rank = 1
+    where recency_rank = 1
 ),
 
--- An amount without an upper end makes the day's sum one without.
+-- If the amount of an hour has no upper bound, neither has the day's.
 daily as (
     select
         grid_x,

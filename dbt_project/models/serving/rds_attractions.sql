@@ -1,4 +1,4 @@
-{#- Dist: a few thousand rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: a few thousand rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort='place_id') }}
 
 with
@@ -33,7 +33,7 @@ served as (
         homepage_url,
         modified_at
     from places
-    -- Medical tourism is no attraction, and what the source took out is gone from the website.
+    -- Medical tourism is not an attraction. Places that the source removed leave the website.
     where
         is_listed
         and not is_clinic

@@ -1,4 +1,4 @@
-{#- Dist: 27 rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: 27 rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort='district_id') }}
 
 with

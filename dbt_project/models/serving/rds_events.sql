@@ -1,4 +1,4 @@
-{#- Dist: a few thousand rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: a few thousand rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort='event_id') }}
 
 with
@@ -11,13 +11,14 @@ genres as (
     select * from {{ ref('dim_genre') }}
 ),
 
--- Counted back from the newest load and not from the clock: the same rows give the same table.
+-- The limit counts back from the newest load rather than today, so the same rows give the same
+-- table.
 newest_load as (
     select max(logical_date) as logical_date
     from events
 ),
 
-wanted as (
+recent_events as (
     select events.*
     from events
     cross join newest_load
@@ -31,40 +32,40 @@ wanted as (
 
 served as (
     select
-        wanted.event_id,
-        wanted.source,
-        wanted.also_in,
-        wanted.title_en,
-        wanted.title_ko,
-        wanted.title_ja,
-        wanted.title_zh,
-        wanted.genre_id,
+        recent_events.event_id,
+        recent_events.source,
+        recent_events.also_in,
+        recent_events.title_en,
+        recent_events.title_ko,
+        recent_events.title_ja,
+        recent_events.title_zh,
+        recent_events.genre_id,
         genres.name_en as genre_en,
         genres.name_ko as genre_ko,
-        wanted.venue_id,
-        wanted.hall_name,
-        wanted.district_id,
-        wanted.starts_on,
-        wanted.ends_on,
-        wanted.is_open_run,
-        wanted.is_free,
-        wanted.min_price_krw,
-        wanted.max_price_krw,
-        wanted.price_text,
-        wanted.schedule_text,
-        wanted.running_time,
-        wanted.age_limit,
-        wanted.organizer,
-        wanted.description,
-        wanted.phone,
-        wanted.url,
-        wanted.image_url,
-        wanted.thumbnail_url,
-        wanted.copyright_type,
-        wanted.longitude,
-        wanted.latitude
-    from wanted
-    inner join genres on wanted.genre_id = genres.genre_id
+        recent_events.venue_id,
+        recent_events.hall_name,
+        recent_events.district_id,
+        recent_events.starts_on,
+        recent_events.ends_on,
+        recent_events.is_open_run,
+        recent_events.is_free,
+        recent_events.min_price_krw,
+        recent_events.max_price_krw,
+        recent_events.price_text,
+        recent_events.schedule_text,
+        recent_events.running_time,
+        recent_events.age_limit,
+        recent_events.organizer,
+        recent_events.description,
+        recent_events.phone,
+        recent_events.url,
+        recent_events.image_url,
+        recent_events.thumbnail_url,
+        recent_events.copyright_type,
+        recent_events.longitude,
+        recent_events.latitude
+    from recent_events
+    inner join genres on recent_events.genre_id = genres.genre_id
 )
 
 select * from served

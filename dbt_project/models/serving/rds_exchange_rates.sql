@@ -1,4 +1,4 @@
-{#- Dist: the rates of a month, under a thousand rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: the rates of a month, under a thousand rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort=['currency_code', 'rate_on']) }}
 
 with

@@ -1,4 +1,4 @@
-{#- Dist: the fares of one day, some thousand rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: the fares of one day, a few thousand rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort='fare_id') }}
 
 with
@@ -16,7 +16,7 @@ newest as (
     from fares
 ),
 
--- What was seen on the newest day, as far as its flight has not left by then.
+-- Fares seen on the newest day whose flight does not depart before that day.
 served as (
     select
         fares.fare_id,

@@ -1,4 +1,4 @@
-{#- Dist: a few hundred rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: a few hundred rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort='lodging_id') }}
 
 with

@@ -1,4 +1,4 @@
-{#- Dist: a few thousand rows. Sort: the export reads it whole, by key. -#}
+{#- Dist: a few thousand rows. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort='venue_id') }}
 
 with

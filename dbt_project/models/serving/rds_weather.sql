@@ -1,4 +1,4 @@
-{#- Dist: 14 days of 25 districts. Sort: the export reads it whole, by key. -#}
+{#- Dist: 14 days of 25 districts. Sort: the export reads all rows by key. -#}
 {{ config(dist='all', sort=['district_id', 'weather_on']) }}
 
 with
@@ -12,7 +12,7 @@ newest as (
     from weather
 ),
 
--- The day of the newest load, the three before it and the ten that the forecasts reach.
+-- The day of the newest load, the three days before it and the ten days that forecasts cover.
 served as (
     select
         weather.district_id,

@@ -1,4 +1,4 @@
-{#- Dist: some hundred rows that every fare and flight joins. Sort: the key they join on. -#}
+{#- Dist: about a hundred rows that every fare and flight joins. Sort: the key they join on. -#}
 {{ config(dist='all', sort='airline_code') }}
 
 with
@@ -22,7 +22,7 @@ named as (
     from schedules
 ),
 
-told as (
+codes_in_use as (
     select airline_code from named
     union all
     select airline_code from fares
@@ -30,10 +30,10 @@ told as (
 
 codes as (
     select distinct airline_code
-    from told
+    from codes_in_use
 ),
 
--- An airline that flies to Incheon in no schedule is called by its code.
+-- An airline that is not in Incheon's schedules has its code as its name.
 airlines as (
     select
         codes.airline_code,

@@ -30,7 +30,7 @@ scheduled as (
     from schedules
 ),
 
-told as (
+codes_in_use as (
     select airport_code from known
     union all
     select airport_code from served
@@ -42,11 +42,11 @@ told as (
     select destination_airport_code as airport_code from fares
 ),
 
--- An airport that no list has still gets its row, so that no fare is without one. Fares that do not
--- tell their airport have the code of the city here.
+-- An airport that is not in any list still gets a row, so that every fare has one. Fares without an
+-- airport have the code of their city here.
 codes as (
     select distinct airport_code
-    from told
+    from codes_in_use
 ),
 
 airports as (

@@ -7,7 +7,7 @@ categories as (
     select * from {{ ref('stg_tour__categories') }}
 ),
 
--- A row of the list names all three levels; each becomes a member of its own.
+-- Each row of the list names all three levels, which become separate members.
 levels as (
     select
         language_code,
@@ -55,7 +55,7 @@ with_unknown as (
         name_ko
     from members
     union all
-    -- Stands for a code that the list does not have, and for none.
+    -- The member for a missing code and for a code that is not in the list.
     select
         'unknown' as category_id,
         1 as level_number,

@@ -1,4 +1,4 @@
-{#- Dist: some twenty rows that every rate joins. Sort: the key they join on. -#}
+{#- Dist: about twenty rows that every rate joins. Sort: the key they join on. -#}
 {{ config(dist='all', sort='currency_code') }}
 
 with
@@ -22,7 +22,7 @@ named as (
     from rates
 ),
 
--- One that the bank takes up later is called by its code till the seed has its name.
+-- A currency that the bank adds has its code as its name until the seed has the name.
 all_currencies as (
     select
         currency_code,

@@ -3,7 +3,7 @@
 {%- set days = (
     modules.datetime.date.fromisoformat(last_day) - modules.datetime.date.fromisoformat(first_day)
 ).days + 1 -%}
-{#- Dist: every fact joins it. Sort: facts are asked for by ranges of days. -#}
+{#- Dist: every fact joins it. Sort: queries select ranges of days. -#}
 {{ config(dist='all', sort='date_id') }}
 
 with
@@ -20,7 +20,7 @@ days as (
     from numbers
 ),
 
--- Counted from Monday as 1 to Sunday as 7; SQL counts from Sunday as 0.
+-- Monday is 1 and Sunday is 7, whereas SQL counts from Sunday as 0.
 weekdays as (
     select
         date_day,
@@ -28,7 +28,7 @@ weekdays as (
     from days
 ),
 
--- A week belongs to the ISO year that its Thursday lies in.
+-- A week belongs to the ISO year of its Thursday.
 thursdays as (
     select
         date_day,

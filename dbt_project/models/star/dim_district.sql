@@ -1,4 +1,4 @@
-{#- Dist: 27 rows that everything with a place joins. Sort: the key they join on. -#}
+{#- Dist: 27 rows that every table with a location joins. Sort: the key they join on. -#}
 {{ config(dist='all', sort='district_id') }}
 
 with
@@ -7,7 +7,7 @@ districts as (
     select * from {{ ref('districts') }}
 ),
 
--- A row of which it is known that it lies elsewhere is told from one of which nothing is known.
+-- A location outside Seoul is distinguished from an unknown location.
 with_named_unknowns as (
     select
         district_id,

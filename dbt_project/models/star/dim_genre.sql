@@ -16,7 +16,7 @@ with_unknown as (
         name_ko
     from genres
     union all
-    -- Stands for a text that the seed does not have, and for none.
+    -- The member for a missing genre and for a genre that the seed does not have.
     select
         'unknown' as genre_id,
         null as source,

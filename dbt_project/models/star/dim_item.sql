@@ -1,7 +1,7 @@
 {#- Dist: a few thousand rows that clicks join. Sort: the key they join on. -#}
 {{ config(dist='all', sort='item_id') }}
 
-{%- set most = 1000 %}
+{%- set max_items_per_topic = 1000 %}
 
 with
 
@@ -30,7 +30,7 @@ venues as (
 ),
 
 series as (
-    {{ dbt.generate_series(most) }}
+    {{ dbt.generate_series(max_items_per_topic) }}
 ),
 
 numbers as (
@@ -71,8 +71,8 @@ numbered_venues as (
     from venues
 ),
 
--- Where there are fewer than items, one stands for several.
-told as (
+-- A table with fewer rows than the topic has items is repeated.
+assigned as (
     select
         cast(items.item_id as integer) as item_id,
         items.topic_code,
@@ -100,4 +100,4 @@ told as (
             = items.place_in_topic % numbered_venues.venue_count
 )
 
-select * from told
+select * from assigned

@@ -1,4 +1,4 @@
-{#- Dist: a few thousand rows. Sort: lodgings are asked for by district. -#}
+{#- Dist: a few thousand rows. Sort: queries select lodgings by district. -#}
 {{ config(dist='all', sort=['district_id', 'lodging_id']) }}
 
 with
@@ -24,9 +24,9 @@ stays as (
         matches.lodging_id,
         tour_places.*,
         tour_places.address_en || coalesce(' ' || tour_places.address_detail_en, '')
-            as whole_address_en,
+            as full_address_en,
         tour_places.address_ko || coalesce(' ' || tour_places.address_detail_ko, '')
-            as whole_address_ko
+            as full_address_ko
     from tour_places
     inner join matches
         on
@@ -53,7 +53,7 @@ licensed as (
     where matches.is_first
 ),
 
--- TourAPI tells it, where both do, and the licence what TourAPI leaves open.
+-- TourAPI's values take precedence. The licence fills what TourAPI lacks.
 lodgings as (
     select
         coalesce(stays.lodging_id, licensed.lodging_id) as lodging_id,
@@ -77,8 +77,8 @@ lodgings as (
         coalesce(stays.title_ko, licensed.name) as title_ko,
         stays.title_ja,
         stays.title_zh,
-        stays.whole_address_en as address_en,
-        coalesce(stays.whole_address_ko, licensed.road_address, licensed.lot_address) as address_ko,
+        stays.full_address_en as address_en,
+        coalesce(stays.full_address_ko, licensed.road_address, licensed.lot_address) as address_ko,
         coalesce(stays.zip_code, licensed.road_zip_code) as zip_code,
         coalesce(stays.phone, licensed.phone) as phone,
         licensed.room_count,
@@ -87,7 +87,7 @@ lodgings as (
         stays.image_url,
         stays.thumbnail_url,
         stays.copyright_type,
-        -- What TourAPI took out is still one while it has a licence.
+        -- A lodging that TourAPI removed remains while it has a licence.
         coalesce(stays.is_listed, true) or licensed.lodging_id is not null as is_listed,
         stays.created_at,
         coalesce(stays.modified_at, licensed.modified_at) as modified_at,

@@ -1,4 +1,4 @@
-{#- Dist: a few thousand rows. Sort: places are asked for by district. -#}
+{#- Dist: a few thousand rows. Sort: queries select places by district. -#}
 {{ config(dist='all', sort=['district_id', 'place_id']) }}
 
 with

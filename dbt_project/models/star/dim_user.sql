@@ -1,5 +1,5 @@
-{#- Only users of new days are computed. Dist: it is joined with sessions, which lie by session, so
-    that a copy on each node spares the way. Sort: the key they join on. -#}
+{#- Only users of new days are computed. Dist: it is joined with sessions, which are distributed by
+    session, so a copy on every node avoids moving rows. Sort: the key they join on. -#}
 {{
     config(
         materialized='incremental',
@@ -30,7 +30,7 @@ all_users as (
     where {{ is_new_or_reloaded_log_date(ref('stg_web_logs__users')) }}
     {%- if not is_incremental() %}
         union all
-        -- Who searches without signing in. It is of no day, so that it stays.
+        -- The user of searches without signing in. Without a day, the row is never deleted.
         select
             cast(0 as bigint) as user_id,
             cast('unknown' as varchar(20)) as country_code,

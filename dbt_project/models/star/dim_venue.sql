@@ -1,10 +1,10 @@
-{#- Dist: a few thousand rows that events join. Sort: venues are asked for by district. -#}
+{#- Dist: a few thousand rows that events join. Sort: queries select venues by district. -#}
 {{ config(dist='all', sort=['district_id', 'venue_id']) }}
 
 with
 
 venues as (
-    select * from {{ ref('int_venues_unioned') }}
+    select * from {{ ref('int_venues_placed') }}
 ),
 
 kopis_venues as (
@@ -19,7 +19,7 @@ spaces as (
     select * from {{ ref('stg_seoul__cultural_spaces') }}
 ),
 
--- A cultural space tells what KOPIS does not.
+-- A cultural space fills what KOPIS lacks.
 detailed as (
     select
         venues.venue_id,

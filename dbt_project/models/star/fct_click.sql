@@ -1,8 +1,8 @@
-{#- The largest table: only new days are computed, and a day that is made again replaces itself
-    alone. By delete+insert, for microbatch would run a query for each day of a first build, and
-    compute again a set number of the last days, whether they are new or not. Dist: by session, with
-    its search and purchases on one node; four clicks out of five are of thirty users, so that by
-    user a few slices would hold nearly all. Sort: by the day, which every query names. -#}
+{#- The largest table: only new days are computed, and a regenerated day replaces only itself. It
+    uses delete+insert, because microbatch would run a query per day in the first build and
+    recompute a fixed number of recent days even if they are not new. Dist: by session, with its
+    searches and purchases on one node. Thirty users have four of five clicks, so by user a few
+    slices would hold nearly all rows. Sort: by the day, which every query filters on. -#}
 {{
     config(
         materialized='incremental',

@@ -1,5 +1,5 @@
 {#- Dist: joined to its days on the key, which spreads evenly.
-    Sort: events are asked for by date. -#}
+    Sort: queries select events by date. -#}
 {{ config(dist='event_id', sort='starts_on') }}
 
 with
@@ -39,7 +39,7 @@ ranked as (
     inner join matches on records.event_id = matches.record_id
 ),
 
-others as (
+other_records as (
     select
         event_id,
         {{ dbt.listagg('record_id', "', '", 'order by record_id') }} as also_in
@@ -48,12 +48,12 @@ others as (
     group by event_id
 ),
 
--- A third record fills what two leave open; further ones are named in also_in alone.
+-- Up to three records fill the columns of an event. Further records only appear in also_in.
 merged as (
     select
         kept.event_id,
         kept.source,
-        others.also_in,
+        other_records.also_in,
         {{ coalesce_records('performance_id') }},
         {{ coalesce_records('content_id_en') }},
         {{ coalesce_records('content_id_ko') }},
@@ -97,52 +97,18 @@ merged as (
         on
             kept.kept_event_id = third.kept_event_id
             and third.record_rank = 3
-    left join others on kept.event_id = others.event_id
+    left join other_records on kept.event_id = other_records.event_id
     where kept.record_rank = 1
 ),
 
--- Dates stay as the source gave them, null where it gave none, as for some festivals: an end that
--- nobody announced is not made up. A date outside the calendar has no key.
+-- Dates remain as the source gave them and may be null, as for some festivals: an unannounced end
+-- is not invented. A date outside the calendar has no key.
 keyed as (
     select
-        merged.event_id,
-        merged.source,
-        merged.also_in,
-        merged.performance_id,
-        merged.content_id_en,
-        merged.content_id_ko,
-        merged.event_code,
-        merged.title_en,
-        merged.title_ko,
-        merged.title_ja,
-        merged.title_zh,
-        merged.genre_id,
-        merged.venue_id,
-        merged.hall_name,
-        merged.district_id,
-        merged.starts_on,
-        merged.ends_on,
+        merged.*,
         first_days.date_id as first_date_id,
         last_days.date_id as last_date_id,
-        merged.is_open_run,
-        merged.is_free,
-        merged.min_price_krw,
-        merged.max_price_krw,
-        merged.price_text,
-        merged.schedule_text,
-        merged.running_time,
-        merged.age_limit,
-        merged.organizer,
-        merged.description,
-        merged.phone,
-        merged.url,
-        merged.image_url,
-        merged.thumbnail_url,
-        merged.copyright_type,
-        merged.longitude,
-        merged.latitude,
-        withdrawn.event_id is null as is_listed,
-        merged.logical_date
+        withdrawn.event_id is null as is_listed
     from merged
     left join withdrawn on merged.event_id = withdrawn.event_id
     left join days as first_days on merged.starts_on = first_days.date_day

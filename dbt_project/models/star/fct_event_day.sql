@@ -1,4 +1,4 @@
-{#- Dist: a day lies on the node of its event. Sort: what is on is asked for by day. -#}
+{#- Dist: a day is on the node of its event. Sort: queries select events by day. -#}
 {{ config(dist='event_id', sort='date_id') }}
 
 with
@@ -11,8 +11,8 @@ days as (
     select * from {{ ref('dim_date') }}
 ),
 
--- An event without an announced end is known to be on the day it starts. One that would end before
--- it starts has no days at all.
+-- An event without an announced end has only its first day. An event whose end is before its start
+-- has no days.
 event_days as (
     select
         events.event_id,

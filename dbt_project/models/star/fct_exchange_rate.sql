@@ -1,5 +1,5 @@
-{#- Dist: some twenty rows a day; small for years, and facts in a currency join it. Sort: the newest
-    days are asked for. -#}
+{#- Dist: about twenty rows a day, small for years, joined to facts in a currency. Sort: queries
+    select the newest days. -#}
 {{ config(dist='all', sort=['date_id', 'currency_code']) }}
 
 with
@@ -22,8 +22,8 @@ publications as (
     from rates
 ),
 
--- The bank's rates hold until its next ones, whichever currencies these have: one that it drops has
--- no rate from then on.
+-- Rates are valid until the next publication, whichever currencies it has. A currency that the bank
+-- drops has no rate from then on.
 spans as (
     select
         published_on,
@@ -44,7 +44,7 @@ rated_days as (
         on
             days.date_day >= spans.published_on
             and (days.date_day < spans.next_on or spans.next_on is null)
-            -- The bank is never closed for longer: beyond, it's the loads that are missing.
+            -- The bank is never closed for longer than a week. A longer gap means missing loads.
             and days.date_day <= spans.published_on + 7
     where days.date_day <= newest.logical_date
 ),

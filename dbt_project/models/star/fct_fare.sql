@@ -1,8 +1,7 @@
-{#- The history of prices grows by all fares of a day, every day, and a day that is loaded does not
-    change: only days that are new, or loaded again, are computed. A late day replaces itself alone.
-    Dist: the airports and airlines that it joins lie on every node, so any even key will do; by
-    fare, the history of one lies on one node. Sort: by the day it was seen, which every query
-    names. -#}
+{#- The price history grows by all fares of a day, every day, and a loaded day does not change, so
+    only new and reloaded days are computed. A late day replaces only itself. Dist: the airports and
+    airlines that it joins are on every node, so any even key will do. By fare, the history of a
+    fare is on one node. Sort: by the day it was seen, which every query filters on. -#}
 {{
     config(
         materialized='incremental',
@@ -29,7 +28,8 @@ new_fares as (
     {{ select_new_or_reloaded_days('fares') }}
 ),
 
--- A fare comes once in each currency: one row tells both prices. All else is told by one of them.
+-- A fare has one row per currency. They become one row with both prices and the first row's other
+-- columns.
 priced as (
     select
         *,

@@ -1,5 +1,5 @@
-{#- Dist: a few thousand rows a season, read with the airports and airlines that lie on every node.
-    Sort: flights are asked for by the days of their season. -#}
+{#- Dist: a few thousand rows a season, joined to airports and airlines, which are on every node.
+    Sort: queries select flights by the days of their season. -#}
 {{ config(dist='all', sort='first_date_id') }}
 
 with
@@ -12,9 +12,9 @@ days as (
     select * from {{ ref('dim_date') }}
 ),
 
--- What the newest list says of a flight's season replaces all that older ones said of it: its
--- weekdays may have changed since.
-told as (
+-- The newest list that has a flight's season replaces all older lists of it, since the weekdays may
+-- have changed.
+with_newest_list as (
     select
         *,
         max(logical_date) over (
@@ -24,7 +24,7 @@ told as (
     from schedules
 ),
 
--- Two rows of one flight share out the week: it flies on a day when either says so.
+-- Several rows of a flight divide the week between them: it flies on a day that any of them has.
 joined as (
     select
         direction,
@@ -42,7 +42,7 @@ joined as (
         {%- endfor %}
         last_told_on,
         last_told_on = newest_list_on as is_current
-    from told
+    from with_newest_list
     where logical_date = last_told_on
     group by
         direction,

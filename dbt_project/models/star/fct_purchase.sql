@@ -1,5 +1,5 @@
-{#- Only new days are computed, and a day that is made again replaces itself alone. Dist: by
-    session, with its clicks on one node. Sort: by the day, which every query names. -#}
+{#- Only new days are computed, and a regenerated day replaces only itself. Dist: by session, with
+    its clicks on one node. Sort: by the day, which every query filters on. -#}
 {{
     config(
         materialized='incremental',

@@ -1,6 +1,6 @@
-{#- A day of searches does not change once it is made: only new days are computed, and a day that is
-    made again replaces itself alone. Dist: by session, with its clicks and purchases on one node;
-    by user a few would fill theirs. Sort: by the day, which every query names. -#}
+{#- A generated day of searches does not change, so only new days are computed, and a regenerated
+    day replaces only itself. Dist: by session, with its clicks and purchases on one node. By user a
+    few nodes would hold most rows. Sort: by the day, which every query filters on. -#}
 {{
     config(
         materialized='incremental',

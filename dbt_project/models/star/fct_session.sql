@@ -1,5 +1,6 @@
-{#- Only new days are computed, and a day that is made again replaces itself alone. Dist: by
-    session, with what is in it on one node. Sort: by the day, which every query names. -#}
+{#- Only new days are computed, and a regenerated day replaces only itself. Dist: by session, with
+    its searches, clicks and purchases on one node. Sort: by the day, which every query filters on.
+    -#}
 {{
     config(
         materialized='incremental',

@@ -1,5 +1,5 @@
-{#- Dist: 25 rows a day; small for years, and events in a district join it. Sort: the days around
-    today are asked for. -#}
+{#- Dist: 25 rows a day, small for years, joined to events by district. Sort: queries select the
+    days around today. -#}
 {{ config(dist='all', sort=['date_id', 'district_id']) }}
 
 with
@@ -16,19 +16,19 @@ short_days as (
     select * from {{ ref('int_short_forecasts_aggregated_to_days') }}
 ),
 
-mid_forecasts as (
-    select * from {{ ref('stg_kma__mid_forecasts') }}
+mid_days as (
+    select * from {{ ref('int_mid_forecasts_aggregated_to_days') }}
 ),
 
 observations as (
     select * from {{ ref('stg_kma__daily_observations') }}
 ),
 
-kinds as (
+weather_kinds as (
     select * from {{ ref('weather_kinds') }}
 ),
 
--- One station observes for all of Seoul.
+-- One station covers all of Seoul.
 observed as (
     select
         observations.observed_on as weather_on,
@@ -52,7 +52,8 @@ observed as (
     where observations.station_id = '108'
 ),
 
--- The hours at the end of a forecast's reach say little of their day: any other forecast is better.
+-- A few hours at the end of the forecast's range represent their day poorly, so any other forecast
+-- takes precedence.
 short_forecast as (
     select
         short_days.forecast_on as weather_on,
@@ -76,44 +77,6 @@ short_forecast as (
         on short_days.grid_x = districts.grid_x and short_days.grid_y = districts.grid_y
 ),
 
-ranked_mid as (
-    select
-        mid_forecasts.forecast_on,
-        mid_forecasts.issued_at,
-        mid_forecasts.weather_kind,
-        mid_forecasts.low_temperature,
-        mid_forecasts.high_temperature,
-        mid_forecasts.rain_chance,
-        mid_forecasts.logical_date,
-        dense_rank() over (
-            partition by mid_forecasts.region_code, mid_forecasts.forecast_on
-            order by mid_forecasts.issued_at desc
-        ) as newest_rank,
-        row_number() over (
-            partition by
-                mid_forecasts.region_code, mid_forecasts.forecast_on, mid_forecasts.issued_at
-            order by kinds.severity desc nulls last, mid_forecasts.half_of_day asc
-        ) as severity_rank
-    from mid_forecasts
-    left join kinds on mid_forecasts.weather_kind = kinds.weather_kind
-),
-
--- The regions are Seoul's own for the temperatures and one around it for the weather: a day has one
--- row of each. The worse half of a day names it.
-mid_days as (
-    select
-        forecast_on,
-        max(issued_at) as issued_at,
-        max(case when severity_rank = 1 then weather_kind end) as weather_kind,
-        min(low_temperature) as low_temperature,
-        max(high_temperature) as high_temperature,
-        max(rain_chance) as rain_chance,
-        max(logical_date) as logical_date
-    from ranked_mid
-    where newest_rank = 1
-    group by forecast_on
-),
-
 mid_forecast as (
     select
         mid_days.forecast_on as weather_on,
@@ -121,7 +84,7 @@ mid_forecast as (
         'mid' as weather_source,
         3 as precedence,
         mid_days.issued_at,
-        coalesce(mid_days.weather_kind, 'unknown') as weather_kind,
+        mid_days.weather_kind,
         mid_days.low_temperature,
         mid_days.high_temperature,
         mid_days.rain_chance,
@@ -136,7 +99,7 @@ mid_forecast as (
     cross join districts
 ),
 
-told as (
+unioned as (
     select * from observed
     union all
     select * from short_forecast
@@ -150,8 +113,8 @@ ranked as (
         row_number() over (
             partition by district_id, weather_on
             order by precedence
-        ) as told_rank
-    from told
+        ) as precedence_rank
+    from unioned
 ),
 
 keyed as (
@@ -163,8 +126,8 @@ keyed as (
         ranked.weather_source = 'short' as is_of_district,
         ranked.issued_at,
         ranked.weather_kind,
-        kinds.name_en as weather_en,
-        kinds.name_ko as weather_ko,
+        weather_kinds.name_en as weather_en,
+        weather_kinds.name_ko as weather_ko,
         ranked.low_temperature,
         ranked.high_temperature,
         ranked.rain_chance,
@@ -177,8 +140,8 @@ keyed as (
         ranked.logical_date
     from ranked
     inner join days on ranked.weather_on = days.date_day
-    inner join kinds on ranked.weather_kind = kinds.weather_kind
-    where ranked.told_rank = 1
+    inner join weather_kinds on ranked.weather_kind = weather_kinds.weather_kind
+    where ranked.precedence_rank = 1
 )
 
 select * from keyed

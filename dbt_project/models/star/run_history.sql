@@ -1,5 +1,5 @@
-{#- What failed this week is asked of it. Dist: a few rows for each run. Sort: by the time, which
-    every question names. -#}
+{#- Dist: a few rows per run. Sort: by the time, which every query filters on, such as the failures
+    of this week. -#}
 {{ config(dist='all', sort='began_at') }}
 
 with
@@ -8,7 +8,7 @@ steps as (
     select * from {{ ref('stg_runs__steps') }}
 ),
 
--- Of a table's runs for one day the newest counts: what failed at first may have come since.
+-- Only the newest run of a table and date counts: a failed load may have succeeded since.
 ranked as (
     select
         *,
@@ -19,7 +19,7 @@ ranked as (
     from steps
 ),
 
-told as (
+typed as (
     select
         cast(step_id as varchar(60)) as step_id,
         cast(run_id as varchar(50)) as run_id,
@@ -39,4 +39,4 @@ told as (
     from ranked
 )
 
-select * from told
+select * from typed

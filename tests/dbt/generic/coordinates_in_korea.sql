@@ -1,4 +1,4 @@
-{#- Rows whose point is not in Korea, or that have half a point. -#}
+{#- Rows whose point is outside Korea or has only one coordinate. -#}
 {% test coordinates_in_korea(model, longitude, latitude) %}
 select
     {{ longitude }},

@@ -1,5 +1,5 @@
-{#- Ranges of one partition of which one begins before the one before it ends. A range may be empty, and
-    gaps are allowed; one without an upper bound has no end, so only the last one may lack it. -#}
+{#- Ranges of a partition that begin before the previous range ends. Empty ranges and gaps are
+    allowed. A range without an upper bound has no end, so only the last one may lack it. -#}
 {% test mutually_exclusive_ranges(model, lower_bound_column, upper_bound_column, partition_by) %}
 
 with

@@ -1,4 +1,4 @@
-{#- Rows that share a key of several columns, or lack a part of it. -#}
+{#- Rows that share a key of several columns or lack part of it. -#}
 {% test unique_combination_of_columns(model, combination_of_columns) %}
 select
     {{ combination_of_columns | join(',\n    ') }},

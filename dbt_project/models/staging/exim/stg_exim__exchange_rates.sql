@@ -4,7 +4,7 @@ source as (
     select * from {{ source('staging_exim', 'exchange_rates') }}
 ),
 
--- A day without rates of its own brought those of a day before, which may be here already.
+-- A day without new rates returns those of an earlier day, which may already be loaded.
 ranked as (
     select
         *,
@@ -12,7 +12,7 @@ ranked as (
     from source
 ),
 
--- Quoted for 1 or for 100; zero stands where the bank neither buys nor sells.
+-- Rates are quoted for 1 or 100 units. Zero means that the bank neither buys nor sells.
 renamed as (
     select
         currency as currency_code,

@@ -19,14 +19,14 @@ renamed as (
         mean_temperature,
         low_temperature,
         high_temperature,
-        -- A blank says that none fell.
+        -- A blank means that none fell.
         coalesce(rain_mm, 0) as rain_mm,
         coalesce(new_snow_cm, 0) as new_snow_cm,
         mean_wind,
         mean_humidity,
         sunshine_hours,
         mean_cloud,
-        -- The agency's own bounds, in tenths of the sky.
+        -- The agency's own limits, in tenths of the sky.
         case
             when coalesce(new_snow_cm, 0) > 0 then 'snow'
             when coalesce(rain_mm, 0) > 0 then 'rain'

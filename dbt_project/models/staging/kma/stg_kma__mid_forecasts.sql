@@ -20,7 +20,7 @@ renamed as (
         low_temperature,
         high_temperature,
         cast(rain_chance as integer) as rain_chance,
-        -- '흐리고 비/눈': what falls counts before what is in the sky.
+        -- '흐리고 비/눈': rain and snow take precedence over clouds.
         case
             when weather is null then null
             when weather like '%비/눈%' then 'rain_and_snow'

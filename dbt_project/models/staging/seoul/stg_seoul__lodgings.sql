@@ -31,7 +31,7 @@ renamed as (
         phone,
         lot_address,
         road_address,
-        -- '4029.0' is 04029, '150-870' a postcode of before 2015.
+        -- '4029.0' is 04029. '150-870' is a postcode from before 2015.
         case
             when road_zip_code not like '%-%' then lpad(split_part(road_zip_code, '.', 1), 5, '0')
         end as road_zip_code,

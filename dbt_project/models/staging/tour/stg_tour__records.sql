@@ -40,7 +40,7 @@ unioned as (
     select * from stays
 ),
 
--- A festival or a stay is in the list of places too: the newest of its answers counts.
+-- Festivals and stays are in the list of places too. Only the newest row counts.
 ranked as (
     select
         *,
@@ -58,7 +58,7 @@ newest as (
     where recency_rank = 1
 ),
 
--- What was told last counts: a record that is listed again after its removal is listed.
+-- The newest state counts: a record that is listed again after its removal is listed.
 with_removal as (
     select
         newest.{{ columns | join(',\n        newest.') }},

@@ -4,8 +4,8 @@ source as (
     select * from {{ source('staging_travelpayouts', 'fares') }}
 ),
 
--- Every day is kept, not the newest alone: what a fare cost when is what the table is for. A code
--- of a fare's end that is no airport's stands where the airport is not told.
+-- All days are kept, not only the newest, since the table is the price history. The city's code
+-- replaces a missing airport.
 renamed as (
     select
         md5(

@@ -1,4 +1,4 @@
--- Districts of Seoul (region 11) in TourAPI's list that the seed lacks. A new one gets a row in
+-- Districts of Seoul (region 11) in TourAPI's list that the seed lacks. Add a new district to
 -- seeds/districts.csv.
 with
 

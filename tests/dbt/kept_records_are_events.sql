@@ -1,6 +1,6 @@
--- A record that others lead to must be kept itself, and be an event. One that is not means that a
--- chain of records is longer than the rounds of connected_components_ctes: raise them in
--- int_event_records_matched.
+-- Records that other records lead to but that are not kept themselves, or are not events. A row
+-- means that a chain of records is longer than the rounds of connected_components_ctes: raise them
+-- in int_event_records_matched.
 with
 
 matches as (

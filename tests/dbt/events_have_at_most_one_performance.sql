@@ -1,5 +1,5 @@
--- A chain of records may join two performances of one source, of which one is then lost to the
--- website. Whoever sees this looks at the titles and venues of the records.
+-- Events that a chain of records joined from two KOPIS performances, one of which the website then
+-- lacks. Compare the titles and venues of the records.
 {{ config(severity='warn') }}
 
 with
