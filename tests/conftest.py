@@ -16,7 +16,15 @@ from support.small_project import SmallProject, postgres
 from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 
-SLOWEST_FIRST = ["test_production", "test_recordings", "built", "test_source_tour", "test_details"]
+SLOWEST_FIRST = [
+    "test_production",
+    "test_recordings",
+    "built",
+    "test_kill_anywhere",
+    "test_backfill",
+    "test_source_tour",
+    "test_details",
+]
 """Groups that start first, so that none of them runs alone at the end."""
 SLOW_FIXTURES = {"built", "database", "redshift", "s3", "small_project"}
 """Fixtures that run dbt or start a server. Tests that use them are slow."""

@@ -177,7 +177,7 @@ class Warehouse:
     def succeeds(self, user: str, *command: str, **environment: str) -> str:
         """Run a command as a user who must be able to, and return its output."""
         settings = self.server.environment(user, PASSWORD)
-        return self.newcomer.succeeds(*command, **settings, **environment)
+        return self.newcomer.check_output(*command, **settings, **environment)
 
 
 PEOPLE = {"analyst": "hello_korea_readers", "anna": "hello_korea_developers"}

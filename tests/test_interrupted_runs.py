@@ -64,7 +64,7 @@ def test_ctrl_c_stops_the_calls_and_keeps_the_responses(api: SampleApi, home: Pa
     assert process.returncode == 130
     # dlt may report before it that a load ended early.
     assert stderr.endswith(
-        "interrupted: all responses are kept, and the next run continues from there\n"
+        "interrupted: finished work is kept, and the next run continues from there\n"
     )
     api.clear_faults()
     kept = raw_files("kopis/performance_details")

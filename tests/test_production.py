@@ -60,7 +60,7 @@ class Production:
                 for name, url in api.base_urls().items()
                 for setting, value in (("BASE_URL", url), ("SERVICE_KEY", "sample"))
             }
-            self.newcomer.succeeds(
+            self.newcomer.check_output(
                 *("dlt", "pipeline", "run", *options),
                 **SETTINGS,
                 **sources,
@@ -94,11 +94,11 @@ def production(
     )
     production = Production(newcomer, redshift, url)
     production.run_pipelines(YESTERDAY)
-    newcomer.succeeds(
+    newcomer.check_output(
         "dbt", "build", "--exclude-resource-type", "test", "unit_test", RDS__TARGETS="local"
     )
     production.run_pipelines(TODAY)
-    newcomer.succeeds("dbt", "build")
+    newcomer.check_output("dbt", "build")
     yield production
     stop_database(database)
 
@@ -117,7 +117,7 @@ def one_machine(
     machine = Production(Newcomer(home, profiles, **lake), production.redshift, "")
     results = machine.run_pipelines(TODAY, "--date", f"{YESTERDAY}..{TODAY}")
     assert {result["calls"] for result in results} == {0}
-    machine.newcomer.succeeds("dbt", "build")
+    machine.newcomer.check_output("dbt", "build")
     yield start_database(home)
     stop_database(home)
 
@@ -243,7 +243,7 @@ def test_each_table_is_distributed_and_sorted_as_configured(production: Producti
 
 
 def test_the_docs_describe_each_table_in_redshift(production: Production) -> None:
-    production.newcomer.succeeds("dbt", "docs", "generate")
+    production.newcomer.check_output("dbt", "docs", "generate")
     catalog = production.newcomer.artifact("catalog.json")
     assert not catalog["errors"]
     assert "model.hello_korea.rds_events" in catalog["nodes"]
@@ -253,7 +253,7 @@ def test_the_docs_describe_each_table_in_redshift(production: Production) -> Non
 
 
 def test_every_analysis_runs_on_redshift(production: Production) -> None:
-    production.newcomer.succeeds("dbt", "compile")
+    production.newcomer.check_output("dbt", "compile")
     compiled = production.newcomer.home / "target" / "compiled" / "hello_korea" / "analyses"
     analyses = sorted(compiled.glob("*.sql"))
     assert len(analyses) == len(list((PROJECT / "analyses").glob("*.sql")))
@@ -267,7 +267,7 @@ def test_every_analysis_runs_on_redshift(production: Production) -> None:
 
 def test_the_age_of_each_source_is_known_on_redshift(production: Production) -> None:
     # The command may fail, since the rows are old by now. After a failed query there is no time.
-    production.newcomer.types("dbt", "source", "freshness")
+    production.newcomer.run("dbt", "source", "freshness")
     results = production.newcomer.artifact("sources.json")["results"]
     sources = production.newcomer.artifact("manifest.json")["sources"].values()
     assert {result["unique_id"] for result in results} == {
@@ -282,7 +282,7 @@ def test_a_full_refresh_gives_the_same_rows_as_the_daily_builds(production: Prod
     rows = [production.redshift.query(sql) for sql in queries]
     assert all(rows)
     selection = ("--select", "fct_fare", "freq_cheapest_fare")
-    production.newcomer.succeeds("dbt", "run", "--full-refresh", *selection)
+    production.newcomer.check_output("dbt", "run", "--full-refresh", *selection)
     assert [production.redshift.query(sql) for sql in queries] == rows
 
 

@@ -51,7 +51,7 @@ class Searched:
 
     def run(self, *command: str, **environment: str) -> int:
         """Run a command, keep its output, and return its exit code."""
-        process = self.newcomer.types(*command, **environment)
+        process = self.newcomer.run(*command, **environment)
         self.output += [
             f"stdout of {command}: {process.stdout}",
             f"stderr of {command}: {process.stderr}",

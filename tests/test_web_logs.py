@@ -273,7 +273,7 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_keeps_the_finished_files(home: 
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "interrupted: all responses are kept, and the next run continues from there\n"
+    assert errors == "interrupted: finished work is kept, and the next run continues from there\n"
     assert len(staged_digests(home)) >= 10
     assert list((home / "lake" / PARTS).iterdir()) == []
 

@@ -88,7 +88,7 @@ class RunCommand(plugins.SupportsCliCommand):
             code, message = commands.run(args.pipeline_name, arguments)
         except KeyboardInterrupt:
             code = 130
-            message = "interrupted: all responses are kept, and the next run continues from there"
+            message = "interrupted: finished work is kept, and the next run continues from there"
         _exit(code, message)
 
 

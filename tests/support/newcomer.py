@@ -50,8 +50,6 @@ class Newcomer:
         assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
         return process.stdout
 
-    types = run
-    succeeds = check_output
 
     def artifact(self, name: str) -> dict[str, Any]:
         """Return a file of dbt's target folder, such as `manifest.json`."""

@@ -19,7 +19,7 @@ with_newest_list as (
         *,
         max(logical_date) over (
             partition by direction, flight_id, airport_code, first_on
-        ) as last_told_on,
+        ) as last_listed_on,
         max(logical_date) over () as newest_list_on
     from schedules
 ),
@@ -40,10 +40,10 @@ joined as (
         ] %}
             max(substring(weekdays, {{ loop.index }}, 1)) = 'Y' as flies_on_{{ day }},
         {%- endfor %}
-        last_told_on,
-        last_told_on = newest_list_on as is_current
+        last_listed_on,
+        last_listed_on = newest_list_on as is_current
     from with_newest_list
-    where logical_date = last_told_on
+    where logical_date = last_listed_on
     group by
         direction,
         flight_id,
@@ -53,7 +53,7 @@ joined as (
         last_on,
         local_time,
         season,
-        last_told_on,
+        last_listed_on,
         newest_list_on
 ),
 
@@ -77,7 +77,7 @@ keyed as (
         joined.flies_on_saturday,
         joined.flies_on_sunday,
         joined.is_current,
-        joined.last_told_on
+        joined.last_listed_on
     from joined
     left join days as first_days on joined.first_on = first_days.date_day
     left join days as last_days on joined.last_on = last_days.date_day
