@@ -50,7 +50,6 @@ class Newcomer:
         assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
         return process.stdout
 
-
     def artifact(self, name: str) -> dict[str, Any]:
         """Return a file of dbt's target folder, such as `manifest.json`."""
         content: dict[str, Any] = orjson.loads((self.home / "target" / name).read_bytes())
