@@ -1,6 +1,5 @@
 """The requests of the source modules, their settings, and the responses that they refuse."""
 
-import re
 import tomllib
 from datetime import date, timedelta
 from itertools import pairwise
@@ -29,14 +28,6 @@ def test_the_example_settings_have_every_source_with_its_defaults() -> None:
         example = {key: str(value) for key, value in config["sources"][name].items()}
         assert example == defaults | {"daily_allowance": str(source.daily_allowance)}
         assert name in secrets["sources"]
-
-
-def test_the_readme_has_every_setting_of_every_source() -> None:
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    for name, source in SOURCES.items():
-        assert f"`SOURCES__{name.upper()}__SERVICE_KEY`" in readme
-        for option in source.options:
-            assert re.search(rf"(SOURCES__{name.upper()}|…)__{option.upper()}`", readme), option
 
 
 @pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 32, 97, 400])

@@ -209,10 +209,8 @@ class _WebLogs:
 def _finish(
     output: Console, results: list[TableResult], began_at: datetime, phases: tuple[str, ...]
 ) -> tuple[int, str]:
-    """Keep the results of a run and print them."""
-    _write_last_run(results)
-    lake = open_lake(settings.lake_url())
-    _write_history(output, lake, results, began_at, phases)
+    """Record the results of a run and print them."""
+    _record(output, open_lake(settings.lake_url()), results, began_at, phases)
     output.print()
     output.print(results_table(results))
     print_plain(output, remarks(results))
@@ -220,15 +218,19 @@ def _finish(
     return (FAILED, f"not complete: {', '.join(failed)}") if failed else (OK, "")
 
 
-def _write_history(
+def _record(
     output: Console,
     lake: Lake,
     results: list[TableResult],
     began_at: datetime,
     phases: tuple[str, ...],
 ) -> None:
-    """Write the history of runs. A failure is printed but does not fail the run."""
+    """Write the results for the summary and the history of runs.
+
+    A failure, for example a full disk, is printed but does not hide the results.
+    """
     try:
+        _write_last_run(results)
         history.write(lake, results, began_at)
         if "load" in phases:  # other phases do not touch the warehouse
             history.load_missing(lake)
