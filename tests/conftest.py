@@ -26,8 +26,14 @@ SLOWEST_FIRST = [
     "test_details",
 ]
 """Groups that start first, so that none of them runs alone at the end."""
-SLOW_FIXTURES = {"built", "database", "redshift", "s3", "small_project"}
-"""Fixtures that run dbt or start a server. Tests that use them are slow."""
+SLOW_FIXTURES = {
+    *("api", "built", "database", "empty", "exported", "in_four_languages", "rds", "recordings"),
+    *("redshift", "redshift_roles", "s3", "small_project", "tiny", "two_days"),
+}
+"""Fixtures that run pipelines or dbt, or start a server.
+
+Tests that use them are slow, unless they are marked `core`.
+"""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & SLOW_FIXTURES:
+        is_core = item.get_closest_marker("core")
+        if fixtures & SLOW_FIXTURES and not is_core:
             item.add_marker(pytest.mark.slow)
         item.add_marker(pytest.mark.xdist_group("built" if "built" in fixtures else item.path.stem))
     items.sort(key=_rank)

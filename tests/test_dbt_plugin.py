@@ -183,6 +183,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_the_plug_in_does_not_slow_down_other_commands() -> None:
     code = "import sys, dbt.cli.main, dbt_project; sys.exit('loaders.export' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from support.project import TODAY
 
 from loaders import settings
@@ -21,6 +22,7 @@ def ignore_progress(source: str, table: str, progress: Progress) -> None:
     pass
 
 
+@pytest.mark.core
 def test_each_page_is_parsed_once_and_a_rerun_parses_only_for_stage(
     api: SampleApi, home: Path
 ) -> None:

@@ -221,6 +221,7 @@ def test_a_run_across_midnight_belongs_to_the_day_on_which_it_began(
 
 
 @pytest.mark.usefixtures("lake_url")
+@pytest.mark.core
 def test_each_phase_can_run_alone(api: SampleApi, home: Path) -> None:
     assert run("tour", table="stays", only="extract") == (0, "")
     assert lake().keys("stage/tour") == []

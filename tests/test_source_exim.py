@@ -80,6 +80,7 @@ def test_a_closed_day_gets_the_rates_of_the_last_business_day(api: SampleApi, ho
     assert days == [(FRIDAY, TODAY, len(rates(api, searchdate="20261120")))]
 
 
+@pytest.mark.core
 def test_a_business_day_takes_one_call_and_a_second_run_takes_none(api: SampleApi) -> None:
     assert run("exim", date=f"{FRIDAY}") == (0, "")
     assert run("exim", date=f"{FRIDAY}") == (0, "")
@@ -108,6 +109,7 @@ def test_an_interrupted_search_resumes_at_the_missing_day(api: SampleApi, home: 
 # What is staged
 
 
+@pytest.mark.core
 def test_every_rate_of_the_response_arrives(api: SampleApi, home: Path) -> None:
     published = rates(api, searchdate="20261120")
     assert len(published) > 20

@@ -90,6 +90,7 @@ def dbt(project: Path, *arguments: str) -> dbtRunnerResult:
         ("ci", {"DBT_CI_SCHEMA": "17/merge"}, "ci_17_merge_"),
     ],
 )
+@pytest.mark.slow
 def test_schemas_have_a_prefix_of_target_and_user_except_in_the_shared_warehouse(
     tiny: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -243,6 +243,7 @@ def test_a_second_run_generates_nothing_and_loads_the_same(
     assert staged_digests(default_home) == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_complete_files_and_the_next_run_continues(
     default_home: Path, home: Path
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_killed_run_leaves_complete_files_and_the_next_run_continues(
     assert all(path.stat().st_mtime_ns == written_at for path, written_at in kept.items())
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_run_of_many_processes_and_keeps_the_finished_files(home: Path) -> None:
     process = subprocess.Popen(
         [str(DLT), "pipeline", "web_logs", "run", "--scale", "0.2"],
@@ -278,6 +280,7 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_keeps_the_finished_files(home: 
     assert list((home / "lake" / PARTS).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_reported_and_with_more_space_the_next_run_continues(home: Path) -> None:
     command = f"{DLT} pipeline web_logs run --scale 0.02 --only stage"
     with SmallDisk(home, megabytes=20) as disk:
@@ -360,6 +363,7 @@ def test_another_configuration_ends_a_run_of_all_pipelines_before_any_call(
     assert not (home / "lake" / "raw").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_process_is_reported(home: Path) -> None:
     command = [str(DLT), "pipeline", "web_logs", "run", "--scale", "0.2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
