@@ -157,10 +157,6 @@ def staged_file(lake: Lake, source: str, table: str, logical_date: date) -> str 
     return max(files, key=lake.modified_at, default=None)  # a kill may leave an older one
 
 
-def read_staged(lake: Lake, file: str) -> pa.Table:
-    return pq.read_table(pa.BufferReader(lake.read(file)))
-
-
 def rejected_file(source: str, table: str, logical_date: date) -> str:
     return f"rejected/{source}/{table}/dt={logical_date}/rows.jsonl"
 
