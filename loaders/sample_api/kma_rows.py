@@ -55,7 +55,7 @@ class KmaRows:
 
 def weather_on(day: date) -> Weather:
     month = day.month - 1
-    mean = MEAN_TEMPERATURES[month] + (pick(81, day, "mean") - 40) / 10
+    mean = _usual_temperature(day) + (pick(81, day, "mean") - 40) / 10
     is_wet = pick(30, day, "rain") < RAIN_DAYS[month]
     return Weather(
         low=round(mean - 3 - pick(30, day, "low") / 10, 1),
@@ -67,6 +67,13 @@ def weather_on(day: date) -> Weather:
         humidity=(75 if is_wet else 50) + pick(20, day, "humidity"),
         wind=round(1 + pick(40, day, "wind") / 10, 1),
     )
+
+
+def _usual_temperature(day: date) -> float:
+    """Return the mean of the date, between those of the two nearest months' middles."""
+    months, share = divmod(day.month - 1 + (day.day - 15) / 30, 1)
+    before, after = (MEAN_TEMPERATURES[(int(months) + offset) % 12] for offset in (0, 1))
+    return before + (after - before) * share
 
 
 def _precipitation_type(mean_temperature: float) -> int:

@@ -21,17 +21,16 @@ from loaders.sample_api.data_go_kr import (
     service_error,
 )
 from loaders.sample_api.service import ApiResponse, Request, Service
+from loaders.sample_api.tour_details import Item
 from loaders.sample_api.tour_rows import (
     DETAIL_FIELDS,
     FESTIVAL_FIELDS,
     LIST_FIELDS,
     STAY_FIELDS,
     SYNC_FIELDS,
-    Item,
     LanguageRows,
     TourRows,
     generated_rows,
-    intro,
     recorded_rows,
 )
 
@@ -93,6 +92,7 @@ ALLOWED = {
     "_type": ("json", "xml"),
     "arrange": ("A", "C", "D", "O", "Q", "R"),
     "showflag": ("0", "1"),
+    "imageYN": ("Y", "N"),
     "lDongListYn": ("Y", "N"),
     "lclsSystmListYn": ("Y", "N"),
 }
@@ -153,10 +153,17 @@ def _common(params: Params, rows: LanguageRows) -> list[Row]:
 
 
 def _intro(params: Params, rows: LanguageRows) -> list[Row]:
-    item = rows.details.get(params["contentId"])
+    item = rows.intros.get(params["contentId"])
     if item is None or item["contenttypeid"] != params["contentTypeId"]:
         return []
-    return [dict(intro(item))]
+    return [dict(item)]
+
+
+def _images(params: Params, rows: LanguageRows) -> list[Row]:
+    """Return the images of a place. A restaurant's menu has none here."""
+    if params.get("imageYN", "Y") == "N":
+        return []
+    return [dict(image) for image in rows.images.get(params["contentId"], [])]
 
 
 def _districts(params: Params, rows: LanguageRows) -> list[Row]:
@@ -202,6 +209,7 @@ OPERATIONS = {
     "searchStay2": Operation(_stays, _LIST_FILTERS),
     "detailCommon2": Operation(_common, frozenset(), ("contentId",)),
     "detailIntro2": Operation(_intro, frozenset(), ("contentId", "contentTypeId")),
+    "detailImage2": Operation(_images, frozenset({"imageYN"}), ("contentId",)),
     "ldongCode2": Operation(_districts, frozenset({"lDongRegnCd", "lDongListYn"})),
     "lclsSystmCode2": Operation(
         _categories, frozenset({"lclsSystm1", "lclsSystm2", "lclsSystmListYn"})

@@ -9,19 +9,10 @@ import orjson
 
 from loaders.sample_api.facts import FactRow, facts, last_cycle_start, near, office_time, pick
 from loaders.sample_api.service import recorded_file
-
-Item = dict[str, str]
+from loaders.sample_api.tour_details import KOREAN_TYPES, Item, blank_intro, images, intro
 
 SEOUL = "11"
-FOREIGN_TYPES = {
-    "12": "76",
-    "14": "78",
-    "15": "85",
-    "28": "75",
-    "32": "80",
-    "38": "79",
-    "39": "82",
-}
+FOREIGN_TYPES = {korean: foreign for foreign, korean in KOREAN_TYPES.items()}
 """Content type ids in Korean, and in all other languages."""
 FESTIVAL, STAY = "15", "32"
 LANGUAGES = ("ko", "en", "ja", "zh")
@@ -49,34 +40,6 @@ DETAIL_FIELDS = (
     *("homepage", *_IMAGES, "areacode", "sigungucode", *_CODES, *_LEGACY),
     *("addr1", "addr2", "zipcode", *_PLACE, "overview"),
 )
-INTRO_FIELDS = {
-    "12": "heritage1 heritage2 heritage3 infocenter opendate restdate expguide expagerange "
-    "accomcount useseason usetime parking chkbabycarriage chkpet chkcreditcard",
-    "14": "scale usefee discountinfo spendtime parkingfee infocenterculture accomcountculture "
-    "usetimeculture restdateculture parkingculture",
-    "15": "sponsor1 sponsor1tel sponsor2 sponsor2tel eventenddate playtime eventplace "
-    "eventhomepage agelimit bookingplace placeinfo subevent program eventstartdate "
-    "usetimefestival discountinfofestival spendtimefestival festivalgrade",
-    "28": "openperiod reservation infocenterleports scaleleports accomcountleports "
-    "restdateleports usetimeleports usefeeleports expagerangeleports parkingleports",
-    "32": "roomcount roomtype checkintime checkouttime chkcooking accomcountlodging foodplace "
-    "infocenterlodging parkinglodging pickup reservationlodging reservationurl scalelodging "
-    "subfacility",
-    "38": "saleitem saleitemcost fairday opendateshopping opentime infocentershopping "
-    "restdateshopping parkingshopping",
-    "39": "seat firstmenu treatmenu packing infocenterfood parkingfood opendatefood "
-    "opentimefood restdatefood reservationfood",
-}
-HOURS = {
-    "usetime": "09:00~18:00",
-    "usetimeculture": "10:00~18:00",
-    "usetimeleports": "06:00~22:00",
-    "checkintime": "15:00",
-    "checkouttime": "11:00",
-    "opentime": "10:00~20:00",
-    "opentimefood": "11:00~21:00",
-}
-"""Detail fields with the same value for every place."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +54,10 @@ class LanguageRows:
     """The places and the removed places, with their `showflag`."""
     details: Mapping[str, Item]
     """All fields of a place by content id."""
+    intros: Mapping[str, Item] = field(default_factory=dict)
+    """The row of detailIntro2 by content id."""
+    images: Mapping[str, list[Item]] = field(default_factory=dict)
+    """The rows of detailImage2 by content id."""
     districts: list[Item] = field(default_factory=list)
     regions: list[Item] = field(default_factory=list)
     categories: list[Item] = field(default_factory=list)
@@ -129,19 +96,6 @@ def generated_rows(today: date) -> TourRows:
         *_festivals(today),
     ]
     return {language: _language_rows(places, language, today) for language in LANGUAGES}
-
-
-def intro(item: Item) -> Item:
-    """Return the row of detailIntro2, whose fields depend on the content type."""
-    korean_types = {foreign: korean for korean, foreign in FOREIGN_TYPES.items()}
-    content_type = korean_types.get(item["contenttypeid"], item["contenttypeid"])
-    fields = INTRO_FIELDS.get(content_type, "").split()
-    values = {**HOURS, **item}
-    return {
-        "contentid": item["contentid"],
-        "contenttypeid": item["contenttypeid"],
-        **{name: values.get(name, "") for name in fields},
-    }
 
 
 def _sights() -> Iterator[Place]:
@@ -301,6 +255,8 @@ def _language_rows(places: list[Place], language: str, today: date) -> LanguageR
         stays=[item for place, item in shown if place.content_type == STAY],
         synced=[*items, *removed],
         details={item["contentid"]: item for item in items},
+        intros={item["contentid"]: intro(item, language) for item in items},
+        images={item["contentid"]: images(item) for item in items},
         districts=_district_codes(language),
         regions=_region_codes(language),
         categories=_categories(language),
@@ -362,7 +318,7 @@ def _title(place: Place, language: str) -> str:
 
 
 def _images(content_id: str) -> Item:
-    has_image = pick(3, content_id, "image") > 0
+    has_image = pick(5, content_id, "image") < 2  # about as many as of the real English places
     image = f"http{'s' * pick(2, content_id)}://images.example/{content_id}"
     return {
         "firstimage": f"{image}_image2_1.jpg" if has_image else "",
@@ -511,14 +467,20 @@ def _recorded_korean(folder: Path) -> LanguageRows:
     # A festival has its dates only in searchFestival2, so that row wins.
     by_id = {item["contentid"]: item for item in (*places, *festivals, *stays)}
     details = {content_id: {**_BLANK_DETAIL, **item} for content_id, item in by_id.items()}
-    return LanguageRows(places, festivals, stays, _with_showflag(places), details)
+    # Only one place's introduction and images are recorded. The others have blank fields.
+    intros = {content_id: blank_intro(item) for content_id, item in details.items()}
+    intros |= {item["contentid"]: item for item in _recorded_answer(folder, "detailIntro2")}
+    recorded_images = _recorded_answer(folder, "detailImage2")
+    images = {item["contentid"]: recorded_images for item in recorded_images}
+    return LanguageRows(places, festivals, stays, _with_showflag(places), details, intros, images)
 
 
 def _recorded_english(folder: Path) -> LanguageRows:
     items = _recorded_items(folder, "tourapi/EngService/detailCommon.json")
     details = {item["contentid"]: {**_BLANK_DETAIL, **_with_new_codes(item)} for item in items}
     places = [*details.values()]
-    return LanguageRows(places, [], [], _with_showflag(places), details)
+    intros = {content_id: blank_intro(item) for content_id, item in details.items()}
+    return LanguageRows(places, [], [], _with_showflag(places), details, intros)
 
 
 _BLANK_DETAIL = dict.fromkeys(DETAIL_FIELDS, "")
@@ -526,6 +488,13 @@ _BLANK_DETAIL = dict.fromkeys(DETAIL_FIELDS, "")
 
 def _recorded_items(folder: Path, name: str) -> list[Item]:
     items: list[Item] = orjson.loads(recorded_file(folder, name).read_bytes())
+    return items
+
+
+def _recorded_answer(folder: Path, operation: str) -> list[Item]:
+    """Return the items of a recorded response, which is kept with its envelope."""
+    file = recorded_file(folder, f"tourapi/KorService2/answers/{operation}.json")
+    items: list[Item] = orjson.loads(file.read_bytes())["response"]["body"]["items"]["item"]
     return items
 
 
