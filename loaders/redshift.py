@@ -13,6 +13,8 @@ from loaders.settings import SettingError
 CREDENTIALS = "destination.redshift.credentials"
 COPIED_FROM = "load"
 """Folder of the lake that COPY reads from."""
+UNLOADED_TO = "unload"
+"""Folder of the lake that UNLOAD writes to."""
 CERTIFICATES = Path(redshift_connector.__file__).parent / "files" / "redshift-ca-bundle.crt"
 """Bundle of the authorities that sign Redshift's certificates."""
 

@@ -37,11 +37,13 @@ def read(
     """Return the setting `name` (in dlt's dotted form) converted, or `default` if it is not set.
 
     Raise SettingError with the environment form of the name if `convert` raises ValueError. The
-    value of a secret is not shown.
+    value of a secret is not shown. A list in a file is the same as its items between commas.
     """
     value: object = dlt.secrets.get(name)
     if value is None:
         value = dlt.config.get(name)
+    if isinstance(value, list):
+        value = ",".join(map(str, value))
     if value is None or str(value).strip() == "":
         return default
     try:
@@ -131,6 +133,18 @@ def one_of(*known: str) -> Callable[[str], str]:
     return convert
 
 
+def some_of(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a converter of names between commas, each of which must be `known`."""
+
+    def convert(text: str) -> tuple[str, ...]:
+        names = {name.strip() for name in text.split(",")} - {""}
+        if not names or names - set(known):
+            raise ValueError(text)
+        return tuple(name for name in known if name in names)
+
+    return convert
+
+
 def non_negative_integer(text: str) -> int:
     """Convert a text of up to 9 digits. Raise ValueError."""
     if not re.fullmatch(r"\d{1,9}", text):
@@ -162,19 +176,22 @@ class Limits:
     from the socket."""
     pages: int
     """Maximum number of pages of one list."""
+    retry_delay: float = 300.0
+    """Maximum seconds for which a `Retry-After` is followed, as dlt's retries do."""
 
 
 def limits() -> Limits:
     return Limits(
-        read("answers.max_megabytes", 64, _positive_integer, "expected megabytes, at least 1"),
+        read("answers.max_megabytes", 64, positive_integer, "expected megabytes, at least 1"),
         read("answers.max_seconds", 300.0, _above_zero, "expected seconds, more than 0"),
         read(
-            "answers.max_pages", 10_000, _positive_integer, "expected a number of pages, at least 1"
+            "answers.max_pages", 10_000, positive_integer, "expected a number of pages, at least 1"
         ),
+        read("runtime.request_max_retry_delay", 300.0, float, "expected a number"),
     )
 
 
-def _positive_integer(text: str) -> int:
+def positive_integer(text: str) -> int:
     if non_negative_integer(text) == 0:
         raise ValueError(text)
     return int(text)
@@ -184,6 +201,11 @@ def _above_zero(text: str) -> float:
     if not 0 < float(text) < 1e6:
         raise ValueError(text)
     return float(text)
+
+
+def is_json_log() -> bool:
+    """Return whether logs are one JSON object a line. Any other format is dlt's, for its logs."""
+    return read("runtime.log_format", "", str, "").lower() == "json"
 
 
 def rds_url() -> str | None:
@@ -196,6 +218,12 @@ def _postgres_url(text: str) -> str:
     if not re.match(r"postgres(ql)?://", text):
         raise ValueError(text)
     return text
+
+
+def rds_targets() -> list[str]:
+    """Return the names of the dbt targets whose build ends with an export."""
+    targets = read("rds.targets", "local,redshift", str, "expected names of dbt targets")
+    return [target.strip() for target in targets.split(",")]
 
 
 def service_key(source: str) -> str | None:

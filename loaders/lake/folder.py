@@ -10,6 +10,8 @@ from uuid import uuid4
 
 PARTS = ".parts"
 """Folder of unfinished writes. No key begins with it."""
+DESCRIPTION = ".meta.json"
+"""Ending of the object that describes another one, unless S3 keeps the description with it."""
 OLDEST_PART = 24 * 60 * 60
 """Age in seconds from which an unfinished write counts as abandoned."""
 
@@ -22,14 +24,21 @@ class FolderLake:
         self.url = str(root)
         (root / PARTS).mkdir(parents=True, exist_ok=True)
 
-    def write_once(self, key: str, data: bytes) -> None:
-        path = self.root / key
-        part = self._new_part(path)
+    def write_once(self, key: str, data: bytes, description: bytes = b"") -> None:
+        contents = {key: data} | ({key + DESCRIPTION: description} if description else {})
+        parts = {key: self._new_part(self.root / key) for key in contents}
         try:
-            part.write_bytes(data)
-            os.link(part, path)  # atomic, and fails if the name exists
+            for name, part in parts.items():
+                part.write_bytes(contents[name])
+                _sync(part)
+            for name, part in parts.items():
+                os.link(part, self.root / name)  # atomic, and fails if the name exists
         finally:
-            part.unlink(missing_ok=True)
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+        if not description:
+            # A mark is on the disk after its pages. A page that is lost alone is asked for again.
+            _sync((self.root / key).parent)
 
     def write(self, key: str, data: bytes) -> None:
         path = self.root / key
@@ -51,6 +60,9 @@ class FolderLake:
 
     def read(self, key: str) -> bytes:
         return (self.root / key).read_bytes()
+
+    def description(self, key: str) -> bytes:
+        return self.read(key + DESCRIPTION)
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         return (self.root / key).open("rb")
@@ -89,3 +101,12 @@ class FolderLake:
         """Return a new path for an unfinished write, and create the folder of `target`."""
         target.parent.mkdir(parents=True, exist_ok=True)
         return self.root / PARTS / uuid4().hex
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

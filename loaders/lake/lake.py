@@ -33,8 +33,12 @@ class Lake(Protocol):
     url: str
     """Address of the lake, in the form of `LAKE__URL`."""
 
-    def write_once(self, key: str, data: bytes) -> None:
-        """Write `data` under a new key, atomically. Raise FileExistsError if the key exists."""
+    def write_once(self, key: str, data: bytes, description: bytes = b"") -> None:
+        """Write `data` under a new key, atomically. Raise FileExistsError if the key exists.
+
+        `description`, which is JSON, is kept with the object. S3 writes both at once; a folder
+        writes it afterwards, to `<key>.meta.json`.
+        """
 
     def write(self, key: str, data: bytes) -> None:
         """Write `data` under the key, atomically, and replace any earlier object."""
@@ -44,6 +48,9 @@ class Lake(Protocol):
 
     def read(self, key: str) -> bytes:
         """Return the object. Raise FileNotFoundError."""
+
+    def description(self, key: str) -> bytes:
+        """Return the description of the object. Raise FileNotFoundError if it has none."""
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         """Open the object as a seekable file, without holding it in memory.

@@ -1,6 +1,7 @@
 """The lake on S3, through boto3, and the checks of its settings and credentials."""
 
 import errno
+import json
 import os
 import re
 import tempfile
@@ -30,12 +31,15 @@ from botocore.parsers import ResponseParserError
 
 from loaders import settings
 from loaders.errors import one_line
+from loaders.lake.folder import DESCRIPTION
 from loaders.settings import SettingError
 
 TRIES = 5
 """Attempts per request, when S3 does not respond or asks for a retry."""
 PART = 8 * 1024 * 1024
 """Size in bytes of a part of a multipart transfer; smaller objects are sent whole."""
+LONGEST_DESCRIPTION = 1900
+"""Size in bytes up to which S3 keeps a description with its object. S3's limit is 2 kB."""
 TRANSFER = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
 DEFAULT_CONFIG = Config(
     connect_timeout=10,
@@ -62,11 +66,21 @@ class S3Lake:
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
         self.encryption = dict(encryption)
 
-    def write_once(self, key: str, data: bytes) -> None:
+    def write_once(self, key: str, data: bytes, description: bytes = b"") -> None:
+        header = _ascii(description)
+        if len(header) > LONGEST_DESCRIPTION:
+            self._write_once(key, data)
+            self._write_once(key + DESCRIPTION, description)
+        elif header:
+            self._write_once(key, data, Metadata={"description": header})
+        else:
+            self._write_once(key, data)
+
+    def _write_once(self, key: str, data: bytes, **arguments: Any) -> None:
         for attempt in range(1, TRIES + 1):
             with self._map_errors(key):
                 try:
-                    self._put(key, data, IfNoneMatch="*")
+                    self._put(key, data, IfNoneMatch="*", **arguments)
                     return
                 except ClientError as error:
                     code = error.response["Error"]["Code"]
@@ -104,6 +118,11 @@ class S3Lake:
                 except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
                     pass  # boto3 retries requests, but not the reading of a response body
             return self._get(key)
+
+    def description(self, key: str) -> bytes:
+        header = self._head(key)["Metadata"].get("description")
+        # Long descriptions are objects of their own, as all were in earlier versions.
+        return self.read(key + DESCRIPTION) if header is None else header.encode()
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
@@ -147,7 +166,7 @@ class S3Lake:
         with self._map_errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
 
-    def _put(self, key: str, data: bytes, **arguments: str) -> None:
+    def _put(self, key: str, data: bytes, **arguments: Any) -> None:
         self.client.put_object(
             Bucket=self.bucket, Key=self.prefix + key, Body=data, **self.encryption, **arguments
         )
@@ -177,6 +196,11 @@ class S3Lake:
             raise OSError(f"{url}: {one_line(error)}") from None
         except (BotoCoreError, Boto3Error, ResponseParserError) as error:
             raise OSError(f"{url}: {one_line(error)}") from None
+
+
+def _ascii(description: bytes) -> str:
+    """Return JSON as a header can hold it."""
+    return json.dumps(json.loads(description)) if description else ""
 
 
 def open_bucket(url: str) -> S3Lake:

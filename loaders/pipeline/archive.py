@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
@@ -20,6 +21,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from loaders.lake import raw
 from loaders.lake.raw import Page
 from loaders.pipeline.context import SourceContext
+from loaders.pipeline.gate import StoppedError, seconds_to_retry
 from loaders.settings import KST
 from loaders.sources.source import ApiError, ApiFault, ApiRequest
 
@@ -28,93 +30,121 @@ MEGABYTE = 1024**2
 
 
 class Archive(HTTPAdapter):
-    """The responses of one extraction: those kept in `folder`, then the API's.
+    """The responses of one extraction: those kept in its folder, then the API's.
 
-    Only the archive sees the API's key. It adds the key to a request just before sending, and
-    removes it from every error message.
+    Each thread that extracts has an archive of its own, which holds one API request at a time. Only
+    archives see the API's key. They add it to a request just before sending, and remove it from
+    every error message.
     """
 
     def __init__(
         self,
         context: SourceContext,
         folder: str,
+        kept_files: set[str],
         read: Callable[[bytes], pa.Table],
         accept: Callable[[Response], pa.Table],
     ) -> None:
-        """`read` parses a kept body; `accept` checks and parses a response, or raises ApiError."""
+        """`read` parses a kept body; `accept` checks and parses a response, or raises ApiError.
+
+        The archives of an extraction share `kept_files`, the keys of what its folder holds.
+        """
         super().__init__()
         self._lake = context.lake
         self._source = context.source
         self._base_path = urlsplit(context.api.base_url).path
         self._key = context.api.key
         self._budget = context.budget
-        self._stopping = context.stopping
+        self._gate = context.gate
         self._limits = context.limits
         self._folder = folder
-        self._kept_keys = set(self._lake.keys(folder))
+        self._kept_files = kept_files
         self._read = read
         self._accept = accept
-        self._current = ApiRequest("")
+        self.begin(ApiRequest(""))
+
+    def begin(self, request: ApiRequest) -> None:
+        """Set the API request that the following HTTP requests belong to."""
+        self._current = request
         self._previous_rows: pa.Table | None = None
         self.pages: list[Page] = []
-        """Every page so far, in order."""
+        """The pages of the request so far, in order."""
         self.rows: list[pa.Table] = []
         """The parsed rows of each page."""
         self.calls = 0
         self.bytes = 0
         """Size of the responses that were fetched."""
-
-    def begin(self, request: ApiRequest) -> None:
-        """Set the API request that the following HTTP requests belong to."""
-        self._current = request
-        self._previous_rows = None
+        self.expected_calls = 1
+        """About how many calls of its operation the extraction still needs, this one included."""
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Return the response to a request without a key. Raise ApiError, AllowanceSpentError."""
-        file = self._file(request)
-        page = self._find_kept(file, request)
+        file, page = self._find_kept(self._file(request))
         if page:
             response = _response(request, raw.read_page(self._lake, page))
             rows = self._read(response.content)
         else:
             response, rows = self._fetch(request, *args, **kwargs)
             self.bytes += len(response.content)
-            self._lake.write_once(file, response.content)
-            self._kept_keys.add(file)
-            page = self._describe(file, request, response.content, datetime.now(KST))
+            page = self._keep(file, request, response.content, datetime.now(KST))
+            self._kept_files.add(file)
         self.pages.append(page)
         self.rows.append(rows)
         return response
 
-    def _find_kept(self, file: str, request: PreparedRequest) -> Page | None:
-        """Return the page in raw. If a kill lost its metadata, write it again."""
-        if file not in self._kept_keys:
-            return None
-        page = raw.find_page(self._lake, file)
-        if page:
-            return page
-        answered_at = datetime.fromtimestamp(self._lake.modified_at(file), KST)
-        return self._describe(file, request, self._lake.read(file), answered_at)
+    def _find_kept(self, file: str) -> tuple[str, Page | None]:
+        """Return the raw file of a request with its page, or the file to write the page to.
 
-    def _describe(
-        self, file: str, request: PreparedRequest, body: bytes, answered_at: datetime
+        A body counts as kept only with its description, which a kill or a loss of power may have
+        cut off. Since raw is immutable, the next response gets a name of its own.
+        """
+        stem, _, extension = file.rpartition(".")
+        for number in count(2):
+            if file not in self._kept_files:
+                return file, None
+            if page := raw.find_page(self._lake, file):
+                return file, page
+            file = f"{stem}.{number}.{extension}"
+        raise AssertionError
+
+    def _keep(
+        self,
+        file: str,
+        request: PreparedRequest,
+        body: bytes,
+        answered_at: datetime,
     ) -> Page:
         sent = dict(parse_qsl(urlsplit(request.url or "").query))
         row = {**self._current.row, **{name: sent[name] for name in self._current.echo}}
-        metadata = {"method": request.method, "url": request.url}
-        return raw.describe(self._lake, file, body, row, self._current.key, metadata, answered_at)
+        described = {"method": request.method, "url": request.url}
+        return raw.keep(
+            self._lake,
+            file,
+            body,
+            row,
+            self._current.key,
+            described,
+            answered_at,
+        )
 
     def _fetch(
         self, request: PreparedRequest, *args: Any, **kwargs: Any
     ) -> tuple[Response, pa.Table]:
         """Call the API, within its allowance, and check the response."""
-        if self._stopping.is_set():
-            raise ApiError(ApiFault.BAD_REQUEST, "not requested: the run was stopped")
         operation = self._source.operation(self._path(request))
-        self._budget.spend(operation)
-        self.calls += 1
-        response = self._receive(request, *args, **kwargs)
-        response.request, response.url = request, request.url or ""
+        try:
+            with self._gate.call():
+                self._budget.spend(operation, self.expected_calls)
+                self.calls += 1
+                response = self._receive(request, *args, **kwargs)
+                response.request, response.url = request, request.url or ""
+                return response, self._checked_rows(response, operation)
+        except StoppedError:
+            message = "not requested: the run was stopped"
+            raise ApiError(ApiFault.BAD_REQUEST, message) from None
+
+    def _checked_rows(self, response: Response, operation: str) -> pa.Table:
+        """Return the rows of a response that is data. Raise ApiError for any other."""
         try:
             self._refuse_key(response)
             rows = self._accept(response)
@@ -122,8 +152,11 @@ class Archive(HTTPAdapter):
         except ApiError as error:
             if error.fault is ApiFault.QUOTA_SPENT:
                 self._budget.close(operation)
+            elif error.fault.is_transient and "Retry-After" in response.headers:
+                wait = seconds_to_retry(response.headers["Retry-After"])
+                self._gate.pause(min(wait, self._limits.retry_delay))
             raise ApiError(error.fault, self._without_key(error.message), response) from None
-        return response, rows
+        return rows
 
     def _receive(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send the request with its key and receive the whole body. Raise ApiError."""

@@ -3,22 +3,39 @@
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 
 import orjson
 
 from loaders.lake.lake import Lake
 
+BLOCK = 50
+"""Maximum number of calls that are counted together."""
+
 
 class AllowanceSpentError(Exception):
     """Raised when an operation has no calls left today."""
 
 
+@dataclass
+class _Count:
+    """The calls of one operation on one day."""
+
+    used: int = 0
+    counted: int = 0
+    """Calls in the lake: those used, and those counted ahead."""
+    is_closed: bool = False
+    """Whether the API refuses further calls today."""
+
+
 class Budget:
     """The calls of one source per KST day, kept under `budget/<source>/day=<day>/`.
 
-    A call is counted before it is made, so that a killed run has counted every call. Only one
-    process at a time runs a source, so each count is read once.
+    A call is counted before it is made, several together, so that a killed run has counted every
+    call, and at most `BLOCK` more of each operation. Only one process at a time runs a source, so
+    each count is read once.
     """
 
     def __init__(
@@ -30,7 +47,10 @@ class Budget:
         self._source = source
         self._day = day
         self._setting = setting
-        self._counts: dict[str, dict[str, int]] = {}
+        self._kept: dict[str, set[str]] = {}
+        """The keys of a day's folder in the lake, as first listed."""
+        self._listing = threading.Lock()
+        self._counts: dict[str, _Count] = {}
         self._locks: dict[str, threading.Lock] = {}
         """One lock per operation, so that operations do not wait for each other."""
 
@@ -39,30 +59,45 @@ class Budget:
         key = self._key(operation)
         with self._lock(key):
             count = self._read(key)
-        return 0 if count["spent"] else max(0, self.allowance - int(count["calls"]))
+        return 0 if count.is_closed else max(0, self.allowance - count.used)
 
-    def spend(self, operation: str) -> None:
-        """Count one call. Raise AllowanceSpentError if none is left."""
+    def spend(self, operation: str, expected: int = 1) -> None:
+        """Count one call of about `expected` to come. Raise AllowanceSpentError for none left."""
         key = self._key(operation)
         with self._lock(key):
             count = self._read(key)
-            if count["spent"]:
+            if count.is_closed:
                 raise AllowanceSpentError(
                     f"the API reports that today's allowance of {operation} is spent:"
                     " run again after midnight KST"
                 )
-            if count["calls"] >= self.allowance:
+            if count.used >= self.allowance:
                 raise AllowanceSpentError(
-                    f"{count['calls']} calls of {operation} today are all that {self._setting}"
+                    f"{count.used} calls of {operation} today are all that {self._setting}"
                     " allows: run again after midnight KST, or raise it"
                 )
-            self._write(key, count | {"calls": count["calls"] + 1})
+            if count.used == count.counted:
+                ahead = min(max(expected, 1), BLOCK, self.allowance - count.used)
+                self._write(key, count.counted + ahead, count.is_closed)
+                count.counted += ahead
+            count.used += 1
 
     def close(self, operation: str) -> None:
         """Record that the API refused further calls today."""
         key = self._key(operation)
         with self._lock(key):
-            self._write(key, self._read(key) | {"spent": True})
+            count = self._read(key)
+            self._write(key, count.counted, is_closed=True)
+            count.is_closed = True
+
+    def give_back(self) -> None:
+        """Take back what was counted ahead and not used. A failure leaves it counted."""
+        for key in list(self._counts):
+            with self._lock(key), suppress(OSError):
+                count = self._counts[key]
+                if count.used < count.counted:
+                    self._write(key, count.used, count.is_closed)
+                    count.counted = count.used
 
     def _lock(self, key: str) -> threading.Lock:
         return self._locks.setdefault(key, threading.Lock())
@@ -71,14 +106,16 @@ class Budget:
         name = re.sub("[^A-Za-z0-9]+", ".", operation).strip(".")
         return f"budget/{self._source}/day={self._day()}/{name}.json"
 
-    def _read(self, key: str) -> dict[str, int]:
+    def _read(self, key: str) -> _Count:
         if key not in self._counts:
-            try:
-                self._counts[key] = orjson.loads(self._lake.read(key))
-            except FileNotFoundError:
-                self._counts[key] = {"calls": 0, "spent": False}
+            folder = key.rpartition("/")[0]
+            with self._listing:
+                if folder not in self._kept:
+                    self._kept[folder] = set(self._lake.keys(folder))
+            kept = orjson.loads(self._lake.read(key)) if key in self._kept[folder] else {}
+            calls = kept.get("calls", 0)
+            self._counts[key] = _Count(calls, calls, kept.get("spent", False))
         return self._counts[key]
 
-    def _write(self, key: str, count: dict[str, int]) -> None:
-        self._lake.write(key, orjson.dumps(count))
-        self._counts[key] = count
+    def _write(self, key: str, calls: int, is_closed: bool) -> None:
+        self._lake.write(key, orjson.dumps({"calls": calls, "spent": is_closed}))

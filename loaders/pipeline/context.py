@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from threading import Event
 from typing import Any
@@ -10,11 +10,23 @@ from typing import Any
 from loaders import settings
 from loaders.lake import raw
 from loaders.lake.lake import Lake
+from loaders.lake.raw import Folder
 from loaders.pipeline import stage
 from loaders.pipeline.budget import Budget
+from loaders.pipeline.gate import Gate
+from loaders.pipeline.kept_index import KeptIndex
 from loaders.pipeline.results import PHASES
 from loaders.settings import Limits, SettingError
+from loaders.sources import SOURCES
 from loaders.sources.source import ApiRequest, ExtractRequest, Source, Table
+
+THIS_MACHINE, INTERNET = "this machine", "the internet"
+"""Where responses come from: made-up ones from the sample API or a stand-in, real ones from an
+API."""
+LAKE_ORIGIN = "raw/_answered_by"
+"""Object with the origin of all responses in the lake."""
+HOME_ORIGIN = "rows_from"
+"""File in the home with the origin of all rows in its warehouse."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,8 @@ class RunOptions:
     """The only table to run, or None for all."""
     refresh: bool = False
     """Whether to extract again what raw already holds."""
+    rebuild: bool = False
+    """Whether to load every date that the lake has, instead of `dates`."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +62,40 @@ class SourceContext:
     lake: Lake
     api: Api
     budget: Budget
+    gate: Gate
     options: Mapping[str, Any]
     """The source's own options by name."""
     limits: Limits
     contracts: Mapping[str, str]
     """One of `stage.CONTRACTS` for each table."""
+    indexes: Mapping[str, KeptIndex]
+    """The index of each details table."""
     run: RunOptions
-    stopping: Event = field(default_factory=Event)
+    stopping: Event
     """Set when the run is to end: no further call is made."""
 
     def calls_left(self, table: Table) -> int:
         """Return the calls left today for `table`, of the operation with the fewest."""
         return min(self.budget.left(operation) for operation in self.operations(table))
 
+    def dates(self, table: Table) -> tuple[date, ...]:
+        """Return the logical dates of `table` in this run, ascending."""
+        if table.kept_under is None:
+            return self.run.dates
+        return tuple(sorted({table.kept_under(day) for day in self.run.dates}))
+
     def operations(self, table: Table) -> set[str]:
         """Return the operations that the requests of `table` count towards."""
         request = ExtractRequest(self.run.today, self.options, keys=self._placeholder_keys(table))
         return {self.source.operation(call.path) for call in table.requests(request)}
+
+    def indexes_of_list(self, table: Table) -> list[KeptIndex]:
+        """Return the indexes of the details of a list. A table without details has none."""
+        return [
+            self.indexes[other.name]
+            for other in self.source.tables
+            if other.details_of == table.name
+        ]
 
     def _placeholder_keys(self, table: Table) -> tuple[str, ...]:
         """Return a key of details for each request of their list.
@@ -74,7 +105,9 @@ class SourceContext:
         if not table.details_of:
             return ()
         parent = self.source.table(table.details_of)
-        fields = [column.field for column in parent.columns if column.name in parent.primary_key]
+        names = table.details_key or parent.primary_key
+        by_name = {column.name: column.field for column in parent.columns}
+        fields = [by_name[name] for name in names]
         version = "@0" if parent.version else ""
 
         def key(request: ApiRequest) -> str:
@@ -102,17 +135,30 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
         "expected a number of calls",
     )
     api = _api(source, sample_url)
-    check_origin(lake, source, api)
     setting = settings.environment_name(f"{name}.daily_allowance")
+    parallel = settings.read(
+        f"{name}.parallel_calls",
+        source.parallel_calls,
+        settings.positive_integer,
+        "expected a number of calls, at least 1",
+    )
+    stopping = Event()
     return SourceContext(
         source=source,
         lake=lake,
         api=api,
         budget=Budget(lake, source.name, settings.today, allowance, setting),
+        gate=Gate(parallel, source.calls_per_minute, stopping),
         options=options,
         limits=settings.limits(),
         contracts={table.name: _contract(source, table) for table in source.tables},
+        indexes={
+            table.name: KeptIndex(lake, source, table)
+            for table in source.tables
+            if table.details_of
+        },
         run=run,
+        stopping=stopping,
     )
 
 
@@ -129,13 +175,20 @@ def needs_sample(source: Source) -> bool:
     """Return whether the sample API serves this source. Raise SettingError."""
     if settings.service_key(source.name):
         return False
-    setting = settings.environment_name(f"sources.{source.name}.service_key")
-    if base_url := settings.base_url(source.name, ""):
-        raise SettingError(setting, "", f"expected the key of {base_url}, which is set")
+    check_base_url(source)
     if settings.dbt_target() != "local":
+        setting = settings.environment_name(f"sources.{source.name}.service_key")
         expected = "expected a key: the sample API serves DBT_TARGET=local only"
         raise SettingError(setting, "", expected)
     return True
+
+
+def check_base_url(source: Source) -> None:
+    """Raise SettingError if a source has a base URL but no key."""
+    base_url = settings.base_url(source.name, "")
+    if base_url and not settings.service_key(source.name):
+        setting = settings.environment_name(f"sources.{source.name}.service_key")
+        raise SettingError(setting, "", f"expected the key of {base_url}, which is set")
 
 
 def _api(source: Source, sample_url: str) -> Api:
@@ -146,30 +199,67 @@ def _api(source: Source, sample_url: str) -> Api:
     )
 
 
-def check_origin(lake: Lake, source: Source, api: Api) -> None:
-    """Raise SettingError if responses of the sample API and of a real API would mix in a lake."""
-    origin = "this machine" if settings.is_this_machine(api.base_url) else "the internet"
-    key = f"raw/{source.name}/_answered_by"
-    if not lake.exists(key):
+def origin_of(base_url: str) -> str:
+    """Return where the responses of an address come from: `THIS_MACHINE` or `INTERNET`."""
+    return THIS_MACHINE if settings.is_this_machine(base_url) else INTERNET
+
+
+def check_lake_origin(lake: Lake, origin: str) -> None:
+    """Raise SettingError if responses of the sample API and of a real API would mix in a lake.
+
+    The lake's origin is recorded in it, and changes only as long as raw is empty.
+    """
+    if not lake.exists(LAKE_ORIGIN):
+        _check_older_records(lake, origin)
         with suppress(FileExistsError):  # another process is writing it
-            lake.write_once(key, origin.encode())
-    recorded_origin = lake.read(key).decode()
-    if recorded_origin == origin:
+            lake.write_once(LAKE_ORIGIN, origin.encode())
+    recorded = lake.read(LAKE_ORIGIN).decode()
+    if recorded == origin:
         return
-    if lake.folders(f"raw/{source.name}"):
+    if filled := next((name for name in SOURCES if lake.folders(f"raw/{name}")), None):
+        raise _mixed_lake(lake, filled, recorded, origin)
+    lake.write(LAKE_ORIGIN, origin.encode())
+
+
+def _check_older_records(lake: Lake, origin: str) -> None:
+    """Check the records by source, which version 0.1 wrote."""
+    for name in SOURCES:
+        key = f"raw/{name}/_answered_by"
+        recorded = lake.read(key).decode() if lake.exists(key) else origin
+        if recorded != origin and lake.folders(f"raw/{name}"):
+            raise _mixed_lake(lake, name, recorded, origin)
+
+
+def _mixed_lake(lake: Lake, source: str, recorded: str, origin: str) -> SettingError:
+    return SettingError(
+        "LAKE__URL",
+        lake.url,
+        f"holds {source} responses from {recorded}, and would now get some from {origin}: set"
+        " another HELLO_KOREA_HOME, or remove this one",
+    )
+
+
+def check_home_origin(origin: str) -> None:
+    """Raise SettingError if made-up and real rows would mix in the warehouse of the home."""
+    home = settings.home()
+    file = home / HOME_ORIGIN
+    if file.exists() and (recorded := file.read_text()) != origin:
         raise SettingError(
-            "LAKE__URL",
-            lake.url,
-            f"holds {source.name} responses from {recorded_origin}, and would now get some"
-            f" from {origin}: set another HELLO_KOREA_HOME, or remove this one",
+            "HELLO_KOREA_HOME",
+            str(home),
+            f"holds rows from {recorded}, and would now get some from {origin}: set another, or"
+            " remove this one",
         )
-    lake.write(key, origin.encode())
 
 
-def folder_to_stage(context: SourceContext, table: Table, logical_date: date) -> str | None:
+def record_home_origin(origin: str) -> None:
+    """Record where the rows that were loaded come from."""
+    file = settings.home() / HOME_ORIGIN
+    if not file.exists():
+        file.write_text(origin)
+
+
+def folder_to_stage(context: SourceContext, table: Table, logical_date: date) -> Folder | None:
     """Return the newest complete extraction of a date, or, for details, the largest one."""
-    name = context.source.name
-    folder = raw.newest_complete(context.lake, name, table.name, logical_date)
-    if folder is None and table.details_of:
-        return raw.largest(context.lake, name, table.name, logical_date)
-    return folder
+    folders = raw.extractions(context.lake, context.source.name, table.name, logical_date)
+    return raw.folder_to_stage(folders, is_details=bool(table.details_of))

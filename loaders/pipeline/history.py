@@ -91,13 +91,19 @@ def load_missing(lake: Lake) -> None:
             run_ids = {run_id for (run_id,) in loaded or []}
             missing = [key for key in lake.keys(FOLDER) if PurePosixPath(key).stem not in run_ids]
             if missing or loaded is None:
-                tables = [pq.read_table(pa.BufferReader(lake.read(key))) for key in missing]
-                pipe.run(_resource(pa.concat_tables([SCHEMA.empty_table(), *tables])))
+                pipe.run(_resource(read(lake, missing)))
                 load.remove_copied_files(lake, NAME)
     except (DltException, psycopg2.Error, OSError) as error:
         raise load.LoadError(
             f"the history of this run waits in the lake: {load.reason(error)}"
         ) from error
+
+
+def read(lake: Lake, keys: list[str]) -> pa.Table:
+    """Return the rows of files, each once: a kill may leave a file beside that of its day."""
+    tables = [pq.read_table(pa.BufferReader(lake.read(key))) for key in keys]
+    rows = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    return rows.group_by(SCHEMA.names, use_threads=False).aggregate([]).cast(SCHEMA)
 
 
 def _resource(rows: pa.Table) -> DltResource:

@@ -6,8 +6,12 @@ copies the rows from the lake, where dlt puts them under `load/`.
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from datetime import date
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -16,15 +20,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
-from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.common.libs.pyarrow import py_arrow_to_table_schema_columns
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema, TTableSchema, TTableSchemaColumns
+from dlt.common.schema.utils import new_table
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from loaders import redshift, settings
 from loaders.errors import one_line
 from loaders.lake.lake import Lake, batches
+from loaders.pipeline import loaded_dates
+from loaders.pipeline.loaded_dates import LoadedDate
 from loaders.pipeline.stage import schema
 from loaders.settings import SettingError
 from loaders.sources.source import Source, Table
+from loaders.warehouse_file import WarehouseInUseError, wait_until_free
 
 
 class LoadError(Exception):
@@ -36,6 +46,17 @@ def pipeline(name: str) -> dlt.Pipeline:
 
     Raise SettingError.
     """
+    return _pipeline(name, settings.home())
+
+
+def read_settings_again() -> None:
+    """Forget the pipelines, which keep the settings that they were made with."""
+    _pipeline.cache_clear()
+
+
+# dlt takes longer to resolve a pipeline's settings than to load a small table.
+@cache
+def _pipeline(name: str, home: Path) -> dlt.Pipeline:
     # dlt logs pages for each retried error; a final failure is reported in one line.
     logging.getLogger("dlt").setLevel(settings.read("runtime.log_level", "CRITICAL", str.upper, ""))
     # Without this, arrow tables get no load id.
@@ -43,12 +64,58 @@ def pipeline(name: str) -> dlt.Pipeline:
     # Redshift's merge uses intermediate tables, whose rows are not needed afterwards.
     dlt.config["load.truncate_staging_dataset"] = True
     destination, staging = warehouse()
+    for resolver in filter(None, (destination, staging)):
+        _resolve_capabilities_once(resolver)
     return dlt.pipeline(
         pipeline_name=name,
         destination=destination,
         staging=staging,
         dataset_name=f"staging_{name}",
     )
+
+
+def _resolve_capabilities_once(destination: Any) -> None:
+    """Let dlt read the settings of a destination's capabilities once for each naming convention.
+
+    It would read them again at every step of a load.
+    """
+    resolve, resolved = destination.capabilities, {}
+
+    def capabilities(config: Any = None, naming: Any = None) -> Any:
+        if config is not None:
+            return resolve(config, naming)
+        if type(naming) not in resolved:
+            resolved[type(naming)] = resolve(None, naming)
+        return copy(resolved[type(naming)])
+
+    destination.capabilities = capabilities
+
+
+@contextmanager
+def connect() -> Iterator[Any]:
+    """Connect to the warehouse, with the schema of the ledger as the default. Raise LoadError."""
+    try:
+        with open_client(pipeline(loaded_dates.PIPELINE)) as client:
+            if not client.has_dataset():
+                client.create_dataset()
+            yield client
+    except WarehouseInUseError as error:
+        raise LoadError(f"not loaded: {error}") from None
+    except (DltException, psycopg2.Error) as error:
+        raise LoadError(f"not loaded: {reason(error)}") from error
+
+
+@contextmanager
+def open_client(pipe: dlt.Pipeline) -> Iterator[Any]:
+    """Open a client of the warehouse, as soon as no other process has the DuckDB file open. Raise
+    WarehouseInUseError."""
+    with ExitStack() as stack:
+
+        def enter() -> Any:
+            client: Any = pipe.sql_client()  # its types are not those of a context manager
+            return stack.enter_context(client)
+
+        yield wait_until_free(enter)
 
 
 def warehouse() -> tuple[Any, Any]:
@@ -64,32 +131,51 @@ def warehouse() -> tuple[Any, Any]:
     raise SettingError("DBT_TARGET", target, "expected local or redshift")
 
 
-_COUNTS = "select logical_date, count(*) from {} group by logical_date"
-
-
 def load(
-    pipe: dlt.Pipeline, source: Source, table: Table, lake: Lake, files: dict[date, str]
-) -> dict[date, int]:
-    """Replace dates of a table with their staged files, and return the row count of each date.
+    pipe: dlt.Pipeline,
+    ledger: Any,
+    source: Source,
+    table: Table,
+    lake: Lake,
+    files: Mapping[date, str],
+) -> dict[date, LoadedDate]:
+    """Replace dates of a table with their staged files, and record them in the ledger.
 
-    A date that was loaded from the same file is skipped. Raise LoadError.
+    `ledger` is an open client of `connect`. Raise LoadError.
     """
     try:
         drop_pending_packages(pipe)
-        loaded = _loaded_files(pipe, table)
-        changed = {day: file for day, file in files.items() if loaded.get(day) != file}
-        rows = {day: _count_rows(lake, file) for day, file in changed.items()}
-        for day in changed:
-            if rows[day] == 0 and day in loaded:
-                _delete_date(pipe, table, day)
-        filled = [file for day, file in changed.items() if rows[day]]
-        if filled or not _exists(pipe, table):
+        rows = {day: _count_rows(lake, file) for day, file in files.items()}
+        filled = [file for day, file in files.items() if rows[day]]
+        # A load that is killed is repeated.
+        loaded_dates.invalidate(ledger, source.name, table.name, files)
+        if filled or not _exists(ledger, source, table):
             pipe.run(_source(source, table, lake, filled))
             remove_copied_files(lake, source.name)
-        counts = dict(query(pipe, _COUNTS, table.name) or [])
-        return {day: counts.get(day, 0) for day in files}
+        _delete_dates(ledger, source, table, [day for day in files if rows[day] == 0])
+        loads = {day: LoadedDate(file, rows[day], is_whole=True) for day, file in files.items()}
+        loaded_dates.record(ledger, source.name, table.name, loads)
+        return loads
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {reason(error)}") from error
+
+
+def create_tables(pipe: dlt.Pipeline, source: Source, tables: list[Table]) -> None:
+    """Create tables without rows, with the columns that a load of rows gives them.
+
+    Raise LoadError.
+    """
+    try:
+        known = source.name in pipe.schemas
+        described = pipe.schemas[source.name] if known else Schema(source.name)
+        for table in tables:
+            described.update_table(_without_rows(table))
+        pipe.schemas.save_schema(described)
+        pipe.sync_schema(source.name)
+    except (DltException, psycopg2.Error) as error:
+        raise LoadError(
+            f"the empty tables of {source.name} were not created: {reason(error)}"
+        ) from error
 
 
 def reason(error: Exception) -> str:
@@ -113,13 +199,26 @@ def _source(source: Source, table: Table, lake: Lake, files: list[str]) -> Any:
             for batch in batches(lake, file):
                 yield _with_origin(pa.Table.from_batches([batch]), file)
         if not files:
-            yield _with_origin(schema(table).empty_table(), "")
+            yield _empty(table)
 
     @dlt.source(name=source.name)
     def staged() -> Any:
         return rows
 
     return staged()
+
+
+def _without_rows(table: Table) -> TTableSchema:
+    """Return the table as dlt describes it once it has loaded rows."""
+    columns = py_arrow_to_table_schema_columns(_empty(table).schema)
+    for name, hints in _hints(table).items():
+        columns[name].update(hints)
+    load_id: TColumnSchema = {"name": "_dlt_load_id", "data_type": "text", "nullable": False}
+    return new_table(table.name, write_disposition="merge", columns=[*columns.values(), load_id])
+
+
+def _empty(table: Table) -> pa.Table:
+    return _with_origin(schema(table).empty_table(), "")
 
 
 def _count_rows(lake: Lake, file: str) -> int:
@@ -164,20 +263,25 @@ def remove_copied_files(lake: Lake, name: str) -> None:
         lake.delete(key)
 
 
-def _loaded_files(pipe: dlt.Pipeline, table: Table) -> dict[date, str]:
-    rows = query(pipe, "select distinct logical_date, stage_file from {}", table.name)
-    return dict(rows or [])
+def _exists(client: Any, source: Source, table: Table) -> bool:
+    try:
+        client.execute_sql(f"select 1 from {staging_table(source, table)} limit 1")
+    except DestinationUndefinedEntity:
+        return False
+    return True
 
 
-def _exists(pipe: dlt.Pipeline, table: Table) -> bool:
-    return query(pipe, "select 1 from {} limit 1", table.name) is not None
+def _delete_dates(client: Any, source: Source, table: Table, dates: list[date]) -> None:
+    """Delete dates that have no rows any more, which dlt's merge would leave as they are."""
+    if dates:
+        days = ", ".join(f"'{day}'" for day in dates)
+        client.execute_sql(
+            f"delete from {staging_table(source, table)} where logical_date in ({days})"
+        )
 
 
-def _delete_date(pipe: dlt.Pipeline, table: Table, day: date) -> None:
-    """Delete a date that has no rows any more, which dlt's merge would leave as it is."""
-    with pipe.sql_client() as client:
-        name = client.make_qualified_table_name(table.name)
-        client.execute_sql(f"delete from {name} where logical_date = %s", day)
+def staging_table(source: Source, table: Table) -> str:
+    return f"staging_{source.name}.{table.name}"
 
 
 def query(pipe: dlt.Pipeline, sql: str, table: str) -> list[Any] | None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from loaders import settings
 
@@ -16,9 +17,7 @@ class AlreadyRunningError(Exception):
 @contextmanager
 def pipeline_lock(name: str) -> Iterator[None]:
     """Hold the lock of a pipeline. Raise AlreadyRunningError that names the process holding it."""
-    path = settings.home() / "locks" / f"{name}.lock"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a+") as file:
+    with _lock_file(name).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -34,6 +33,12 @@ def pipeline_lock(name: str) -> Iterator[None]:
 @contextmanager
 def warehouse_lock() -> Iterator[None]:
     """Wait until no other pipeline loads: DuckDB allows one writing process at a time."""
-    with (settings.home() / "locks" / "warehouse.lock").open("a") as file:
+    with _lock_file("warehouse").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _lock_file(name: str) -> Path:
+    folder = settings.home() / "locks"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.lock"

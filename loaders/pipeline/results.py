@@ -9,19 +9,26 @@ from datetime import date, datetime
 from loaders.settings import KST
 
 PHASES = ("extract", "stage", "load")
+LAST_RUN = "last_run.json"
+"""File in the home with the results of the last run, for the summary."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an extraction is. `total` grows while the API does not report its page count."""
+    """How far a table is. `total` grows while the API does not report its page count.
 
-    pages: int
-    total: int
-    rows: int
+    Pages and rows are those of the extraction, and 0 in other phases.
+    """
+
+    pages: int = 0
+    total: int = 0
+    rows: int = 0
+    phase: str = "extract"
+    """A phase, or `wait` between stage and load, since one table is loaded at a time."""
 
 
 Report = Callable[[str, str, Progress], None]
-"""Called with source, table and progress during an extraction."""
+"""Called with source, table and progress during an extraction, and when another phase begins."""
 
 
 @dataclass
@@ -66,6 +73,8 @@ class TableResult:
     errors: list[str] = field(default_factory=list)
     files: dict[date, str] = field(default_factory=dict)
     """Key in the lake of the staged file of each date."""
+    folders: dict[date, str] = field(default_factory=dict)
+    """Key in the lake of the extraction of each date that is or can be staged."""
     steps: list[StepResult] = field(default_factory=list)
     """The phases in the order in which they ran."""
     seconds: dict[str, tuple[float, float]] = field(default_factory=dict)

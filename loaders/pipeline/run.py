@@ -1,20 +1,22 @@
 """Run one or more pipelines: each table is extracted, staged and loaded on its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from queue import SimpleQueue
 
+import pyarrow as pa
 from dlt.common.runtime import signals
 
 from loaders.lake import raw
-from loaders.pipeline import load, stage
+from loaders.pipeline import load, loaded_dates, retention, stage
 from loaders.pipeline.context import SourceContext, folder_to_stage
 from loaders.pipeline.extract import Extraction, extract_date
+from loaders.pipeline.loaded_dates import Key, LoadedDate
 from loaders.pipeline.locks import warehouse_lock
-from loaders.pipeline.results import Report, StepResult, TableResult
+from loaders.pipeline.results import Progress, Report, StepResult, TableResult
 from loaders.sources.source import Table
 
 
@@ -22,9 +24,11 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
     """Run the tables of all sources in parallel, and load each as soon as it is staged.
 
     All contexts have the same run options. This thread loads, since the warehouse allows one
-    writer; extract and stage have a thread per table. Details start when their list is staged.
+    writer; extract and stage have a thread per table. Details start when their list is staged, and
+    further details of that list after them: calls that an API counts together go to the first ones.
     `done` is called with each table as it ends, also after Ctrl-C.
     """
+    pa.array([""])  # imports pandas: in this thread, since dlt fails on one imported in part
     options = contexts[0].run
     staged: SimpleQueue[Future[tuple[SourceContext, Table, TableResult]]] = SimpleQueue()
     tables = [
@@ -33,6 +37,13 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
         for table in context.source.tables
         if options.table in (None, table.name)
     ]
+    days = {
+        day
+        for context in contexts
+        for table in context.source.tables
+        for day in context.dates(table)
+    }
+    known_loads = cache(partial(_known_loads, () if options.rebuild else days))
     with ThreadPoolExecutor(len(tables)) as threads:
 
         def start(context: SourceContext, table: Table) -> None:
@@ -42,9 +53,13 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
             context: SourceContext, table: Table
         ) -> tuple[SourceContext, Table, TableResult]:
             result = extract_and_stage(context, table, report)
-            for details in context.source.tables:
-                if details.details_of == table.name and not options.table:
-                    start(context, details)
+            following = _next_details(context, table)
+            if following and not options.table:
+                try:
+                    start(context, following)
+                except RuntimeError:  # the threads take no more work, as after Ctrl-C
+                    if not context.stopping.is_set():
+                        raise
             return context, table, result
 
         for context in contexts:
@@ -57,7 +72,8 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
                 # dlt would swallow a Ctrl-C during its load, so it is raised after the load.
                 with signals.intercepted_signals():
                     if "load" in options.phases:
-                        load_table(context, table, result)
+                        report(result.source, result.table, Progress(phase="load"))
+                        load_table(context, table, result, known_loads)
                     result.calls_left = context.calls_left(table)
                     done(result)
                     signals.raise_if_signalled()
@@ -70,6 +86,17 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
                 if not ended.cancelled():
                     done(ended.result()[2])
             raise
+        finally:
+            for context in contexts:
+                context.budget.give_back()
+
+
+def _next_details(context: SourceContext, table: Table) -> Table | None:
+    """Return the details that start when a list, or other details of it, are staged."""
+    parent = table.details_of or table.name
+    details = [other for other in context.source.tables if other.details_of == parent]
+    position = details.index(table) + 1 if table.details_of else 0
+    return details[position] if position < len(details) else None
 
 
 def extract_and_stage(context: SourceContext, table: Table, report: Report) -> TableResult:
@@ -77,8 +104,9 @@ def extract_and_stage(context: SourceContext, table: Table, report: Report) -> T
     result = TableResult(context.source.name, table.name)
     phases = context.run.phases
     notes: dict[str, list[date]] = {}
-    for logical_date in context.run.dates:
-        prefix = f"{logical_date}: " if len(context.run.dates) > 1 else ""
+    dates = _dates(context, table)
+    for logical_date in dates:
+        prefix = f"{logical_date}: " if len(dates) > 1 else ""
         extraction = Extraction(calls=0, pages=0)
         try:
             if "extract" in phases:
@@ -87,20 +115,47 @@ def extract_and_stage(context: SourceContext, table: Table, report: Report) -> T
                 for note in filter(None, (extraction.note, extraction.warning)):
                     notes.setdefault(note, []).append(logical_date)
             if "stage" in phases:
+                report(result.source, result.table, Progress(phase="stage"))
                 _stage(context, table, logical_date, result, extraction)
             elif "load" in phases:
                 source = context.source.name
                 file = stage.staged_file(context.lake, source, table.name, logical_date)
                 result.files |= {logical_date: file} if file else {}
-            if "extract" not in phases and logical_date not in result.files:
+            is_expected = "extract" not in phases and not context.run.rebuild
+            if is_expected and logical_date not in result.files:
                 notes.setdefault(f"nothing to {phases[0]}", []).append(logical_date)
         except Exception as error:  # an error of one table must not end the others
-            is_known = isinstance(error, stage.BrokenTableError | raw.RawError | OSError)
-            result.errors.append(f"{prefix}{error if is_known else repr(error)}")
+            result.errors.append(prefix + _message(error))
+    try:
+        _save_indexes(context, table, result)
+    except Exception as error:
+        result.errors.append(_message(error))
+    report(result.source, result.table, Progress(phase="wait"))
     for note, dates in notes.items():
         days = f"{dates[0]}..{dates[-1]}" if len(dates) > 1 else f"{dates[0]}"
         result.notes.append(f"{days}: {note}")
     return result
+
+
+def _dates(context: SourceContext, table: Table) -> Sequence[date]:
+    """Return the dates to run of a table."""
+    if context.run.rebuild:
+        return raw.days(context.lake, context.source.name, table.name)
+    return context.dates(table)
+
+
+def _message(error: Exception) -> str:
+    is_known = isinstance(error, stage.BrokenTableError | raw.RawError | OSError)
+    return str(error) if is_known else repr(error)
+
+
+def _save_indexes(context: SourceContext, table: Table, result: TableResult) -> None:
+    """Write the indexes that a table has changed. Details write theirs, if they run at all."""
+    own = [context.indexes[table.name]] if table.details_of else []
+    for index in own or (context.indexes_of_list(table) if context.run.table else []):
+        index.save()
+    for index in own or context.indexes_of_list(table):
+        result.notes += index.take_remarks()
 
 
 def _extract(
@@ -115,6 +170,8 @@ def _extract(
             step.fail(extraction.error)
         elif extraction.note:
             step.status, step.error = "partial", extraction.note
+        if extraction.to_stage:
+            result.folders[logical_date] = extraction.to_stage.name
     result.calls += extraction.calls
     result.pages += extraction.pages
     return extraction
@@ -129,49 +186,95 @@ def _stage(
 ) -> None:
     """Stage a date, and add it to the table's result."""
     with result.step("stage", logical_date) as step:
-        folder = folder_to_stage(context, table, logical_date)
+        folder = extraction.to_stage
+        if "extract" not in context.run.phases:
+            folder = folder_to_stage(context, table, logical_date)
         if folder is None:
             step.status = "partial"
             return
-        source, contract = context.source.name, context.contracts[table.name]
-        file, staged = stage.stage_extraction(
-            context.lake, source, table, logical_date, folder, contract, extraction.rows
-        )
-        result.files[logical_date] = file
-        _add_staged(result, step, staged)
+        result.folders[logical_date] = folder.name
+        lake, source, contract = context.lake, context.source.name, context.contracts[table.name]
+        file = None
+        if not extraction.calls:
+            file = stage.already_staged(lake, source, table, logical_date, folder, contract)
+        if file is None:
+            pages = raw.pages_of(lake, folder, extraction.pages_to_stage)
+            file, rows = stage.stage_extraction(
+                lake, source, table, logical_date, folder, pages, contract, extraction.rows
+            )
+            for index in context.indexes_of_list(table):
+                index.remember_list(logical_date, rows, pages)
+        result.files[logical_date] = file.key
+        _add_staged(result, step, file)
 
 
-def _add_staged(result: TableResult, step: StepResult, staged: stage.Staged) -> None:
-    step.rows, step.rejected, step.bytes = len(staged.rows), len(staged.rejected), staged.bytes
-    result.staged += len(staged.rows)
-    result.rejected += len(staged.rejected)
-    result.duplicates += staged.duplicates
-    for name, file in staged.new_fields.items():
-        result.notes.append(f"new field {name!r}, first in {file}")
-    for name, file in staged.missing_fields.items():
-        result.notes.append(f"no row has the field {name!r}, first in {file}")
-    if staged.conflicting_fields:
-        fields = ", ".join(map(repr, staged.conflicting_fields))
-        first = min(staged.conflicting_fields.values())
+def _add_staged(result: TableResult, step: StepResult, file: stage.StagedFile) -> None:
+    step.rows, step.rejected, step.bytes = file.rows, file.rejected, file.bytes
+    result.staged += file.rows
+    result.rejected += file.rejected
+    result.duplicates += file.duplicates
+    for name, raw_file in file.new_fields.items():
+        result.notes.append(f"new field {name!r}, first in {raw_file}")
+    for name, raw_file in file.missing_fields.items():
+        result.notes.append(f"no row has the field {name!r}, first in {raw_file}")
+    if file.conflicting_fields:
+        fields = ", ".join(map(repr, file.conflicting_fields))
+        first = min(file.conflicting_fields.values())
         result.notes.append(f"rows of one key differ in {fields}, the last is kept: see {first}")
-    if staged.rejected:
+    if file.rejected:
         table_date = f"{result.source}/{result.table}/dt={step.logical_date}"
-        first = f"first {staged.rejected[0]['reason']}, in {staged.rejected[0]['raw_file']}"
-        result.notes.append(f"rejected, see rejected/{table_date}/: {first}")
+        result.notes.append(f"rejected, see rejected/{table_date}/: first {file.first_rejected}")
 
 
-def load_table(context: SourceContext, table: Table, result: TableResult) -> None:
-    """Load the staged files of a table, and add them to its result."""
+def load_table(
+    context: SourceContext,
+    table: Table,
+    result: TableResult,
+    known_loads: Callable[[], dict[Key, LoadedDate]],
+) -> None:
+    """Load the staged files of a table that the warehouse lacks, and add them to its result.
+
+    `known_loads` returns the loads of the run's dates.
+    """
     try:
-        pipe = load.pipeline(context.source.name)
-        with warehouse_lock(), ExitStack() as open_steps:
+        with ExitStack() as open_steps:
             steps = {
                 logical_date: open_steps.enter_context(result.step("load", logical_date))
                 for logical_date in result.files
             }
-            counts = load.load(pipe, context.source, table, context.lake, result.files)
+            loads = _load_changed(context, table, result.files, known_loads())
             for logical_date, step in steps.items():
-                step.rows = counts[logical_date]
-            result.loaded = sum(counts.values())
+                step.rows = loads[logical_date].rows
+                result.loaded += step.rows
     except (load.LoadError, OSError) as error:  # an OSError comes from the lake
         result.errors.append(str(error))
+
+
+def _load_changed(
+    context: SourceContext,
+    table: Table,
+    files: Mapping[date, str],
+    known: Mapping[Key, LoadedDate],
+) -> dict[date, LoadedDate]:
+    """Load the dates of a table that changed. Return the loads of all dates.
+
+    Raise LoadError, OSError.
+    """
+    source, lake = context.source, context.lake
+    loads = {day: known.get((source.name, table.name, day)) for day in files}
+    changed = {
+        day: file for day, file in files.items() if not (kept := loads[day]) or kept.file != file
+    }
+    if changed:
+        with warehouse_lock(), load.connect() as ledger:
+            if retention.needs_all_dates(ledger, source, table, changed, known):
+                changed = stage.staged_files(lake, source.name, table.name) | changed
+            pipe = load.pipeline(source.name)
+            loads |= load.load(pipe, ledger, source, table, lake, changed)
+    return {day: kept for day, kept in loads.items() if kept}
+
+
+def _known_loads(dates: Iterable[date]) -> dict[Key, LoadedDate]:
+    """Return the loads of dates of all tables. Raise LoadError."""
+    with warehouse_lock(), load.connect() as ledger:
+        return loaded_dates.read(ledger, dates)

@@ -5,11 +5,12 @@ A row that can't be typed or has no key is rejected, with the reason and its raw
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from loaders import sources
 from loaders.lake import raw
-from loaders.lake.lake import READERS, Lake
-from loaders.lake.raw import Page
+from loaders.lake.lake import READERS, Lake, map_parallel
+from loaders.lake.raw import Folder, Page
 from loaders.sources.source import Column, Row, Table
 
 PATTERNS = {
@@ -35,6 +37,9 @@ CONTRACTS = ("reject", "evolve", "stop")
 `reject`: keep out rows that can't be typed, and report new and missing fields. `evolve`: also turn
 new fields into text columns. `stop`: leave the table as it was staged before.
 """
+
+ORIGIN = b"hello_korea.staged"
+"""Key of a parquet file's metadata: what the file was staged from, and what to report of it."""
 
 StagedPage = tuple[str, Mapping[str, Any], Callable[[], pa.Table]]
 """A page to stage: its raw file, the values that apply to each row, and a function that returns
@@ -53,8 +58,6 @@ class Staged:
     """Unique on the primary key; with `logical_date` and `raw_file`."""
     rejected: list[Row]
     """Each with `reason`, `raw_file` and the original `row`."""
-    bytes: int = 0
-    """Size of the staged file."""
     duplicates: int = 0
     """Number of rows that a later row with the same key replaced."""
     new_fields: dict[str, str] = field(default_factory=dict)
@@ -106,33 +109,101 @@ def stage(
     )
 
 
+@dataclass(frozen=True)
+class StagedFile:
+    """A staged parquet file, and what to report of it."""
+
+    key: str
+    """Its key in the lake."""
+    bytes: int
+    rows: int
+    rejected: int
+    first_rejected: str
+    """Reason and raw file of the first rejected row."""
+    duplicates: int
+    new_fields: Mapping[str, str]
+    missing_fields: Mapping[str, str]
+    conflicting_fields: Mapping[str, str]
+    """As in `Staged`."""
+
+
 def stage_extraction(
     lake: Lake,
     source: str,
     table: Table,
     logical_date: date,
-    folder: str,
+    folder: Folder,
+    pages: Sequence[Page],
     contract: str,
     rows: Mapping[str, pa.Table],
-) -> tuple[str, Staged]:
+) -> tuple[StagedFile, pa.Table]:
     """Stage the pages of an extraction, and replace what was staged for the date.
 
-    `rows` are pages that are already parsed, by raw file. Return the key of the parquet file, whose
-    name is a digest of its contents. Raise BrokenTableError, raw.RawError.
+    `rows` are pages that are already parsed, by raw file. Return the parquet file, whose name is a
+    digest of its contents, and its rows. Raise BrokenTableError, raw.RawError.
     """
-    pages = staged_pages(table, lake, raw.pages_of(lake, folder), rows)
-    staged = stage(table, pages, logical_date, contract)
+    staged = stage(table, staged_pages(table, lake, pages, rows), logical_date, contract)
+    first = staged.rejected[0] if staged.rejected else {}
+    origin = _origin(table, folder, len({page.file for page in pages}), contract)
+    report: dict[str, Any] = {
+        "rejected": len(staged.rejected),
+        "first_rejected": f"{first['reason']}, in {first['raw_file']}" if first else "",
+        "duplicates": staged.duplicates,
+        "new_fields": staged.new_fields,
+        "missing_fields": staged.missing_fields,
+        "conflicting_fields": staged.conflicting_fields,
+    }
+    metadata = {**(staged.rows.schema.metadata or {}), ORIGIN: orjson.dumps([origin, report])}
     sink = pa.BufferOutputStream()
-    pq.write_table(staged.rows, sink, compression="zstd", use_dictionary=False)
+    with_origin = staged.rows.replace_schema_metadata(metadata)
+    pq.write_table(with_origin, sink, compression="zstd", use_dictionary=False)
     data = sink.getvalue().to_pybytes()
     date_folder = stage_folder(source, table.name, logical_date)
-    file = f"{date_folder}/{hashlib.sha256(data).hexdigest()[:16]}.parquet"
-    lake.write(file, data)
-    for older in lake.keys(date_folder):
-        if older != file:
-            lake.delete(older)
+    key = f"{date_folder}/{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+    # The parquet file comes last: it says that all of the extraction is staged.
     _write_rejected(lake, rejected_file(source, table.name, logical_date), staged.rejected)
-    return file, replace(staged, bytes=len(data))
+    lake.write(key, data)
+    _delete_others(lake, lake.keys(date_folder), key)
+    return StagedFile(key=key, bytes=len(data), rows=len(staged.rows), **report), staged.rows
+
+
+def already_staged(
+    lake: Lake, source: str, table: Table, logical_date: date, folder: Folder, contract: str
+) -> StagedFile | None:
+    """Return the staged file of a date, if it was staged from the same pages in the same way."""
+    keys = lake.keys(stage_folder(source, table.name, logical_date))
+    key = max(keys, key=lake.modified_at) if len(keys) > 1 else next(iter(keys), None)
+    if key is None:
+        return None
+    data = lake.read(key)
+    file = pq.ParquetFile(pa.BufferReader(data))
+    origin, report = orjson.loads((file.schema_arrow.metadata or {}).get(ORIGIN, b"[null, null]"))
+    if origin != _origin(table, folder, len(folder.bodies), contract):
+        return None
+    _delete_others(lake, keys, key)
+    return StagedFile(key=key, bytes=len(data), rows=file.metadata.num_rows, **report)
+
+
+def _delete_others(lake: Lake, keys: Iterable[str], kept: str) -> None:
+    for key in keys:
+        if key != kept:
+            lake.delete(key)
+
+
+def _origin(table: Table, folder: Folder, pages: int, contract: str) -> dict[str, Any]:
+    """Return from which pages, and by which definition and code, a file is staged."""
+    columns = [(one.name, one.field, str(one.type), one.format) for one in table.columns]
+    definition = repr((columns, table.primary_key, sorted(table.ignored_fields), contract))
+    digest = hashlib.sha256(_code() + definition.encode()).hexdigest()[:16]
+    return {"extraction": folder.name, "pages": pages, "definition": digest}
+
+
+@cache
+def _code() -> bytes:
+    """Return a digest of the code that reads and stages responses."""
+    files = [Path(__file__), *sorted(Path(sources.__file__).parent.glob("*.py"))]
+    code = b"".join(file.read_bytes() for file in files)
+    return hashlib.sha256(code + pa.__version__.encode()).digest()
 
 
 def staged_pages(
@@ -155,6 +226,14 @@ def staged_file(lake: Lake, source: str, table: str, logical_date: date) -> str 
     """Return the key of the parquet file of a table's date, if it is staged."""
     files = lake.keys(stage_folder(source, table, logical_date))
     return max(files, key=lake.modified_at, default=None)  # a kill may leave an older one
+
+
+def staged_files(lake: Lake, source: str, table: str) -> dict[date, str]:
+    """Return the key of the parquet file of each date of a table that is staged."""
+    folders = lake.folders(f"stage/{source}/{table}")
+    dates = [date.fromisoformat(folder.removeprefix("dt=")) for folder in folders]
+    files = map_parallel(partial(staged_file, lake, source, table), dates)
+    return {day: file for day, file in zip(dates, files, strict=True) if file}
 
 
 def rejected_file(source: str, table: str, logical_date: date) -> str:

@@ -105,6 +105,8 @@ class TotalCountPaginator(BasePaginator):
         self.page = 1
         self.size = 0
         self.total = 0
+        self.received = 0
+        """Number of rows received so far."""
         self.left = 0
         """Number of pages still to come."""
 
@@ -114,6 +116,7 @@ class TotalCountPaginator(BasePaginator):
 
     def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
         self.total = _total_count(response.content)
+        self.received += len(items(response.content))
         self.left = max(0, -(-self.total // self.size) - self.page)
         self._has_next_page = self.left > 0
         self.page += 1

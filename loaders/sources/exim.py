@@ -89,6 +89,7 @@ def _exchange_rates(request: ExtractRequest) -> Iterator[ApiRequest]:
 SOURCE = Source(
     name="exim",
     base_url="https://oapi.koreaexim.go.kr",
+    key_url="https://www.koreaexim.go.kr",
     extension="json",
     daily_allowance=1000,
     authenticate=key_in_query("authkey"),

@@ -78,6 +78,7 @@ DATE = "%Y%m%d"
 SOURCE = Source(
     name="incheon",
     base_url="https://apis.data.go.kr/B551177",
+    key_url="https://www.data.go.kr",
     extension="json",
     daily_allowance=1000,
     authenticate=key_in_query("serviceKey"),
@@ -91,6 +92,8 @@ SOURCE = Source(
             # numbers only by custom, and the weekdays, because one flight may come in several rows
             # that share out the week.
             primary_key=("direction", "flight_id", "airport", "first_date", "weekdays"),
+            # The newest list with a flight's season replaces all of its rows in older lists.
+            identity=("direction", "flight_id", "airport", "first_date"),
             columns=(
                 text("direction", "direction"),
                 text("flight_id", "flightid"),

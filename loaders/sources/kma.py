@@ -46,6 +46,8 @@ from loaders.sources.source import (
 SEOUL_TEMPERATURES, SEOUL_LAND = "11B10101", "11B00000"
 """Regions of the mid-term forecasts: Seoul; Seoul, Incheon and Gyeonggi."""
 SEOUL_STATION = "108"
+DAYS_UNTIL_COMPLETE = 7
+"""Days after which the observations of a year are complete and checked."""
 OBSERVATIONS_PAGE_SIZE = 999
 COMMON_PARAMS = {"dataType": "JSON", "numOfRows": str(PAGE_SIZE)}
 BASE_TIMES = ("0200", "0500", "0800", "1100", "1400", "1700", "2000", "2300")
@@ -256,19 +258,44 @@ def _daily_observations(request: ExtractRequest) -> Iterator[ApiRequest]:
     first = request.logical_date - timedelta(days=request.options["observation_days_back"])
     last = request.logical_date - timedelta(days=1)
     if first <= last:
-        yield ApiRequest(
-            path="AsosDalyInfoService/getWthrDataList",
-            params={
-                **COMMON_PARAMS,
-                "numOfRows": str(OBSERVATIONS_PAGE_SIZE),
-                "dataCd": "ASOS",
-                "dateCd": "DAY",
-                "startDt": f"{first:%Y%m%d}",
-                "endDt": f"{last:%Y%m%d}",
-                "stnIds": SEOUL_STATION,
-            },
-            paginator=TotalCountPaginator,
-        )
+        yield _observations(first, last)
+
+
+def newest_january(day: date) -> date:
+    """Return the first day of a date's year, or of the year before if that began just now."""
+    return (day - timedelta(days=DAYS_UNTIL_COMPLETE)).replace(month=1, day=1)
+
+
+def _past_observations(request: ExtractRequest) -> Iterator[ApiRequest]:
+    """Request the full years before the logical date's year, a page of days at a time."""
+    end = request.logical_date.replace(month=1, day=1)
+    first = end.replace(year=end.year - request.options["climate_years"])
+    while first < end:
+        next_first = min(first + timedelta(days=OBSERVATIONS_PAGE_SIZE), end)
+        yield _observations(first, next_first - timedelta(days=1))
+        first = next_first
+
+
+def _observations(first: date, last: date) -> ApiRequest:
+    return ApiRequest(
+        path="AsosDalyInfoService/getWthrDataList",
+        params={
+            **COMMON_PARAMS,
+            "numOfRows": str(OBSERVATIONS_PAGE_SIZE),
+            "dataCd": "ASOS",
+            "dateCd": "DAY",
+            "startDt": f"{first:%Y%m%d}",
+            "endDt": f"{last:%Y%m%d}",
+            "stnIds": SEOUL_STATION,
+        },
+        paginator=TotalCountPaginator,
+    )
+
+
+def _climate_years(value: str) -> int:
+    if not re.fullmatch(r"\d{1,2}", value) or not 1 <= int(value) <= 30:
+        raise ValueError(value)
+    return int(value)
 
 
 def _base_time(value: str) -> str:
@@ -291,9 +318,30 @@ IGNORED_OBSERVATIONS = frozenset(
     }
 )
 
+OBSERVATION_COLUMNS = (
+    text("station", "stnId"),
+    date_("date", "tm", "%Y-%m-%d"),
+    text("station_name", "stnNm"),
+    number("mean_temperature", "avgTa"),
+    number("low_temperature", "minTa"),
+    number("high_temperature", "maxTa"),
+    number("rain_mm", "sumRn"),
+    number("most_rain_in_an_hour_mm", "hr1MaxRn"),
+    number("rain_hours", "sumRnDur"),
+    number("new_snow_cm", "sumDpthFhsc"),
+    number("most_snow_cm", "ddMes"),
+    number("mean_wind", "avgWs"),
+    number("strongest_gust", "maxInsWs"),
+    number("mean_humidity", "avgRhm"),
+    number("sunshine_hours", "sumSsHr"),
+    number("mean_cloud", "avgTca"),
+    text("phenomena", "iscs"),
+)
+
 SOURCE = Source(
     name="kma",
     base_url="https://apis.data.go.kr/1360000",
+    key_url="https://www.data.go.kr",
     extension="json",
     daily_allowance=10_000,
     authenticate=key_in_query("serviceKey"),
@@ -303,11 +351,13 @@ SOURCE = Source(
         # The last one with the day's lowest (06:00) and highest (15:00) temperature.
         "base_time": Option("0500", _base_time, f"expected one of {', '.join(BASE_TIMES)}"),
         "observation_days_back": Option("365", days, "expected a number of days from 0 to 3660"),
+        "climate_years": Option("10", _climate_years, "expected a number of years from 1 to 30"),
     },
     tables=(
         Table(
             name="short_forecasts",
             primary_key=("nx", "ny", "base_at", "category", "forecast_at"),
+            history_day="forecast_at",
             columns=(
                 integer("nx", "nx"),
                 integer("ny", "ny"),
@@ -350,29 +400,22 @@ SOURCE = Source(
         Table(
             name="daily_observations",
             primary_key=("station", "date"),
-            columns=(
-                text("station", "stnId"),
-                date_("date", "tm", "%Y-%m-%d"),
-                text("station_name", "stnNm"),
-                number("mean_temperature", "avgTa"),
-                number("low_temperature", "minTa"),
-                number("high_temperature", "maxTa"),
-                number("rain_mm", "sumRn"),
-                number("most_rain_in_an_hour_mm", "hr1MaxRn"),
-                number("rain_hours", "sumRnDur"),
-                number("new_snow_cm", "sumDpthFhsc"),
-                number("most_snow_cm", "ddMes"),
-                number("mean_wind", "avgWs"),
-                number("strongest_gust", "maxInsWs"),
-                number("mean_humidity", "avgRhm"),
-                number("sunshine_hours", "sumSsHr"),
-                number("mean_cloud", "avgTca"),
-                text("phenomena", "iscs"),
-            ),
+            columns=OBSERVATION_COLUMNS,
             ignored_fields=IGNORED_OBSERVATIONS,
             requests=_daily_observations,
             read=read_observations,
             answers_past=True,
+        ),
+        # The years before, for what is usual on a day. They are asked for once a year.
+        Table(
+            name="past_observations",
+            primary_key=("station", "date"),
+            columns=OBSERVATION_COLUMNS,
+            ignored_fields=IGNORED_OBSERVATIONS,
+            requests=_past_observations,
+            read=read_observations,
+            answers_past=True,
+            kept_under=newest_january,
         ),
     ),
 )

@@ -3,6 +3,9 @@
 Documentation: KOPIS Open API guide v5.0 (2026-04-23). XML only. A list has no total count and
 does not mark its last page. An error has HTTP 200 and looks like one record. The attribution
 "출처: (재)예술경영지원센터 공연예술통합전산망, www.kopis.or.kr" is obligatory.
+
+Staged and not on the website: `companies`, whose names are all in the four columns after it, and
+`state`, which follows from the dates.
 """
 
 import re
@@ -214,6 +217,7 @@ VENUE_COLUMNS = (
 SOURCE = Source(
     name="kopis",
     base_url="https://kopis.or.kr/openApi/restful",
+    key_url="https://kopis.or.kr",
     extension="xml",
     daily_allowance=3000,  # the API has a limit but does not publish it
     authenticate=key_in_query("service"),

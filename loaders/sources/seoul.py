@@ -68,11 +68,15 @@ class RowRangePaginator(BasePaginator):
         super().__init__()
         self.last = PAGE_SIZE
         self.total = 0
+        self.received = 0
+        """Number of rows received so far."""
         self.left = 0
         """Number of pages still to come."""
 
     def update_state(self, response: Response, data: list[pa.Table] | None = None) -> None:
-        self.total = int(_service(response.content).get("list_total_count") or 0)
+        service = _service(response.content)
+        self.total = int(service.get("list_total_count") or 0)
+        self.received += len(service.get("row") or [])
         self.left = max(0, -(-(self.total - self.last) // PAGE_SIZE))
         self._has_next_page = self.left > 0
 
@@ -266,6 +270,7 @@ DATE, MIDNIGHT = "%Y-%m-%d", "%Y-%m-%d 00:00:00.0"
 SOURCE = Source(
     name="seoul",
     base_url="http://openapi.seoul.go.kr:8088",
+    key_url="https://data.seoul.go.kr",
     extension="json",
     daily_allowance=1000,
     authenticate=authenticate,

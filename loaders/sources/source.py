@@ -84,9 +84,9 @@ class ExtractRequest:
     changed_since: date | None = None
     """For a list with details: the last earlier date for which the list was fetched."""
     keys: tuple[str, ...] = ()
-    """For details: the keys that are new or changed.
+    """For details: the keys that are new or changed, in the order in which they are requested.
 
-    A key is the values of the list's primary key joined by `/`, followed by `@` and the version if
+    A key is the values of `Table.details_key` joined by `/`, followed by `@` and the version if
     the list has one.
     """
 
@@ -147,7 +147,18 @@ class Table:
     read: Callable[[bytes], pa.Table]
     """Parse a response body into text columns under the API's own field names."""
     details_of: str | None = None
-    """The list whose new or changed keys this table requests, one request per key."""
+    """The list whose new or changed keys this table requests, one request per key.
+
+    The tables with details of one list are extracted in the order of the source.
+    """
+    details_key: tuple[str, ...] = ()
+    """For details: the columns of the list that a request needs, by default its primary key."""
+    wanted: Callable[[pa.Table], pa.Table] | None = None
+    """For details: return the rows of the list to request, those of most use first.
+
+    They are taken in this order until the day's allowance is spent. By default all rows are
+    wanted, in the order of their keys.
+    """
     version: str | None = None
     """For a list with details: the column that identifies the version of a row.
 
@@ -157,6 +168,21 @@ class Table:
     """Fields we know about and ignore."""
     answers_past: bool = False
     """Whether the API can still return the data of an earlier logical date."""
+    kept_under: Callable[[date], date] | None = None
+    """For a table that is not asked for daily: the logical date that stands for a date's period.
+
+    All dates of a period share its extraction, so its calls are made once.
+    """
+    identity: tuple[str, ...] = ()
+    """Columns that identify what a row describes, by default the primary key.
+
+    Of dates beyond the retention, staging keeps only the newest rows of each identity.
+    """
+    history_day: str = ""
+    """For a history that dbt models keep by day: the column with the day of a row.
+
+    Staging forgets a day beyond the retention once the models have it.
+    """
 
 
 @dataclass(frozen=True)
@@ -190,6 +216,8 @@ class Source:
 
     name: str
     base_url: str
+    key_url: str
+    """Page on which one applies for a key."""
     extension: str
     """File extension of raw bodies, `json` or `xml`."""
     daily_allowance: int
@@ -202,6 +230,10 @@ class Source:
     """Raise ApiError unless the response is data, which an empty page is."""
     operation: Callable[[str], str]
     """Map a path below `base_url` to the operation that the daily allowance counts."""
+    parallel_calls: int = 4
+    """Default limit on calls that are in flight at the same time."""
+    calls_per_minute: int | None = None
+    """The API's own limit on calls in a minute, if it has one."""
 
     def table(self, name: str) -> Table:
         return next(table for table in self.tables if table.name == name)

@@ -36,12 +36,18 @@ from loaders.sources.source import (
 
 PAGE_SIZE = 1000
 CURRENCIES = ("krw", "usd")
+OFFERS = (
+    ("false", "false", CURRENCIES),  # round trips, which travellers compare
+    ("true", "false", CURRENCIES[:1]),  # one-way fares
+    ("false", "true", CURRENCIES[:1]),  # direct flights that the cheapest fares may crowd out
+)
+"""The lists of a route and month: `one_way`, `direct`, and the currencies to request them in."""
 ONE_WAY = "one-way"
 """Value of `return_at`, which is in the key, for a fare without a return."""
 
 # The main cities of the countries with the most visitors (Japan, China, Taiwan, Hong Kong, the
-# United States, South-East Asia) and of three distant ones. 20 cities x 6 months x 2 currencies are
-# 240 calls, so a day's run stays below the API's limit of 600 calls a minute.
+# United States, South-East Asia) and of three distant ones. 20 cities x 6 months x 4 lists are 480
+# calls, so a day's run stays below the API's limit of 600 calls a minute.
 ORIGINS = "TYO,OSA,FUK,SPK,TPE,HKG,SHA,BJS,BKK,SIN,HAN,SGN,DAD,MNL,KUL,LAX,NYC,LON,PAR,SYD"
 
 
@@ -117,27 +123,30 @@ def months(first: date, count: int) -> Iterator[str]:
 
 
 def _fares(request: ExtractRequest) -> Iterator[ApiRequest]:
-    """Request round trips, which travellers compare. One-way fares among them are kept as such.
+    """Request the offers of each route and month.
 
-    The currencies of a month are requested in succession, so that their fares are of the same time.
+    The currencies of a list are requested in succession, so that their fares are of the same time.
+    What a fare is, its own fields say: a list may repeat fares of another.
     """
     for origin in request.options["origins"]:
         for destination in request.options["destinations"]:
             for month in months(request.logical_date, request.options["months_ahead"]):
-                for currency in CURRENCIES:
-                    yield ApiRequest(
-                        path="aviasales/v3/prices_for_dates",
-                        params={
-                            "origin": origin,
-                            "destination": destination,
-                            "departure_at": month,
-                            "one_way": "false",
-                            "currency": currency,
-                            "sorting": "price",
-                            "limit": str(PAGE_SIZE),
-                        },
-                        paginator=partial(FullPagePaginator, "page", PAGE_SIZE),
-                    )
+                for one_way, direct, currencies in OFFERS:
+                    for currency in currencies:
+                        yield ApiRequest(
+                            path="aviasales/v3/prices_for_dates",
+                            params={
+                                "origin": origin,
+                                "destination": destination,
+                                "departure_at": month,
+                                "one_way": one_way,
+                                "direct": direct,
+                                "currency": currency,
+                                "sorting": "price",
+                                "limit": str(PAGE_SIZE),
+                            },
+                            paginator=partial(FullPagePaginator, "page", PAGE_SIZE),
+                        )
 
 
 def _codes(value: str) -> tuple[str, ...]:
@@ -161,8 +170,10 @@ CODES = "expected IATA codes of cities or airports, each once, such as TYO,OSA"
 SOURCE = Source(
     name="travelpayouts",
     base_url="https://api.travelpayouts.com",
+    key_url="https://www.travelpayouts.com",
     extension="json",
     daily_allowance=5000,  # the API has none; this limits a long list of origins
+    calls_per_minute=600,
     authenticate=authenticate,
     check_response=check_response,
     operation=lambda path: path,
@@ -180,6 +191,7 @@ SOURCE = Source(
                 *("currency", "origin", "destination", "departure_at", "return_at"),
                 *("airline", "flight_number"),
             ),
+            history_day="logical_date",
             columns=(
                 text("currency", "currency"),
                 text("origin", "origin"),

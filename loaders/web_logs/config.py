@@ -96,7 +96,8 @@ class LogsConfig:
     def _cumulated_weights(self, day: date) -> tuple[tuple[int, int], int]:
         """Return the weight of all days before a date and up to its end, and that of all `days`."""
         index = (day - self.first_date).days
-        weights = _cumulated_weights(self.first_date, max(self.days, index + 1))
+        # The next power of two, so that later dates share a list.
+        weights = _cumulated_weights(self.first_date, max(self.days, 1 << (index + 1).bit_length()))
         return (weights[index], weights[index + 1]), weights[self.days]
 
 

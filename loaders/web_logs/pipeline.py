@@ -25,6 +25,7 @@ from loaders.web_logs.files import Part
 CONFIG_FILE = f"stage/{NAME}/_made_of.json"
 """Configuration of the logs in stage, which never contains logs of two configurations. Existing
 lakes have this file under this name."""
+DEFAULT_SCALE = 0.001
 MAX_SCALE = 100
 Report = Callable[[int, int], None]
 """Called with the number of rows generated so far, and the number that the run generates."""
@@ -32,11 +33,11 @@ Report = Callable[[int, int], None]
 T = TypeVar("T")
 
 
-def read_config(scale: str | None = None) -> LogsConfig:
+def read_config(scale: str | None = None, default_scale: float = DEFAULT_SCALE) -> LogsConfig:
     """Read the settings. `scale` takes precedence over its setting. Raise SettingError."""
     config = LogsConfig(
         seed=_read("seed", 1, settings.non_negative_integer, "expected an integer, at least 0"),
-        scale=_read_scale(scale),
+        scale=_read_scale(scale, default_scale),
         first_date=_read("first_date", date(2026, 8, 15), date.fromisoformat, "expected a date"),
         days=_read("days", 100, _days, "expected a number of days from 1 to 3660"),
         heavy_users=_read(
@@ -49,10 +50,21 @@ def read_config(scale: str | None = None) -> LogsConfig:
     return config
 
 
-def _read_scale(option: str | None) -> float:
+def scale_of_lake(lake: Lake) -> float:
+    """Return the scale of the logs in stage, or the default if there are none.
+
+    So runs without a scale add to logs that were generated with `--scale`.
+    """
+    if not lake.exists(CONFIG_FILE):
+        return DEFAULT_SCALE
+    scale: float = orjson.loads(lake.read(CONFIG_FILE)).get("scale", DEFAULT_SCALE)
+    return scale
+
+
+def _read_scale(option: str | None, default: float) -> float:
     expected = f"expected a number above 0 and at most {MAX_SCALE}, 1 for 400 million clicks"
     if option is None:
-        return _read("scale", 0.001, _scale, expected)
+        return _read("scale", default, _scale, expected)
     try:
         return _scale(option)
     except ValueError:
@@ -87,18 +99,23 @@ def dates_to_run(config: LogsConfig, requested: list[date] | None, today: date) 
     return requested
 
 
-def check_config(lake: Lake, config: LogsConfig) -> None:
-    """Raise SettingError if stage contains logs of another configuration."""
+def check_config(lake: Lake, config: LogsConfig, scale: str | None = None) -> None:
+    """Raise SettingError if stage contains logs of another configuration.
+
+    `scale`: the option as typed.
+    """
     if not lake.exists(CONFIG_FILE):
         return
     staged = orjson.loads(lake.read(CONFIG_FILE))
     for name, value in _config_fields(config).items():
         if staged.get(name) != value:
+            is_option = name == "scale" and scale is not None
             raise SettingError(
-                settings.environment_name(f"sources.{NAME}.{name}"),
+                "--scale" if is_option else settings.environment_name(f"sources.{NAME}.{name}"),
                 value,
                 f"expected {staged.get(name)}, with which the logs in the lake were generated;"
-                f" or dlt pipeline {NAME} run --refresh, which deletes them and generates new ones",
+                f" or dlt pipeline {NAME} run --refresh{f' --scale {scale}' * is_option},"
+                " which deletes them and generates new ones",
             )
 
 
@@ -175,6 +192,7 @@ def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> No
             dates = staged_dates(lake, config, table)
             step.rows = warehouse.load_table(lake, config, table, dates)
             result.loaded = step.rows
+            result.files = {day: stage_folder(NAME, table, day) for day in dates}
     except (LoadError, OSError) as error:
         result.errors.append(str(error))
 
@@ -182,8 +200,8 @@ def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> No
 def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:
     """Return the dates of which stage contains every part."""
     present = set(lake.keys(f"stage/{NAME}/{table}"))
-    folders = lake.folders(f"stage/{NAME}/{table}")
-    dates = [date.fromisoformat(folder.removeprefix("dt=")) for folder in folders]
+    folders = {key.split("/")[3] for key in present}
+    dates = sorted(date.fromisoformat(folder.removeprefix("dt=")) for folder in folders)
     return [day for day in dates if present.issuperset(files.file_keys(config, table, day))]
 
 

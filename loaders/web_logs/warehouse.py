@@ -5,7 +5,8 @@ They do not go through dlt's load, which would take each row apart and put it to
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from loaders.lake.folder import FolderLake
 from loaders.lake.lake import Lake
 from loaders.pipeline import load
 from loaders.pipeline.load import LoadError
+from loaders.warehouse_file import WarehouseInUseError
 from loaders.web_logs import NAME, files, rows
 from loaders.web_logs.config import LogsConfig
 
@@ -40,21 +42,41 @@ def load_table(lake: Lake, config: LogsConfig, table: str, dates: Iterable[date]
     Rows of other dates are removed. Raise LoadError.
     """
     staged = {day: files.file_keys(config, table, day) for day in dates}
+    with _connect() as client:
+        return _load_files(client, lake, table, staged)
+
+
+def empty_tables(lake: Lake, tables: Iterable[str]) -> None:
+    """Remove all rows of tables, or create them without any. Raise LoadError."""
+    with _connect() as client:
+        for table in tables:
+            _load_files(client, lake, table, {})
+
+
+@contextmanager
+def _connect() -> Iterator[Any]:
+    """Connect to the schema of the logs, which is created if it is missing. Raise LoadError."""
     pipe = load.pipeline(NAME)
     try:
-        with pipe.sql_client() as client:
+        with load.open_client(pipe) as client:
             if not client.has_dataset():
                 client.create_dataset()
         with pipe.sql_client() as client:  # enters the schema, which exists now
-            name = client.make_qualified_table_name(table)
-            if settings.dbt_target() == "redshift":
-                _copy_changed_dates(client, lake, table, staged)
-            else:
-                _create_view(client, lake, table, staged)
-            with client.execute_query(f"select count(*) from {name}") as cursor:
-                ((count,),) = cursor.fetchall()
+            yield client
+    except WarehouseInUseError as error:
+        raise LoadError(f"not loaded: {error}") from None
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {load.reason(error)}") from error
+
+
+def _load_files(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> int:
+    name = client.make_qualified_table_name(table)
+    if settings.dbt_target() == "redshift":
+        _copy_changed_dates(client, lake, table, staged)
+    else:
+        _create_view(client, lake, table, staged)
+    with client.execute_query(f"select count(*) from {name}") as cursor:
+        ((count,),) = cursor.fetchall()
     return int(count)
 
 
