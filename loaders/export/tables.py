@@ -5,6 +5,7 @@ a reader with an older snapshot would see frozen rows, so a child without its pa
 """
 
 from collections.abc import Iterator
+from hashlib import md5
 from typing import Any
 
 import psycopg2
@@ -12,11 +13,26 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from loaders import settings
-from loaders.export.marts import Column, ExportError, HeldBackError, Mart
+from loaders.export.marts import (
+    PREFIX,
+    UPDATED_AT,
+    Column,
+    ExportError,
+    ForeignKey,
+    HeldBackError,
+    Index,
+    Mart,
+)
 from loaders.export.rds import READER
 
 SMALL_TABLE = 20
 """A table with fewer rows may lose any share of them, but never all."""
+
+# The time of the statement: the statements of an export begin after all exports before it have
+# ended, since each holds the lock. So the newest value that a reader has seen in a table is older
+# than any that it has not.
+_UPDATED_AT = f"{UPDATED_AT} timestamptz not null default statement_timestamp()"
+_UPDATED_AT_COMMENT = "Time at which the row was last inserted or changed in this database."
 
 # Data types whose names differ between the warehouse and PostgreSQL.
 DATA_TYPES = {
@@ -49,7 +65,7 @@ def fill(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
     if _exists(cursor, mart):
         _match_columns(cursor, mart)
     else:
-        _execute(cursor, "create table {table} ({definitions})", mart)
+        _execute(cursor, f"create table {{table}} ({{definitions}}, {_UPDATED_AT})", mart)
     return _copy(cursor, mart, _table(mart), csv)
 
 
@@ -62,29 +78,70 @@ def stage(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
 
 
 def _match_columns(cursor: Cursor, mart: Mart) -> None:
-    """Create the temporary table by the contract, and add its new columns to the table.
+    """Create the temporary table by the contract, and add its new columns, and `updated_at`, to
+    the table.
 
-    The website may rely on the other columns: if one was removed or has another type, raise
-    ExportError with the statement for the database's owner.
+    The website may rely on the other columns: if some were removed or have another type, raise
+    HeldBackError with the statement for the database's owner.
     """
     _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
     expected, actual = _types(cursor, _new(mart)), _types(cursor, _table(mart))
-    where = f"{mart.table}: column"
-    for name in actual.keys() - expected.keys():
-        raise ExportError(
-            f"{where} {name} is no longer in the contract; once the website does not read it: "
-            f"alter table {mart.table} drop column {name}"
-        )
+    if actual.pop(UPDATED_AT, None) is None:
+        # The rows that are there get the time of this statement, without being written.
+        _execute(cursor, f"alter table {{table}} add column {_UPDATED_AT}", mart)
+    differences, actions = [], []
+    for name in sorted(actual.keys() - expected.keys()):
+        differences.append(f"column {name} is no longer in the contract")
+        actions.append(f"drop column {name}")
     for name, data_type in expected.items():
         if name not in actual:
             _execute(
                 cursor, "alter table {table} add column {column} " + data_type, mart, column=name
             )
         elif actual[name] != data_type:
-            raise ExportError(
-                f"{where} {name} is {actual[name]}, but {data_type} in the contract; once the "
-                f"website is ready: alter table {mart.table} alter column {name} type {data_type}"
-            )
+            differences.append(f"column {name} is {actual[name]}, but {data_type} in the contract")
+            actions.append(f"alter column {name} type {data_type}")
+    if actions:
+        raise HeldBackError(
+            mart.table,
+            f"{', '.join(differences)}; once the website is ready: alter table {mart.table} "
+            f"{', '.join(actions)}",
+        )
+
+
+def check_parent(cursor: Cursor, mart: Mart, key: ForeignKey, is_filled: bool) -> None:
+    """Raise HeldBackError if the database lacks rows of a parent outside this export to which the
+    mart refers. `is_filled`: the mart's rows are in its table, rather than in the temporary one.
+    """
+    parent = Identifier("public", key.parent)
+    cursor.execute("select to_regclass(%s)", [parent.as_string(cursor)])
+    if _value(cursor) is None:
+        raise HeldBackError(
+            mart.table,
+            f"its parent {key.parent} is not in the database; `dbt build --select "
+            f"{PREFIX}{key.parent} {PREFIX}{mart.table}` exports both",
+        )
+    _execute(
+        cursor,
+        """
+        select {child_columns} from {rows} as n
+        where {are_set} and not exists (select from {parent} as p where {same})
+        """,
+        mart,
+        rows=_table(mart) if is_filled else _new(mart),
+        child_columns=_list(key.columns, "n"),
+        are_set=SQL("num_nulls({}) = 0").format(_list(key.columns, "n")),
+        parent=parent,
+        same=SQL("({}) = ({})").format(_list(key.parent_columns, "p"), _list(key.columns, "n")),
+    )
+    if missing := cursor.fetchall():
+        example = ", ".join(map(str, missing[0]))
+        raise HeldBackError(
+            mart.table,
+            f"its parent {key.parent} was not exported and lacks rows to which {len(missing):,} of "
+            f"its rows refer, such as {', '.join(key.columns)} {example!r}; `dbt build --select "
+            f"{PREFIX}{key.parent} {PREFIX}{mart.table}` exports both",
+        )
 
 
 def upsert(cursor: Cursor, mart: Mart) -> tuple[int, int]:
@@ -110,7 +167,9 @@ def upsert(cursor: Cursor, mart: Mart) -> tuple[int, int]:
         differs=SQL("({}) is distinct from ({})").format(_list(rest, "t"), _list(rest, "n"))
         if rest
         else SQL("false"),
-        update=SQL("update set ({}) = row ({})").format(_list(rest), _list(rest, "excluded"))
+        update=SQL("update set ({}) = row ({})").format(
+            _list([*rest, UPDATED_AT]), _list([*rest, UPDATED_AT], "excluded")
+        )
         if rest
         else SQL("nothing"),
     )
@@ -128,9 +187,10 @@ def delete(
     a table outside this export, or in one of `staged`, by table. Tables that this export `filled`
     have no such rows. `inserted` is the number of rows that this export added to the table.
 
-    Raise HeldBackError if too many rows would be deleted.
+    Raise HeldBackError if too many rows are no longer in the mart, also if some of them are kept.
     """
     before = count(cursor, mart) - inserted
+    _check_deletes(mart, before, inserted, count_stale(cursor, mart))
     references = [
         _references(Identifier(schema, child), columns, key, staged.get(child))
         for schema, child, columns, key in _referring(cursor, mart)
@@ -145,13 +205,11 @@ def delete(
         mart,
         unused=SQL("").join(SQL(" and not exists ({})").format(rows) for rows in references),
     )
-    deleted = cursor.rowcount
-    _check_deletes(mart, before, inserted, deleted)
-    return deleted
+    return cursor.rowcount
 
 
 def _check_deletes(mart: Mart, before: int, inserted: int, deleted: int) -> None:
-    """Raise HeldBackError if more rows were deleted than allowed.
+    """Raise HeldBackError if more rows would be deleted than allowed.
 
     The limit is a share of the rows `before` this export: `rds.max_delete_share`, or the mart's own
     share if that is larger. The mart's own share does not apply if no row would be left.
@@ -248,7 +306,7 @@ def apply_contract(cursor: Cursor, mart: Mart) -> None:
     """Add to the table what it lacks: keys, not null, indexes, comments and the reader's grant.
 
     Whatever exists is not written again, so that an export without a change writes nothing. Raise
-    ExportError if the table has another primary key.
+    HeldBackError if the table has another primary key.
     """
     _add_keys(cursor, mart)
     _set_not_null(cursor, mart)
@@ -276,10 +334,11 @@ def _add_keys(cursor: Cursor, mart: Mart) -> None:
     if primary_key is None:
         _execute(cursor, "alter table {table} add primary key ({key})", mart)
     elif primary_key != mart.primary_key:
-        raise ExportError(
-            f"{mart.table}: its primary key is ({', '.join(primary_key)}), but "
-            f"({', '.join(mart.primary_key)}) in the contract; once the website is ready: "
-            f"drop table {mart.table}, and the next export creates it again"
+        raise HeldBackError(
+            mart.table,
+            f"its primary key is ({', '.join(primary_key)}), but ({', '.join(mart.primary_key)}) "
+            f"in the contract; once the website is ready: drop table {mart.table}, and the next "
+            "export creates it again",
         )
     foreign_keys = {
         (tuple(columns), parent, tuple(parent_columns))
@@ -320,20 +379,61 @@ def _set_not_null(cursor: Cursor, mart: Mart) -> None:
         )
 
 
+def missing_extensions(cursor: Cursor, mart: Mart) -> tuple[str, ...]:
+    """Return the extensions that indexes of the mart need and the database does not have."""
+    needed = {index.extension for index in mart.indexes if index.extension}
+    cursor.execute("select extname from pg_extension where extname = any (%s)", [list(needed)])
+    return tuple(sorted(needed - {name for (name,) in cursor}))
+
+
 def _add_indexes(cursor: Cursor, mart: Mart) -> None:
     cursor.execute(
-        "select {columns} from pg_index "
-        "where indrelid = %s::regclass and indpred is null and indexprs is null".format(
-            columns=_COLUMN_NAMES.format(relation="indrelid", numbers="indkey::int2[]")
-        ),
+        """
+        select {columns} from pg_index
+        join pg_class on pg_class.oid = indexrelid
+        join pg_am on pg_am.oid = relam
+        where indrelid = %s::regclass and indpred is null and indexprs is null and amname = 'btree'
+        """.format(columns=_COLUMN_NAMES.format(relation="indrelid", numbers="indkey::int2[]")),
         [_regclass(mart)],
     )
     existing = [tuple(columns) for (columns,) in cursor]
+    missing = missing_extensions(cursor, mart)
     for index in mart.indexes:
+        if not index.is_plain:
+            if index.extension not in missing:
+                _add_named_index(cursor, mart, index)
         # An existing index also serves every prefix of its columns.
-        if not any(columns[: len(index)] == index for columns in existing):
-            _execute(cursor, "create index on {table} ({index})", mart, index=_list(index))
-            existing.append(index)
+        elif not any(columns[: len(index.columns)] == index.columns for columns in existing):
+            _execute(cursor, "create index on {table} ({index})", mart, index=_list(index.columns))
+            existing.append(index.columns)
+
+
+def _add_named_index(cursor: Cursor, mart: Mart, index: Index) -> None:
+    """Create an index unless it exists. Its name has a digest of its definition, since PostgreSQL
+    writes expressions in its own words."""
+    on = _list(index.columns) if index.columns else SQL(", ".join(index.expressions))
+    digest = md5(repr(index).encode(), usedforsecurity=False).hexdigest()[:8]
+    name = f"{mart.table[:48]}_{digest}_idx"
+    cursor.execute("select to_regclass(%s)", [f'public."{name}"'])
+    if _value(cursor) is not None:
+        return
+    try:
+        _execute(
+            cursor,
+            "create {unique} index {name} on {table} using {method} ({on}) {where}",
+            mart,
+            unique=SQL("unique" if index.unique else ""),
+            name=name,
+            method=index.method,
+            on=on,
+            where=SQL(f"where {index.where}" if index.where else ""),
+        )
+    except psycopg2.ProgrammingError as error:
+        definition = ", ".join(index.columns or index.expressions)
+        raise ExportError(
+            f"{mart.table}: its index {index.method} ({definition}) in meta.rds_indexes can't be "
+            f"created: {error.diag.message_primary}"
+        ) from error
 
 
 def _set_comments(cursor: Cursor, mart: Mart) -> None:
@@ -346,16 +446,18 @@ def _set_comments(cursor: Cursor, mart: Mart) -> None:
         [_regclass(mart)],
     )
     comments = {name: (comment, table_comment) for name, comment, table_comment in cursor}
+    descriptions = {column.name: column.description for column in mart.columns}
+    descriptions[UPDATED_AT] = _UPDATED_AT_COMMENT
     if comments[mart.columns[0].name][1] != mart.description:
         _execute(cursor, "comment on table {table} is {text}", mart, text=Literal(mart.description))
-    for column in mart.columns:
-        if comments[column.name][0] != column.description:
+    for name, description in descriptions.items():
+        if comments[name][0] != description:
             _execute(
                 cursor,
                 "comment on column {table}.{column} is {text}",
                 mart,
-                column=column.name,
-                text=Literal(column.description),
+                column=name,
+                text=Literal(description),
             )
 
 

@@ -16,9 +16,6 @@ from loaders.errors import one_line
 from loaders.export.marts import ExportError
 from loaders.lake.lake import BATCH_ROWS, Lake, batches, open_lake
 
-UNLOAD_FOLDER = "unload"
-"""Folder of the lake that Redshift unloads to."""
-
 
 class Warehouse(Protocol):
     """One transaction in the warehouse. Relations are quoted names, columns are not quoted."""
@@ -72,7 +69,7 @@ class _Redshift:
         self._connection = connection
         self._host = host
         self._lake = lake
-        self._folder = f"{UNLOAD_FOLDER}/{uuid4().hex}"
+        self._folder = f"{redshift.UNLOADED_TO}/{uuid4().hex}"
         """Used by this export only, since UNLOAD needs an empty folder."""
 
     def count(self, relation: str) -> int:
