@@ -3,19 +3,43 @@
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import orjson
 from rich.console import Console
 
-from loaders import settings, web_logs
-from loaders.cli import plan
-from loaders.cli.display import Display, RowsDisplay, console, print_plain, remarks, results_table
+from loaders import notify, settings, web_logs
+from loaders.cli import left_out, plan, tell
+from loaders.cli.display import (
+    Display,
+    RowsDisplay,
+    console,
+    print_json,
+    print_plain,
+    print_results,
+)
+from loaders.cli.enabled import (
+    NO_SAMPLE_API,
+    PIPELINES,
+    Enabled,
+    check_name,
+    read_enabled,
+    read_removed,
+)
+from loaders.cli.exit_codes import BAD_SETTING, FAILED, INTERRUPTED, OK, RUNNING
 from loaders.lake.lake import Lake, open_lake
 from loaders.lake.raw import RawError
-from loaders.pipeline import history, load, stage
-from loaders.pipeline.context import RunOptions, needs_sample, prepare
+from loaders.pipeline import history, load, stage, upkeep
+from loaders.pipeline.context import (
+    RunOptions,
+    check_home_origin,
+    check_lake_origin,
+    needs_sample,
+    prepare,
+    record_home_origin,
+)
 from loaders.pipeline.locks import AlreadyRunningError, pipeline_lock
-from loaders.pipeline.results import PHASES, TableResult
+from loaders.pipeline.results import LAST_RUN, PHASES, TableResult
 from loaders.pipeline.run import run as run_tables
 from loaders.pipeline.stage import BrokenTableError
 from loaders.sample_api import SampleApi
@@ -23,13 +47,8 @@ from loaders.settings import SettingError
 from loaders.sources import SOURCES
 from loaders.sources.source import Source
 
-OK, FAILED, BAD_SETTING, RUNNING = 0, 1, 2, 3
 LONGEST_RANGE = 366
 """Maximum days of a range. A longer one is more likely a typing error in the year."""
-NO_SAMPLE_API = "http://127.0.0.1"
-"""Address of the sample API in commands that make no call."""
-LAST_RUN = "last_run.json"
-"""File in the home with the results of the last run, for the summary."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +61,126 @@ class RunArguments:
     refresh: bool = False
     plan: bool = False
     scale: str | None = None
+    rebuild: bool = False
+    is_json: bool = False
+    """Whether standard output gets one JSON document, and standard error everything else."""
+
+    def has_options(self) -> bool:
+        """Return whether there is an option that changes what is run."""
+        return any(astuple(replace(self, is_json=False)))
 
 
 def run(pipeline: str | None, arguments: RunArguments) -> tuple[int, str]:
     """Run `dlt pipeline [NAME] run`. The README lists the exit codes."""
-    output, began_at = console(), datetime.now(settings.KST)
+    results: list[TableResult] = []
+    exported: dict[str, Any] = {}
+    code, message = INTERRUPTED, "interrupted"
     try:
+        code, message = _run(pipeline, arguments, results, exported)
+        if not arguments.plan:
+            _tell(pipeline, arguments, code, message, results, exported)
+    finally:
+        if arguments.is_json:
+            tables = [_as_json(result) for result in results]
+            summary = {"pipeline": pipeline, "exit_code": code, "error": message or None}
+            print_json({**summary, "tables": tables, "export": exported or None})
+    return code, message
+
+
+def _tell(
+    pipeline: str | None,
+    arguments: RunArguments,
+    code: int,
+    message: str,
+    results: list[TableResult],
+    exported: dict[str, Any],
+) -> None:
+    """Tell those of `NOTIFY__URLS`. What can't be told is printed, and fails no run."""
+    try:
+        lines = tell.tell_of_run(pipeline, code, message, results, exported)
+    except OSError as error:
+        lines = [f"nobody was told: {error}"]
+    print_plain(console(to_stderr=arguments.is_json), lines)
+
+
+def _as_json(result: TableResult) -> dict[str, Any]:
+    """Return the result of a table as plain values, with the paths in the lake by date."""
+    dates = sorted({*result.folders, *result.files})
+    paths = {
+        str(day): {"raw": result.folders.get(day), "stage": result.files.get(day)} for day in dates
+    }
+    left_out = ("folders", "files", "seconds")
+    values = {name: value for name, value in asdict(result).items() if name not in left_out}
+    return {**values, "dates": paths}
+
+
+def _run(
+    pipeline: str | None,
+    arguments: RunArguments,
+    results: list[TableResult],
+    exported: dict[str, Any],
+) -> tuple[int, str]:
+    """Run, and add what became of each table, or the report of an export."""
+    output = console(to_stderr=arguments.is_json)
+    began_at = datetime.now(settings.KST)
+    try:
+        notify.urls()  # checks them
         if pipeline == "rds":
-            return _export(output, arguments)
-        sources, logs_tables = _chosen(pipeline, arguments.table)
+            return _export(output, arguments, exported)
+        check_name(pipeline)
+        if arguments.is_json and arguments.plan:
+            raise SettingError("--output", "json with --plan", "expected it with a run")
+        enabled = read_enabled()
+        removed = read_removed(enabled)
+        if pipeline:
+            enabled.check(pipeline)
+        sources, logs_tables = _chosen((pipeline,) if pipeline else enabled.names, arguments.table)
         options = _run_options(arguments, bool(logs_tables))
+        load.read_settings_again()
         load.warehouse()  # checks DBT_TARGET
-        results: list[TableResult] = []
+        lake = open_lake(settings.lake_url())
+        if pipeline is None:
+            print_plain(output, enabled.lines())
         with ExitStack() as locks:
             if not arguments.plan:
                 names = [source.name for source in sources] + [web_logs.NAME] * bool(logs_tables)
                 for name in names:
                     locks.enter_context(pipeline_lock(name))
             logs = (
-                _WebLogs(output, pipeline, arguments, options, logs_tables) if logs_tables else None
+                _WebLogs(output, lake, pipeline, arguments, options, logs_tables)
+                if logs_tables
+                else None
             )
+            if sources:  # after all settings are checked, since it records the origin
+                check_lake_origin(lake, enabled.origin)
+            check_home_origin(enabled.origin)
             try:
                 if sources and arguments.plan:
-                    _plan_sources(output, sources, options)
+                    _plan_sources(output, lake, sources, options)
                 elif sources:
-                    _run_sources(output, sources, options, results)
+                    _run_sources(output, lake, sources, options, enabled.origin, results)
                 if logs and arguments.plan:
                     logs.plan()
                 elif logs:
                     logs.run(results)
+                    _record_origin(results, enabled.origin)
             except KeyboardInterrupt:
                 with suppress(OSError):
-                    history.write(open_lake(settings.lake_url()), results, began_at)
+                    history.write(lake, results, began_at)
                 raise
-        return (OK, "") if arguments.plan else _finish(output, results, began_at, options.phases)
+        if arguments.plan:
+            return OK, ""
+        failed = _finish(output, lake, results, began_at, options.phases)
+        incomplete = None
+        if "load" in options.phases:
+            removed_rows = removed if pipeline is None else None
+            incomplete = _complete_staging(output, lake, enabled, removed_rows)
+            if not arguments.rebuild:  # histories are rebuilt from the full lists first
+                _tidy(output, lake)
+        problem = failed or incomplete
+        if arguments.rebuild and pipeline is None and not problem:
+            problem = _rebuild_models(output, enabled)
+        return (FAILED, problem) if problem else (OK, "")
     except SettingError as error:
         return BAD_SETTING, str(error)
     except AlreadyRunningError as error:
@@ -88,7 +193,8 @@ def rejected(pipeline: str | None, dates: str | None, table: str | None) -> tupl
     """Run `dlt pipeline [NAME] rejected`: print a line per row, ordered by table and date."""
     output = console()
     try:
-        sources, _ = _chosen(pipeline, table)
+        check_name(pipeline)
+        sources, _ = _chosen((pipeline,) if pipeline else PIPELINES, table)
         parsed_dates = _parse_dates(dates, settings.today()) if dates else None
         lake = open_lake(settings.lake_url())
         lines = [
@@ -114,21 +220,30 @@ def _run_options(arguments: RunArguments, has_logs: bool) -> RunOptions:
         raise SettingError(
             "--refresh", f"with --only {arguments.only}", "expected with the extract phase"
         )
+    if arguments.rebuild and replace(arguments, rebuild=False).has_options():
+        raise SettingError("--rebuild", "with another option", "expected alone")
     today = settings.today()  # read once: a run across midnight belongs to the day it began
+    upkeep.check_settings()
     dates = _parse_dates(arguments.date, today) if arguments.date else [today]
     return RunOptions(
         today=today,
         dates=tuple(dates),
-        phases=(arguments.only,) if arguments.only else PHASES,
+        phases=_phases(arguments),
         table=arguments.table,
         refresh=arguments.refresh,
+        rebuild=arguments.rebuild,
     )
 
 
-def _plan_sources(output: Console, sources: list[Source], options: RunOptions) -> None:
+def _phases(arguments: RunArguments) -> tuple[str, ...]:
+    if arguments.rebuild:
+        return ("stage", "load")
+    return (arguments.only,) if arguments.only else PHASES
+
+
+def _plan_sources(output: Console, lake: Lake, sources: list[Source], options: RunOptions) -> None:
     """Print the calls that a run would make."""
     settings.check_requests()
-    lake = open_lake(settings.lake_url())
     for source in sources:
         needs_sample(source)  # checks the key before the other settings
     contexts = [prepare(source, lake, NO_SAMPLE_API, options) for source in sources]
@@ -136,11 +251,17 @@ def _plan_sources(output: Console, sources: list[Source], options: RunOptions) -
 
 
 def _run_sources(
-    output: Console, sources: list[Source], options: RunOptions, results: list[TableResult]
+    output: Console,
+    lake: Lake,
+    sources: list[Source],
+    options: RunOptions,
+    origin: str,
+    results: list[TableResult],
 ) -> None:
     """Run the APIs' pipelines, and append the result of each table."""
     settings.check_requests()
-    lake = open_lake(settings.lake_url())
+    if options.rebuild and not any(lake.folders(f"raw/{source.name}") for source in sources):
+        raise SettingError("LAKE__URL", lake.url, "expected responses in raw/ to rebuild from")
     with ExitStack() as stack:
         without_key = [source for source in sources if needs_sample(source)]
         sample_url = NO_SAMPLE_API
@@ -152,10 +273,13 @@ def _run_sources(
                     f"{source.name}: {key} is not set, so the sample API responds: made-up data"
                 )
         contexts = [prepare(source, lake, sample_url, options) for source in sources]
-        display = stack.enter_context(Display(output))
+        tables = [table.name for source in sources for table in source.tables]
+        count = sum(options.table in (None, name) for name in tables)
+        display = stack.enter_context(Display(output, count))
 
         def done(result: TableResult) -> None:
             results.append(result)
+            _record_origin([result], origin)
             display.done(result)
 
         run_tables(contexts, display.progress, done)
@@ -167,6 +291,7 @@ class _WebLogs:
     def __init__(
         self,
         output: Console,
+        lake: Lake,
         pipeline: str | None,
         arguments: RunArguments,
         options: RunOptions,
@@ -178,7 +303,8 @@ class _WebLogs:
         self._output = output
         self._pipeline = logs_pipeline
         self._tables = tables
-        self._config = logs_pipeline.read_config(arguments.scale)
+        lake_scale = logs_pipeline.scale_of_lake(lake)
+        self._config = logs_pipeline.read_config(arguments.scale, lake_scale)
         dates = list(options.dates) if arguments.date else None
         if pipeline is None and dates is not None:  # other sources may start earlier
             dates = [day for day in dates if day >= self._config.first_date]
@@ -188,9 +314,9 @@ class _WebLogs:
             # Together with other pipelines, --refresh concerns the API calls only.
             refresh=options.refresh and pipeline == web_logs.NAME,
         )
-        self._lake = open_lake(settings.lake_url())
+        self._lake = lake
         if not self._options.refresh:
-            logs_pipeline.check_config(self._lake, self._config)
+            logs_pipeline.check_config(self._lake, self._config, arguments.scale)
 
     def plan(self) -> None:
         """Print the rows that a run would generate."""
@@ -206,16 +332,50 @@ class _WebLogs:
             self._pipeline.run(self._config, self._lake, self._options, by_table, display.progress)
 
 
+def _record_origin(results: list[TableResult], origin: str) -> None:
+    """Record the origin of the home's rows as soon as there are any."""
+    if any(result.loaded for result in results):
+        record_home_origin(origin)
+
+
 def _finish(
-    output: Console, results: list[TableResult], began_at: datetime, phases: tuple[str, ...]
-) -> tuple[int, str]:
-    """Record the results of a run and print them."""
-    _record(output, open_lake(settings.lake_url()), results, began_at, phases)
-    output.print()
-    output.print(results_table(results))
-    print_plain(output, remarks(results))
+    output: Console,
+    lake: Lake,
+    results: list[TableResult],
+    began_at: datetime,
+    phases: tuple[str, ...],
+) -> str | None:
+    """Record the results of a run and print them. Return a line if a table is incomplete."""
+    _record(output, lake, results, began_at, phases)
+    print_results(output, results)
     failed = sorted({f"{result.source}.{result.table}" for result in results if result.errors})
-    return (FAILED, f"not complete: {', '.join(failed)}") if failed else (OK, "")
+    return f"not complete: {', '.join(failed)}" if failed else None
+
+
+def _complete_staging(
+    output: Console, lake: Lake, enabled: Enabled, removed: tuple[str, ...] | None
+) -> str | None:
+    """Create the staging tables that the warehouse lacks, for the models read all of them.
+
+    `removed`: the pipelines whose rows leave, or None after a run of one pipeline. Return a line if
+    that failed.
+    """
+    try:
+        tables = left_out.create_missing(lake)
+        if removed is not None:
+            print_plain(output, left_out.remove_rows(lake, tables, enabled.left_out, removed))
+    except (load.LoadError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _tidy(output: Console, lake: Lake) -> None:
+    """Delete and compact what piles up. A failure is printed; the next run tries again."""
+    try:
+        if line := upkeep.tidy(lake, settings.today()):
+            print_plain(output, [line])
+    except (load.LoadError, OSError) as error:
+        print_plain(output, [f"upkeep: {error}"])
 
 
 def _record(
@@ -238,23 +398,37 @@ def _record(
         print_plain(output, [str(error)])
 
 
+def _rebuild_models(output: Console, enabled: Enabled) -> str | None:
+    """Rebuild the models from staging tables that hold every date. Return why it failed.
+
+    Raise AlreadyRunningError.
+    """
+    from loaders.cli.rebuild import RebuildError, rebuild_models  # imports dbt
+
+    with ExitStack() as locks:
+        for name in enabled.names:
+            locks.enter_context(pipeline_lock(name))
+        try:
+            rebuild_models(output.print)
+        except (RebuildError, load.LoadError) as error:
+            return str(error)
+    return None
+
+
 def _write_last_run(results: list[TableResult]) -> None:
-    rows = [{**asdict(result), "files": {}} for result in results]
+    rows = [{**asdict(result), "files": {}, "folders": {}} for result in results]
     (settings.home() / LAST_RUN).write_bytes(orjson.dumps(rows))
 
 
-def _chosen(pipeline: str | None, table: str | None) -> tuple[list[Source], tuple[str, ...]]:
+def _chosen(names: tuple[str, ...], table: str | None) -> tuple[list[Source], tuple[str, ...]]:
     """Return the sources to run and the tables of logs to generate. Raise SettingError."""
-    if pipeline not in (None, web_logs.NAME, *SOURCES):
-        known = ", ".join([*SOURCES, web_logs.NAME, "rds"])
-        raise SettingError("the pipeline", pipeline, f"expected one of {known}")
-    sources = [source for source in SOURCES.values() if pipeline in (None, source.name)]
-    logs_tables = web_logs.TABLES if pipeline in (None, web_logs.NAME) else ()
+    sources = [source for source in SOURCES.values() if source.name in names]
+    logs_tables = web_logs.TABLES if web_logs.NAME in names else ()
     if table is None:
         return sources, logs_tables
-    names = [source_table.name for source in sources for source_table in source.tables]
-    if table not in names and table not in logs_tables:
-        known = ", ".join([*names, *logs_tables])
+    tables = [source_table.name for source in sources for source_table in source.tables]
+    if table not in tables and table not in logs_tables:
+        known = ", ".join([*tables, *logs_tables])
         raise SettingError("--table", table, f"expected one of {known}")
     with_table = [
         source
@@ -283,17 +457,19 @@ def _parse_dates(text: str, today: date) -> list[date]:
     return [start + timedelta(days=day) for day in range((end - start).days + 1)]
 
 
-def _export(output: Console, arguments: RunArguments) -> tuple[int, str]:
-    """Run `dlt pipeline rds run`: export again what the last `dbt build` proved."""
+def _export(output: Console, arguments: RunArguments, exported: dict[str, Any]) -> tuple[int, str]:
+    """Run `dlt pipeline rds run`: export every mart whose newest proof is good."""
     # Imports dbt, which takes a second.
-    from loaders.export.export import export, proved_artifacts
+    from loaders.export.export import export_again
     from loaders.export.marts import ExportError
 
-    if any(astuple(arguments)):
-        return BAD_SETTING, "dlt pipeline rds run takes no options: it exports the last dbt build"
+    if arguments.has_options():
+        return BAD_SETTING, "dlt pipeline rds run takes no options: it exports all proven marts"
     try:
-        report = export(proved_artifacts(settings.dbt_artifacts()))
+        report = export_again(settings.dbt_artifacts())
     except ExportError as error:
+        exported["error"] = str(error)
         return FAILED, str(error)
+    exported |= asdict(report)
     print_plain(output, report.lines())
     return (FAILED, report.failure) if report.failure else (OK, "")

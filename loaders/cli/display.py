@@ -1,23 +1,79 @@
 """What a run prints: progress bars on a terminal, plain lines in a log, and a table at the end."""
 
+import io
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TextIO, cast
 
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from loaders import settings
 from loaders.pipeline.results import Progress, TableResult
 
 SECONDS_BETWEEN_LINES = 5.0
+COUNTS = {
+    "calls": "calls",
+    "calls_left": "left today",
+    "pages": "pages",
+    "staged": "staged",
+    "rejected": "rejected",
+    "loaded": "loaded",
+}
+"""The counts of a table's result, and their headings."""
+LONGEST_LINE = 10_000
+"""Width of a log of JSON, in which no line is to be wrapped."""
+PHASES = {
+    "extract": "extracting",
+    "stage": "staging",
+    "wait": "waits to load",
+    "load": "loading",
+}
+"""What a bar says in each phase."""
 
 
-def console() -> Console:
-    """Return the console of standard output. In a log, its lines are wide enough not to wrap."""
-    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
+class JsonLog(io.TextIOBase):
+    """A log with one JSON object a line, for what would be printed as lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write each line that is not blank as an object."""
+        for line in filter(str.strip, text.splitlines()):
+            self.log(line.rstrip())
+        return len(text)
+
+    def log(self, message: str, level: str = "info", **fields: object) -> None:
+        """Write an object with the time in KST, the level, the message, and further fields."""
+        now = datetime.now(settings.KST).isoformat(timespec="milliseconds")
+        entry = {"time": now, "level": level, "message": message, **fields}
+        self._stream.write(orjson.dumps(entry).decode() + "\n")
+        self._stream.flush()
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Return the console of an output. In a log, its lines are wide enough not to wrap."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if settings.is_json_log():
+        return Console(file=cast(TextIO, JsonLog(stream)), width=LONGEST_LINE, no_color=True)
+    if stream.isatty():
+        return Console(file=stream)
+    return Console(file=stream, width=160, no_color=True)
+
+
+def print_error(message: str) -> None:
+    """Print the line with which a command fails to standard error, in the format of the log."""
+    if settings.is_json_log():
+        JsonLog(sys.stderr).log(message, level="error")
+    else:
+        print(message, file=sys.stderr)
 
 
 def print_plain(output: Console, lines: Iterable[str]) -> None:
@@ -26,19 +82,34 @@ def print_plain(output: Console, lines: Iterable[str]) -> None:
         output.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-class Display(AbstractContextManager["Display"]):
-    """The progress of many tables at the same time. Thread-safe."""
+def print_json(value: object) -> None:
+    """Print a value, with its times in ISO 8601, as one JSON document to standard output."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.flush()
 
-    def __init__(self, output: Console) -> None:
+
+class Display(AbstractContextManager["Display"]):
+    """The progress of many tables at the same time, and of the whole. Thread-safe."""
+
+    def __init__(self, output: Console, tables: int) -> None:
+        """`tables`: the number of tables that run."""
         self._output = output
+        self._tables = tables
+        self._ended = 0
         self._bars = Bars(
             TextColumn("{task.description:<28}"),
+            TextColumn("{task.fields[phase]:<15}"),
             BarColumn(),
-            TextColumn("{task.completed} of {task.total} pages, {task.fields[rows]} rows"),
+            TextColumn("{task.fields[counts]}"),
+            TimeRemainingColumn(),
             console=output,
             disable=not output.is_terminal,
         )
+        self._whole = self._bars.add_task("all tables", total=tables, phase="", counts="")
         self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._first: dict[tuple[str, str], tuple[float, int]] = {}
+        """Time and pages of each table's first report."""
         self._printed_at: dict[tuple[str, str], float] = {}
 
     def __enter__(self) -> "Display":
@@ -49,29 +120,54 @@ class Display(AbstractContextManager["Display"]):
         self._bars.stop()
 
     def progress(self, source: str, table: str, progress: Progress) -> None:
-        """Show how far the extraction of a table is."""
-        pages, total, rows = progress.pages, progress.total, progress.rows
+        """Show the phase of a table, and how far its extraction is."""
         if self._output.is_terminal:
-            task = self._task(source, table)
-            self._bars.update(task, completed=pages, total=total, rows=rows)
-        elif time.monotonic() - self._printed_at.get((source, table), 0) > SECONDS_BETWEEN_LINES:
-            self._printed_at[source, table] = time.monotonic()
-            self._output.print(f"{source}.{table}: page {pages} of {total}, {rows} rows")
+            self._show(self._task(source, table), progress)
+        elif progress.phase == "extract":
+            self._print_pages(source, table, progress)
+
+    def _show(self, task: TaskID, progress: Progress) -> None:
+        phase = PHASES[progress.phase]
+        if progress.phase == "extract":
+            counts = f"{progress.pages} of {progress.total} pages, {progress.rows} rows"
+            self._bars.update(
+                task, completed=progress.pages, total=progress.total, phase=phase, counts=counts
+            )
+        else:  # a bar of unknown length
+            self._bars.update(task, total=None, phase=phase)
+
+    def _print_pages(self, source: str, table: str, progress: Progress) -> None:
+        pages, total = progress.pages, progress.total
+        now, table_name = time.monotonic(), (source, table)
+        began_at, first_pages = self._first.setdefault(table_name, (now, pages))
+        if now - self._printed_at.get(table_name, 0) > SECONDS_BETWEEN_LINES:
+            self._printed_at[table_name] = now
+            line = f"{source}.{table}: page {pages} of {total}, {progress.rows} rows"
+            if pages > first_pages:
+                seconds = (now - began_at) / (pages - first_pages) * (total - pages)
+                line += f", {seconds:.0f} s left"
+            self._output.print(line)
 
     def done(self, result: TableResult) -> None:
         """Print the line of a table that has ended."""
         task = self._tasks.pop((result.source, result.table), None)
         if task is not None:
             self._bars.remove_task(task)
+        self._ended += 1
+        whole = f"{self._ended} of {self._tables} tables"
+        self._bars.update(self._whole, completed=self._ended, counts=whole)
         status = "failed" if result.errors else "done" if result.files else "nothing done"
         self._output.print(
             f"{result.source}.{result.table}: {status}, {result.calls} calls,"
             f" {result.pages} pages, {result.staged} rows staged, {result.loaded} loaded"
+            f" ({whole})"
         )
 
     def _task(self, source: str, table: str) -> TaskID:
         if (source, table) not in self._tasks:
-            self._tasks[source, table] = self._bars.add_task(f"{source}.{table}", rows=0)
+            self._tasks[source, table] = self._bars.add_task(
+                f"{source}.{table}", phase="", counts=""
+            )
         return self._tasks[source, table]
 
 
@@ -113,21 +209,32 @@ class RowsDisplay(AbstractContextManager["RowsDisplay"]):
             )
 
 
+def print_results(output: Console, results: list[TableResult]) -> None:
+    """Print a table of the results, then the notes and errors. A log of JSON has them as fields."""
+    log: object = output.file
+    if not isinstance(log, JsonLog):
+        output.print()
+        output.print(results_table(results))
+        print_plain(output, remarks(results))
+        return
+    for result in results:
+        name = {"source": result.source, "table": result.table}
+        counts = {column: getattr(result, column) for column in COUNTS}
+        log.log(f"{result.source}.{result.table}: ended", **name, **counts)
+        for note in result.notes:
+            log.log(note, **name)
+        for error in result.errors:
+            log.log(error, level="error", **name)
+
+
 def results_table(results: Iterable[TableResult]) -> Table:
     """Return a printable table with a line for each table that ran."""
     printed = Table(box=None, pad_edge=False, header_style="bold")
     printed.add_column("table")
-    for name in ("calls", "left today", "pages", "staged", "rejected", "loaded"):
+    for name in COUNTS.values():
         printed.add_column(name, justify="right")
     for result in sorted(results, key=lambda result: (result.source, result.table)):
-        counts = (
-            result.calls,
-            result.calls_left,
-            result.pages,
-            result.staged,
-            result.rejected,
-            result.loaded,
-        )
+        counts = (getattr(result, column) for column in COUNTS)
         cells = ("" if count is None else f"{count:,}" for count in counts)
         printed.add_row(f"{result.source}.{result.table}", *cells)
     return printed

@@ -31,7 +31,7 @@ def planned(context: SourceContext) -> Iterator[PlannedCalls]:
     """Yield the planned calls of each table and date of a run."""
     for table in context.source.tables:
         if context.run.table in (None, table.name):
-            for logical_date in context.run.dates:
+            for logical_date in context.dates(table):
                 yield _planned_date(context, table, logical_date)
 
 
@@ -42,14 +42,15 @@ def _planned_date(context: SourceContext, table: Table, logical_date: date) -> P
     def calls(count: int, is_exact: bool, reason: str = "") -> PlannedCalls:
         return PlannedCalls(name, logical_date, count, is_exact, left, reason)
 
-    folder = raw.folder_to_fill(lake, source, table.name, logical_date, context.run.refresh)
-    if raw.is_complete(lake, folder):
+    folders = raw.extractions(lake, source, table.name, logical_date)
+    folder = raw.folder_to_fill(folders, source, table.name, logical_date, context.run.refresh)
+    if folder.is_complete:
         return calls(0, is_exact=True, reason="kept")
     if logical_date < context.run.today and not table.answers_past:
         return calls(0, is_exact=True, reason="the API does not answer for a past date")
-    kept = raw.count_pages(lake, folder)
+    kept = len(folder.bodies)
     if table.details_of:
-        if not raw.newest_complete(lake, source, table.details_of, logical_date):
+        if not context.indexes[table.name].is_listed(logical_date):
             return calls(0, is_exact=False, reason=f"one for each new one in {table.details_of}")
         keys = extract_request(context, table, logical_date).keys
         return calls(max(0, len(keys) - kept), is_exact=True)
@@ -62,9 +63,9 @@ def _pages_of_newest(context: SourceContext, table: Table) -> int:
     """Return the page count of the newest complete extraction, or 0 if there is none."""
     lake, source = context.lake, context.source.name
     for day in reversed(raw.days(lake, source, table.name)):
-        folder = raw.newest_complete(lake, source, table.name, day)
+        folder = raw.newest_complete(raw.extractions(lake, source, table.name, day))
         if folder:
-            return len(raw.pages_of(lake, folder))
+            return len(folder.bodies)
     return 0
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from dlt.common.configuration import plugins
+from dlt.common.configuration import plugins, resolve_configuration
 from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.common.runtime.run_context import RunContext
@@ -29,7 +29,10 @@ class _HomeContext(RunContext):
     def initialize_runtime(self, runtime_config: RuntimeConfiguration = None) -> None:  # type: ignore[assignment]
         """Exit with one line if one of dlt's own settings is wrong. dlt reads them at its start."""
         try:
-            super().initialize_runtime(runtime_config)
+            config = runtime_config or resolve_configuration(RuntimeConfiguration())
+            if config.log_format.lower() == "json":
+                config.log_format = "JSON"  # dlt knows it in capitals only
+            super().initialize_runtime(config)
         except ConfigValueCannotBeCoercedException as error:
             name = f"RUNTIME__{error.field_name.upper()}"
             expected = getattr(error.hint, "__name__", str(error.hint))
@@ -75,14 +78,33 @@ class RunCommand(plugins.SupportsCliCommand):
             "--plan", action="store_true", help="print the calls of a run, without making them"
         )
         parser.add_argument(
+            "--rebuild",
+            action="store_true",
+            help="load every date of the lake again, without a call; of all pipelines, also rebuild"
+            " the histories and the models",
+        )
+        parser.add_argument(
             "--scale", help="size of web_logs; 1 is 400 million clicks (SOURCES__WEB_LOGS__SCALE)"
+        )
+        parser.add_argument(
+            "--output",
+            choices=("text", "json"),
+            default="text",
+            help="json: print one JSON document to standard output, and the log to standard error",
         )
 
     def execute(self, args: argparse.Namespace) -> None:
         from loaders.cli import commands
 
         arguments = commands.RunArguments(
-            args.date, args.only, args.table, args.refresh, args.plan, args.scale
+            args.date,
+            args.only,
+            args.table,
+            args.refresh,
+            args.plan,
+            args.scale,
+            args.rebuild,
+            is_json=args.output == "json",
         )
         try:
             code, message = commands.run(args.pipeline_name, arguments)
@@ -114,6 +136,37 @@ class RejectedCommand(plugins.SupportsCliCommand):
         _exit(*commands.rejected(args.pipeline_name, args.date, args.table))
 
 
+class StatusCommand(plugins.SupportsCliCommand):
+    """`dlt pipeline [NAME] status`."""
+
+    command = "status"
+    parent = "pipeline"
+    help_string = "Show how old the data of Hello Korea is, and why"
+    description = (
+        "For each table: its newest complete date, its age, and what the last run did. For each"
+        " mart: when it was last exported, and why not since. Exits with 1 if something is late."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--output", choices=("text", "json"), default="text")
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders.cli import status
+
+        _exit(*status.status(args.pipeline_name, args.output))
+
+
+class StatusPlugin:
+    """A plug-in of its own, because dlt takes one command from each."""
+
+    @staticmethod
+    @plugins.hookimpl(specname="plug_cli")
+    @plugins.only_host("dlt")
+    def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+        return StatusCommand
+
+
 class RejectedPlugin:
     """A second plug-in, because dlt takes one command from each."""
 
@@ -126,7 +179,9 @@ class RejectedPlugin:
 
 def _exit(code: int, message: str) -> None:
     if code:
-        print(message, file=sys.stderr)
+        from loaders.cli.display import print_error
+
+        print_error(message)
         sys.exit(code)
 
 

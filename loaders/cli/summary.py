@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from loaders import settings
-from loaders.cli.commands import LAST_RUN
 from loaders.cli.display import console, print_plain, remarks, results_table
+from loaders.cli.enabled import read_enabled
 from loaders.errors import one_line
-from loaders.export.marts import last_build
+from loaders.export.mart_proofs import last_build
 from loaders.pipeline.context import needs_sample
-from loaders.pipeline.results import TableResult
-from loaders.sources import SOURCES
+from loaders.pipeline.results import LAST_RUN, TableResult
 
 
 def main() -> None:
@@ -85,12 +84,13 @@ def places(home: Path, artifacts: Path) -> list[str]:
     database = (
         "RDS__URL" if settings.rds_url() else "python -m loaders.export.embedded_postgres psql"
     )
-    sampled = [source.name for source in SOURCES.values() if needs_sample(source)]
+    sampled = [source.name for source in read_enabled().sources if needs_sample(source)]
     return [
         *([f"MADE-UP DATA         of {', '.join(sampled)}: no key is set"] if sampled else []),
         "first               . .venv/bin/activate",
         f"website's database  {database}",
-        f"warehouse           {home / 'warehouse.duckdb'} (staging_*, star, frequent, serving)",
+        "warehouse           python -m loaders.cli.sql (staging_*, star, frequent, serving)",
+        f"                    {home / 'warehouse.duckdb'}, for a client of DuckDB 2",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
         "to type next        dlt pipeline run --plan",
