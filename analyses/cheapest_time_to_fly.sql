@@ -13,6 +13,7 @@ airports as (
 cities as (
     select
         city_code,
+        min(city_en) as city,
         min(country_en) as country
     from airports
     group by city_code
@@ -26,7 +27,8 @@ newest as (
 months as (
     select
         cities.country,
-        cheapest.origin_city_code as origin_city,
+        cheapest.origin_city_code,
+        cities.city as origin_city,
         cheapest.departure_month,
         cheapest.cheapest_usd,
         cheapest.cheapest_krw,
@@ -45,4 +47,4 @@ months as (
 )
 
 select * from months
-order by origin_city asc, month_rank asc, departure_month asc
+order by origin_city_code asc, month_rank asc, departure_month asc

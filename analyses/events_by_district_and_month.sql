@@ -23,6 +23,7 @@ counted as (
     from event_days
     inner join days on event_days.date_id = days.date_id
     inner join districts on event_days.district_id = districts.district_id
+    where not event_days.is_closed
     group by districts.name_en, days.month_starts_on
 )
 

@@ -35,6 +35,7 @@ joined as (
             and event_days.date_id = weather.date_id
     inner join districts on event_days.district_id = districts.district_id
     inner join days on event_days.date_id = days.date_id
+    where not event_days.is_closed
 ),
 
 by_month as (

@@ -46,7 +46,9 @@ counted as (
     from event_days
     inner join upcoming_days on event_days.date_id = upcoming_days.date_id
     inner join events on event_days.event_id = events.event_id
-    where events.is_listed
+    where
+        events.is_listed
+        and not event_days.is_closed
     group by event_days.district_id, event_days.date_id, upcoming_days.date_day
 )
 

@@ -15,8 +15,12 @@ venues as (
     select * from {{ ref('int_venues_placed') }}
 ),
 
+price_ranges as (
+    select * from {{ ref('int_price_texts_parsed') }}
+),
+
 genres as (
-    select * from {{ ref('genres') }}
+    select * from {{ ref('genre_sources') }}
     where source = 'kopis'
 ),
 
@@ -39,8 +43,8 @@ detailed_performances as (
         coalesce(performances.starts_on, details.starts_on) as starts_on,
         coalesce(performances.ends_on, details.ends_on) as ends_on,
         coalesce(performances.is_open_run, details.is_open_run, false) as is_open_run,
-        details.min_price_krw,
-        details.max_price_krw,
+        price_ranges.min_price_krw,
+        price_ranges.max_price_krw,
         details.price_text,
         details.schedule_text,
         details.running_time,
@@ -48,15 +52,29 @@ detailed_performances as (
         coalesce(performances.poster_url, details.poster_url) as image_url,
         details.ticket_url as url,
         details.organizer,
-        details.synopsis as description,
+        details.synopsis as description_ko,
+        details.cast_names,
+        details.crew_names,
+        details.production_company,
+        details.agency,
+        details.host,
+        details.ticket_links,
+        details.is_festival,
+        details.is_for_children,
+        details.is_visit as is_from_abroad,
+        details.is_daehakro,
+        details.is_original_musical,
+        details.is_licensed_musical,
         venues.longitude,
         venues.latitude,
-        coalesce(venues.location_source = 'venue', false) as has_point,
+        venues.longitude is not null as has_point,
+        coalesce(venues.location_precision, 'none') as location_precision,
         performances.logical_date
     from performances
     left join performance_details as details
         on performances.performance_id = details.performance_id
     left join venues on 'kopis-' || details.venue_id = venues.venue_id
+    left join price_ranges on details.price_text = price_ranges.price_text
 ),
 
 -- '세종문화회관 (대극장)' is the venue followed by the hall.
@@ -104,12 +122,25 @@ records as (
         performances.running_time,
         performances.age_limit,
         performances.organizer,
-        performances.description,
+        performances.description_ko,
+        performances.cast_names,
+        performances.crew_names,
+        performances.production_company,
+        performances.agency,
+        performances.host,
+        performances.ticket_links,
+        performances.is_festival,
+        performances.is_for_children,
+        performances.is_from_abroad,
+        performances.is_daehakro,
+        performances.is_original_musical,
+        performances.is_licensed_musical,
         performances.url,
         performances.image_url,
         performances.longitude,
         performances.latitude,
         performances.has_point,
+        performances.location_precision,
         performances.logical_date
     from with_hall_name as performances
     left join genres on performances.genre = genres.source_value

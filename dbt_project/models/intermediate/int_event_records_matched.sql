@@ -7,15 +7,25 @@ records as (
     select * from {{ ref('int_event_records_unioned') }}
 ),
 
--- The most reliable source has the lowest precedence number.
+-- The most reliable source has the lowest precedence number. A record that ends before it starts is
+-- not compared.
 prioritized as (
     select
         event_id,
         case source when 'kopis' then 1 when 'tour' then 2 else 3 end as precedence,
-        title_key,
+        replace(title_key, '展', '') as title_key,
+        replace({{ title_base_key('title_ko') }}, '展', '') as base_key,
+        {{
+            name_key(
+                regexp_extract(
+                    regexp_remove('title_ko', '^ *([[][^]]*[]] *)+'), '[[][^]]*[]]'
+                )
+            )
+        }} as bracket_key,
+        {{ regexp_remove(regexp_extract('title_ko', '[0-9]+ ?회'), '[^0-9]+') }} as edition,
         starts_on,
         coalesce(ends_on, starts_on) as ends_on,
-        nullif(venue_id, 'unknown') as venue_id,
+        case when venue_id not in ('online', 'unknown', 'various') then venue_id end as venue_id,
         case when district_id not in ('outside', 'unknown') then district_id end as district_id,
         case when has_point then longitude end as longitude,
         case when has_point then latitude end as latitude
@@ -30,35 +40,9 @@ candidates as (
     from prioritized
 ),
 
--- Rule 1: records of different sources have the same title. Rule 2: their dates overlap.
-pairs as (
-    select
-        candidates.member,
-        counterparts.member as neighbour,
-        counterparts.precedence as neighbour_precedence,
-        candidates.venue_id = counterparts.venue_id as is_same_venue,
-        candidates.district_id = counterparts.district_id as is_same_district,
-        abs(candidates.starts_on - counterparts.starts_on) as days_apart,
-        {{
-            haversine_distance_m(
-                'candidates.longitude',
-                'candidates.latitude',
-                'counterparts.longitude',
-                'counterparts.latitude',
-            )
-        }} as distance_m
-    from candidates
-    inner join candidates as counterparts
-        on
-            candidates.title_key = counterparts.title_key
-            and candidates.precedence > counterparts.precedence
-            and candidates.starts_on <= counterparts.ends_on
-            and candidates.ends_on >= counterparts.starts_on
-),
+{{ event_pair_ctes() }},
 
--- Rule 3: they share a venue, or are near each other, or share a district if one has no
--- coordinates. Rule 4: only the best match in each source counts, since a touring play may also run
--- next door.
+-- Only the best match in each source counts, since a touring play may also run next door.
 ranked_pairs as (
     select
         member,
@@ -66,16 +50,13 @@ ranked_pairs as (
         row_number() over (
             partition by member, neighbour_precedence
             order by
+                case when is_same_title then 0 else 1 end,
                 case when is_same_venue then 0 else 1 end,
                 coalesce(distance_m, 1000000),
                 days_apart,
                 neighbour
         ) as neighbour_rank
     from pairs
-    where
-        is_same_venue
-        or distance_m <= {{ var('same_event_distance_m') }}
-        or (distance_m is null and is_same_district)
 ),
 
 links as (

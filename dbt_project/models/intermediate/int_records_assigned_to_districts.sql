@@ -57,13 +57,15 @@ outside_by_code as (
 ),
 
 -- Rule 2: the first district named in an address in Seoul. Other cities have a Jung-gu too. A
--- Korean address begins with its province, an English one ends with it.
+-- Korean address begins with its province or city, an English one ends with it. An address of the
+-- city's own lists may leave out Seoul.
 addressed as (
     select
         source,
         record_id,
         ' ' || lower(replace(address, ',', ' ')) || ' ' as address,
-        address like '서울%' or lower(address) like '%seoul%' as is_in_seoul
+        ltrim(address) like '서울%' or lower(address) like '%seoul%' as is_in_seoul,
+        {{ is_outside_seoul('address') }} as names_another_place
     from records
     where address is not null
 ),
@@ -84,7 +86,9 @@ by_address as (
         on
             addressed.address like '% ' || districts.name_ko || ' %'
             or addressed.address like '% ' || lower(districts.name_en) || ' %'
-    where addressed.is_in_seoul
+    where
+        addressed.is_in_seoul
+        or (addressed.source like 'seoul%' and not addressed.names_another_place)
 ),
 
 outside_by_address as (
@@ -98,7 +102,7 @@ outside_by_address as (
     from addressed
     where
         not is_in_seoul
-        and source in ('tour_ko', 'kopis')
+        and (source in ('tour_ko', 'kopis') or names_another_place)
 ),
 
 -- Rule 3: the district with the nearest office.

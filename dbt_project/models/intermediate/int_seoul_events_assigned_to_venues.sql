@@ -22,12 +22,14 @@ new_places as (
         {{ name_key('event_places.place') }} as name_key
     from event_places
     left join known_venues on event_places.event_code = known_venues.event_code
-    where known_venues.event_code is null
+    where
+        known_venues.event_code is null
+        and event_places.place_kind = 'house'
 ),
 
--- A place that is not in any list becomes a venue. '청계천박물관 교육실' is at '청계천박물관' if
--- another event of the district has '청계천박물관' as its entire place. A few letters, '1층', are not
--- a name.
+-- A place that is not in any list becomes a venue. '청계천박물관 교육실' is at '청계천박물관', since a
+-- room follows, or if another event of the district has '청계천박물관' as its entire place. A few
+-- letters, '1층', are not a name.
 ranked_roots as (
     select
         new_places.place,
@@ -44,13 +46,14 @@ ranked_roots as (
         on
             new_places.place = spans.place
             and spans.start_rank = 1
-    inner join new_places as roots
+    left join new_places as roots
         on
             spans.name_key = roots.name_key
             and new_places.district_id = roots.district_id
     where
-        length(spans.name_key) >= 4
-        or spans.name_key = new_places.name_key
+        spans.name_key = new_places.name_key
+        or (length(spans.name_key) >= 4 and roots.place is not null)
+        or (length(spans.name_key) >= 2 and spans.is_before_room and not spans.is_direction)
 ),
 
 new_venues as (
@@ -67,14 +70,23 @@ new_venues as (
 assigned as (
     select
         event_places.event_code,
-        coalesce(known_venues.venue_id, new_venues.venue_id, 'unknown') as venue_id,
+        coalesce(
+            known_venues.venue_id,
+            new_venues.venue_id,
+            case event_places.place_kind
+                when 'online' then 'online'
+                when 'various' then 'various'
+            end,
+            'unknown'
+        ) as venue_id,
         case
             when known_venues.venue_id is not null then known_venues.venue_name
             else new_venues.venue_name
         end as venue_name,
         case
             when known_venues.venue_id is not null then known_venues.hall_name
-            else new_venues.hall_name
+            when new_venues.venue_id is not null then new_venues.hall_name
+            else event_places.place
         end as hall_name,
         known_venues.venue_id is not null as is_known_venue
     from event_places

@@ -5,10 +5,12 @@ with
 
 event_places as (
     select * from {{ ref('int_seoul_event_places_cleaned') }}
+    where place_kind in ('house', 'room')
 ),
 
 spans as (
     select * from {{ ref('int_seoul_event_places_split') }}
+    where not is_direction
 ),
 
 known_names as (
@@ -20,7 +22,10 @@ named_spans as (
         spans.place,
         spans.start_rank,
         spans.span,
-        spans.rest,
+        nullif(
+            coalesce(known_names.hall_name || ' ', '') || coalesce(spans.rest, ''), ''
+        ) as rest,
+        known_names.hall_name is not null as is_hall,
         known_names.venue_id,
         known_names.district_id,
         known_names.longitude,
@@ -35,9 +40,10 @@ candidates as (
         event_places.event_code,
         named_spans.venue_id,
         named_spans.span as venue_name,
-        named_spans.rest as hall_name,
+        trim(named_spans.rest) as hall_name,
         named_spans.start_rank,
         named_spans.name_length,
+        named_spans.is_hall,
         event_places.district_id as event_district_id,
         event_places.district_id = named_spans.district_id as is_same_district,
         {{
@@ -52,7 +58,8 @@ candidates as (
     inner join named_spans on event_places.place = named_spans.place
 ),
 
--- The name that comes first in the text, and the longest of those that begin there.
+-- The name that comes first in the text, and the longest of those that begin there. A hall belongs
+-- to its house.
 ranked_candidates as (
     select
         event_code,
@@ -64,6 +71,7 @@ ranked_candidates as (
             order by
                 start_rank asc,
                 name_length desc,
+                case when is_hall then 0 else 1 end asc,
                 case when is_same_district then 0 else 1 end asc,
                 coalesce(distance_m, 1000000) asc,
                 venue_id asc

@@ -1,5 +1,18 @@
-{#- Dist: some dozens of rows a day. Sort: by the day, which the next model joins on. -#}
-{{ config(dist='all', sort='forecast_on') }}
+{#- Staging forgets the hours of past days, so the model keeps the days, and only computes those
+    whose forecasts changed since. Dist: some dozens of rows a day. Sort: by the day, which the
+    next model joins on. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='forecast_on',
+        on_schema_change='fail',
+        pre_hook="{{ refuse_full_refresh('kma', 'short_forecasts') }}",
+        post_hook="{{ delete_withdrawn_forecast_days(ref('stg_kma__short_forecasts')) }}",
+        dist='all',
+        sort='forecast_on',
+    )
+}}
 
 with
 
@@ -7,15 +20,54 @@ forecasts as (
     select * from {{ ref('stg_kma__short_forecasts') }}
 ),
 
+forecast_days as (
+    select
+        forecast_on,
+        max(load_id) as load_id,
+        count(*) as forecast_count
+    from forecasts
+    group by forecast_on
+),
+
+changed_days as (
+    select *
+    from forecast_days
+    {% if is_incremental() %}
+        where not exists (
+            select 1
+            from {{ this }} as kept
+            where
+                kept.forecast_on = forecast_days.forecast_on
+                and kept.load_id = forecast_days.load_id
+                and kept.forecast_count = forecast_days.forecast_count
+        )
+    {% endif %}
+),
+
 -- Only the newest forecast of each hour counts.
 ranked as (
     select
-        *,
+        forecasts.grid_x,
+        forecasts.grid_y,
+        forecasts.base_at,
+        forecasts.category_code,
+        forecasts.forecast_at,
+        forecasts.forecast_on,
+        forecasts.value_min,
+        forecasts.value_max,
+        forecasts.logical_date,
+        changed_days.load_id,
+        changed_days.forecast_count,
         row_number() over (
-            partition by grid_x, grid_y, category_code, forecast_at
-            order by base_at desc
+            partition by
+                forecasts.grid_x,
+                forecasts.grid_y,
+                forecasts.category_code,
+                forecasts.forecast_at
+            order by forecasts.base_at desc
         ) as recency_rank
     from forecasts
+    inner join changed_days on forecasts.forecast_on = changed_days.forecast_on
 ),
 
 newest as (
@@ -51,7 +103,9 @@ daily as (
         max(case when category_code = 'PTY' and value_min in (1, 2) then 1 else 0 end) as has_rain,
         max(case when category_code = 'PTY' and value_min in (2, 3) then 1 else 0 end) as has_snow,
         max(case when category_code = 'PTY' and value_min = 4 then 1 else 0 end) as has_shower,
-        max(logical_date) as logical_date
+        max(logical_date) as logical_date,
+        max(load_id) as load_id,
+        max(forecast_count) as forecast_count
     from newest
     group by grid_x, grid_y, forecast_on
 ),
@@ -82,7 +136,9 @@ named as (
             when sky >= 2 then 'mostly_cloudy'
             else 'clear'
         end as weather_kind,
-        logical_date
+        logical_date,
+        load_id,
+        forecast_count
     from daily
 )
 

@@ -53,8 +53,13 @@ detailed as (
         coalesce(
             narrow.category_id, middle.category_id, wide.category_id, 'unknown'
         ) as category_id,
-        -- The source lists medical clinics among its attractions.
-        coalesce(records.category_code = 'EX050800', false) as is_clinic,
+        -- The source lists clinics among its attractions and its shops.
+        {{
+            is_medical(
+                'records.category_code', 'records.group_code', 'records.content_type_id',
+                'records.title'
+            )
+        }} as is_clinic,
         records.group_code,
         record_districts.district_id,
         record_districts.district_source,

@@ -8,36 +8,8 @@ records as (
     select * from {{ ref('int_tour_records_named') }}
 ),
 
-korean_records as (
-    select * from records
-    where language_code = 'ko'
-),
-
-foreign_records as (
-    select * from records
-    where language_code <> 'ko'
-),
-
 pairs as (
-    select
-        foreign_records.language_code,
-        foreign_records.content_id,
-        korean_records.content_id as content_id_ko,
-        foreign_records.is_listed as is_foreign_listed,
-        korean_records.is_listed as is_korean_listed,
-        {{
-            haversine_distance_m(
-                'foreign_records.longitude',
-                'foreign_records.latitude',
-                'korean_records.longitude',
-                'korean_records.latitude'
-            )
-        }} as distance_m
-    from foreign_records
-    inner join korean_records
-        on
-            replace(foreign_records.title_ko, ' ', '') = replace(korean_records.title_ko, ' ', '')
-            and foreign_records.subject = korean_records.subject
+    select * from {{ ref('int_tour_twin_pairs') }}
 ),
 
 -- A record that is still listed comes before one that the source removed, which it may replace.
@@ -46,14 +18,23 @@ ranked_pairs as (
         *,
         row_number() over (
             partition by language_code, content_id
-            order by case when is_korean_listed then 0 else 1 end, distance_m, content_id_ko
+            order by
+                case when is_korean_listed then 0 else 1 end asc,
+                name_rank asc,
+                address_rank asc,
+                distance_m asc nulls last,
+                content_id_ko asc
         ) as korean_rank,
         row_number() over (
             partition by language_code, content_id_ko
-            order by case when is_foreign_listed then 0 else 1 end, distance_m, content_id
+            order by
+                case when is_foreign_listed then 0 else 1 end asc,
+                name_rank asc,
+                address_rank asc,
+                distance_m asc nulls last,
+                content_id asc
         ) as foreign_rank
     from pairs
-    where distance_m <= {{ var('twin_distance_m') }}
 ),
 
 -- In each language a Korean record has at most one twin: each record is the nearest to the other.

@@ -38,7 +38,7 @@ ranked_places as (
     inner join record_districts on events.event_code = record_districts.record_id
     where
         not event_venues.is_known_venue
-        and event_venues.venue_id <> 'unknown'
+        and event_venues.venue_id not in ('online', 'unknown', 'various')
 ),
 
 venue_records as (

@@ -11,7 +11,8 @@ districts as (
     select * from {{ ref('districts') }}
 ),
 
--- A venue without coordinates is placed in the centre of its district.
+-- A point is exported only if it is the venue's own. Events and festivals give the point of an
+-- address, which is that of all places there. The office of a district is no venue.
 placed_venues as (
     select
         venues.venue_id,
@@ -24,35 +25,58 @@ placed_venues as (
         venues.district_source,
         venues.address_en,
         venues.address_ko,
-        coalesce(venues.longitude, districts.longitude) as longitude,
-        coalesce(venues.latitude, districts.latitude) as latitude,
+        venues.longitude,
+        venues.latitude,
         case
-            when venues.longitude is not null then 'venue'
-            when districts.longitude is not null then 'district'
+            when
+                venues.longitude is not null
+                and (venues.kopis_venue_id is not null or venues.space_no is not null)
+                then 'venue'
+            when venues.longitude is not null then 'address'
+            when districts.district_id is not null then 'district'
             else 'none'
-        end as location_source
+        end as location_precision
     from venues
     left join districts on venues.district_id = districts.district_id
 ),
 
--- Events whose venue is not known take place at the unknown venue, so that none is lost.
-with_unknown as (
+-- Events online, at several places, and at a venue that is not known have members of their own, so
+-- that none is lost.
+members as (
+    select
+        'unknown' as venue_id,
+        'Unknown venue' as name_en,
+        '장소 미상' as name_ko
+    union all
+    select
+        'online' as venue_id,
+        'Online' as name_en,
+        '온라인' as name_ko
+    union all
+    select
+        'various' as venue_id,
+        'Various places' as name_en,
+        '행사별 상이' as name_ko
+),
+
+with_members as (
     select * from placed_venues
     union all
     select
-        'unknown' as venue_id,
+        venue_id,
         null as kopis_venue_id,
         null as space_no,
         'none' as source,
-        'Unknown venue' as name_en,
-        '장소 미상' as name_ko,
+        name_en,
+        name_ko,
         'unknown' as district_id,
         'none' as district_source,
         null as address_en,
         null as address_ko,
         null as longitude,
         null as latitude,
-        'none' as location_source
+        'none' as location_precision
+    from members
 )
 
-select * from with_unknown
+select * from with_members

@@ -12,6 +12,8 @@ served as (
         district_id,
         name_en,
         name_ko,
+        name_ja,
+        name_zh,
         longitude,
         latitude
     from districts

@@ -7,6 +7,10 @@ events as (
     select * from {{ ref('fct_event') }}
 ),
 
+romanized_names as (
+    select * from {{ ref('dim_romanized_name') }}
+),
+
 genres as (
     select * from {{ ref('dim_genre') }}
 ),
@@ -28,6 +32,8 @@ recent_events as (
             or events.ends_on >= newest_load.logical_date - {{ var('events_ended_within_days') }}
         )
         and events.is_listed
+        -- An event that ends before it starts has a wrong date, and nobody knows which.
+        and coalesce(events.ends_on >= events.starts_on, true)
 ),
 
 served as (
@@ -35,6 +41,7 @@ served as (
         recent_events.event_id,
         recent_events.source,
         recent_events.also_in,
+        {{ attribution('recent_events.source', 'recent_events.also_in') }} as attribution,
         recent_events.title_en,
         recent_events.title_ko,
         recent_events.title_ja,
@@ -56,16 +63,63 @@ served as (
         recent_events.running_time,
         recent_events.age_limit,
         recent_events.organizer,
-        recent_events.description,
+        recent_events.description_ko as description,
+        recent_events.description_en,
+        recent_events.description_ko,
+        recent_events.description_ja,
+        recent_events.description_zh,
+        recent_events.event_place_en,
+        recent_events.event_place_ko,
+        recent_events.event_place_ja,
+        recent_events.event_place_zh,
+        recent_events.programme_en,
+        recent_events.programme_ko,
+        recent_events.programme_ja,
+        recent_events.programme_zh,
+        recent_events.homepage_url,
+        recent_events.discount,
+        recent_events.reservation,
+        recent_events.cast_names,
+        recent_events.crew_names,
+        recent_events.production_company,
+        recent_events.agency,
+        recent_events.host,
+        recent_events.ticket_links,
+        recent_events.is_festival,
+        recent_events.is_for_children,
+        recent_events.is_from_abroad,
+        recent_events.is_daehakro,
+        recent_events.is_original_musical,
+        recent_events.is_licensed_musical,
         recent_events.phone,
         recent_events.url,
         recent_events.image_url,
         recent_events.thumbnail_url,
         recent_events.copyright_type,
+        recent_events.image_source,
+        {{ image_licence('recent_events.image_source', 'recent_events.copyright_type') }}
+            as image_licence,
+        {{ attribution('recent_events.image_source') }} as image_attribution,
         recent_events.longitude,
-        recent_events.latitude
+        recent_events.latitude,
+        recent_events.location_precision
     from recent_events
     inner join genres on recent_events.genre_id = genres.genre_id
+),
+
+named as (
+    select
+        served.*,
+        {{ search_text([
+            'served.title_en',
+            'served.title_ko',
+            'served.title_ja',
+            'served.title_zh',
+            'romanized_names.name_romanized',
+        ]) }} as search_text,
+        {{ romanized_columns('title') }}
+    from served
+    left join romanized_names on served.title_ko = romanized_names.name_ko
 )
 
-select * from served
+select * from named

@@ -19,8 +19,11 @@ newest as (
 -- The newest day and the 30 before it.
 served as (
     select
+        rates.currency_code || '-' || cast(rates.rate_on as varchar(10)) as exchange_rate_id,
         rates.currency_code,
         rates.rate_on,
+        'exim' as source,
+        {{ attribution("'exim'") }} as attribution,
         currencies.name_en,
         currencies.name_ko,
         rates.krw_per_unit,

@@ -15,14 +15,18 @@ newest as (
 -- The day of the newest load, the three days before it and the ten days that forecasts cover.
 served as (
     select
+        weather.district_id || '-' || cast(weather.weather_on as varchar(10)) as weather_id,
         weather.district_id,
         weather.weather_on,
+        'kma' as source,
+        {{ attribution("'kma'") }} as attribution,
         weather.weather_source,
         weather.is_of_district,
         weather.issued_at,
         weather.weather_kind,
         weather.weather_en,
         weather.weather_ko,
+        weather.mean_temperature,
         weather.low_temperature,
         weather.high_temperature,
         weather.rain_chance,

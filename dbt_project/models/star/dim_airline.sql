@@ -7,8 +7,8 @@ schedules as (
     select * from {{ ref('stg_incheon__schedules') }}
 ),
 
-fares as (
-    select * from {{ ref('stg_travelpayouts__fares') }}
+fare_codes as (
+    select * from {{ ref('int_fare_codes') }}
 ),
 
 named as (
@@ -25,7 +25,8 @@ named as (
 codes_in_use as (
     select airline_code from named
     union all
-    select airline_code from fares
+    select code as airline_code from fare_codes
+    where code_kind = 'airline'
 ),
 
 codes as (

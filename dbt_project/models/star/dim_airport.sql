@@ -7,6 +7,10 @@ known as (
     select * from {{ ref('airports') }}
 ),
 
+countries as (
+    select * from {{ ref('countries') }}
+),
+
 served as (
     select * from {{ ref('stg_incheon__airports') }}
 ),
@@ -15,8 +19,8 @@ schedules as (
     select * from {{ ref('stg_incheon__schedules') }}
 ),
 
-fares as (
-    select * from {{ ref('stg_travelpayouts__fares') }}
+fare_codes as (
+    select * from {{ ref('int_fare_codes') }}
 ),
 
 scheduled as (
@@ -37,9 +41,8 @@ codes_in_use as (
     union all
     select airport_code from scheduled
     union all
-    select origin_airport_code as airport_code from fares
-    union all
-    select destination_airport_code as airport_code from fares
+    select code as airport_code from fare_codes
+    where code_kind = 'airport'
 ),
 
 -- An airport that is not in any list still gets a row, so that every fare has one. Fares without an
@@ -49,21 +52,45 @@ codes as (
     from codes_in_use
 ),
 
+-- A fare may have the code of its city.
+cities as (
+    select
+        city_code,
+        max(country_code) as country_code,
+        max(city_en) as city_en,
+        max(city_ko) as city_ko
+    from known
+    group by city_code
+),
+
 airports as (
     select
         codes.airport_code,
         coalesce(known.city_code, codes.airport_code) as city_code,
-        known.country_code,
+        coalesce(known.city_en, cities.city_en) as city_en,
+        coalesce(known.city_ko, cities.city_ko) as city_ko,
+        countries.country_code,
         coalesce(known.name_en, scheduled.airport_name, codes.airport_code) as name_en,
         coalesce(known.name_ko, served.name_ko) as name_ko,
-        known.country_en,
-        coalesce(known.country_ko, served.country_ko) as country_ko,
+        coalesce(known.country_en, countries.name_en) as country_en,
+        coalesce(known.country_ko, served.country_ko, countries.name_ko) as country_ko,
+        countries.currency_code,
+        countries.rate_currency_code,
         known.latitude,
         known.longitude,
         coalesce(served.is_served, false) as is_served_from_incheon
     from codes
     left join known on codes.airport_code = known.airport_code
     left join served on codes.airport_code = served.airport_code
+    left join cities on codes.airport_code = cities.city_code
+    -- The seed knows an airport's country, Incheon's list only its Korean name.
+    left join countries
+        on
+            coalesce(known.country_code, cities.country_code) = countries.country_code
+            or (
+                coalesce(known.country_code, cities.country_code) is null
+                and served.country_ko in (countries.name_ko, countries.name_ko_other)
+            )
     left join scheduled
         on
             codes.airport_code = scheduled.airport_code

@@ -40,7 +40,9 @@ members as (
         min(level_number) as level_number,
         min(parent_id) as parent_id,
         max(case when language_code = 'en' then name end) as name_en,
-        max(case when language_code = 'ko' then name end) as name_ko
+        max(case when language_code = 'ko' then name end) as name_ko,
+        max(case when language_code = 'ja' then name end) as name_ja,
+        max(case when language_code = 'zh' then name end) as name_zh
     from levels
     where category_id is not null
     group by category_id
@@ -52,7 +54,9 @@ with_unknown as (
         level_number,
         parent_id,
         name_en,
-        name_ko
+        name_ko,
+        name_ja,
+        name_zh
     from members
     union all
     -- The member for a missing code and for a code that is not in the list.
@@ -61,7 +65,9 @@ with_unknown as (
         1 as level_number,
         null as parent_id,
         'Unknown' as name_en,
-        '미상' as name_ko
+        '미상' as name_ko,
+        '不明' as name_ja,
+        '未知' as name_zh
 )
 
 select * from with_unknown

@@ -18,6 +18,8 @@ with_named_unknowns as (
         kopis_district,
         name_en,
         name_ko,
+        name_ja,
+        name_zh,
         latitude,
         longitude,
         area_km2
@@ -32,6 +34,8 @@ with_named_unknowns as (
         null as kopis_district,
         'Outside Seoul' as name_en,
         '서울 외 지역' as name_ko,
+        'ソウル市外' as name_ja,
+        '首尔市外' as name_zh,
         null as latitude,
         null as longitude,
         null as area_km2
@@ -45,6 +49,8 @@ with_named_unknowns as (
         null as kopis_district,
         'Unknown' as name_en,
         '미상' as name_ko,
+        '不明' as name_ja,
+        '未知' as name_zh,
         null as latitude,
         null as longitude,
         null as area_km2

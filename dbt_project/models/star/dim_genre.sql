@@ -10,8 +10,6 @@ genres as (
 with_unknown as (
     select
         genre_id,
-        source,
-        source_value,
         name_en,
         name_ko
     from genres
@@ -19,8 +17,6 @@ with_unknown as (
     -- The member for a missing genre and for a genre that the seed does not have.
     select
         'unknown' as genre_id,
-        null as source,
-        null as source_value,
         'Unknown' as name_en,
         '미상' as name_ko
 )

@@ -7,6 +7,10 @@ tour_places as (
     select * from {{ ref('int_tour_places_merged') }}
 ),
 
+intros as (
+    select * from {{ ref('int_tour_intros_merged') }}
+),
+
 licences as (
     select * from {{ ref('stg_seoul__lodgings') }}
 ),
@@ -22,22 +26,42 @@ record_districts as (
 stays as (
     select
         matches.lodging_id,
+        matches.also_in,
         tour_places.*,
         tour_places.address_en || coalesce(' ' || tour_places.address_detail_en, '')
             as full_address_en,
         tour_places.address_ko || coalesce(' ' || tour_places.address_detail_ko, '')
-            as full_address_ko
+            as full_address_ko,
+        intros.parking_en,
+        intros.parking_ko,
+        intros.parking_ja,
+        intros.parking_zh,
+        intros.rooms_en,
+        intros.rooms_ko,
+        intros.rooms_ja,
+        intros.rooms_zh,
+        intros.facilities_en,
+        intros.facilities_ko,
+        intros.facilities_ja,
+        intros.facilities_zh,
+        intros.contact,
+        intros.check_in,
+        intros.check_out,
+        intros.reservation,
+        intros.reservation_url
     from tour_places
     inner join matches
         on
             tour_places.place_id = matches.record_id
             and matches.source = 'tour'
+    left join intros on tour_places.place_id = intros.place_id
     where matches.is_first
 ),
 
 licensed as (
     select
         matches.lodging_id,
+        matches.also_in,
         licences.*,
         record_districts.district_id,
         record_districts.district_source
@@ -58,6 +82,7 @@ lodgings as (
     select
         coalesce(stays.lodging_id, licensed.lodging_id) as lodging_id,
         case when stays.lodging_id is not null then 'tour' else 'seoul' end as source,
+        coalesce(stays.also_in, licensed.also_in) as also_in,
         stays.content_id_en,
         stays.content_id_ko,
         licensed.licence_no,
@@ -87,6 +112,28 @@ lodgings as (
         stays.image_url,
         stays.thumbnail_url,
         stays.copyright_type,
+        stays.overview_en as description_en,
+        stays.overview_ko as description_ko,
+        stays.overview_ja as description_ja,
+        stays.overview_zh as description_zh,
+        stays.parking_en,
+        stays.parking_ko,
+        stays.parking_ja,
+        stays.parking_zh,
+        stays.rooms_en,
+        stays.rooms_ko,
+        stays.rooms_ja,
+        stays.rooms_zh,
+        stays.facilities_en,
+        stays.facilities_ko,
+        stays.facilities_ja,
+        stays.facilities_zh,
+        stays.homepage_url,
+        stays.contact,
+        stays.check_in,
+        stays.check_out,
+        stays.reservation,
+        stays.reservation_url,
         -- A lodging that TourAPI removed remains while it has a licence.
         coalesce(stays.is_listed, true) or licensed.lodging_id is not null as is_listed,
         stays.created_at,

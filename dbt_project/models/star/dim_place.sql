@@ -7,6 +7,10 @@ tour_places as (
     select * from {{ ref('int_tour_places_merged') }}
 ),
 
+intros as (
+    select * from {{ ref('int_tour_intros_merged') }}
+),
+
 places as (
     select
         place_id,
@@ -44,6 +48,42 @@ places as (
         logical_date
     from tour_places
     where subject = 'place'
+),
+
+with_intros as (
+    select
+        places.*,
+        intros.opening_hours_en,
+        intros.opening_hours_ko,
+        intros.opening_hours_ja,
+        intros.opening_hours_zh,
+        intros.closed_days_en,
+        intros.closed_days_ko,
+        intros.closed_days_ja,
+        intros.closed_days_zh,
+        intros.fee_en,
+        intros.fee_ko,
+        intros.fee_ja,
+        intros.fee_zh,
+        intros.parking_en,
+        intros.parking_ko,
+        intros.parking_ja,
+        intros.parking_zh,
+        intros.programme_en,
+        intros.programme_ko,
+        intros.programme_ja,
+        intros.programme_zh,
+        intros.offers_en,
+        intros.offers_ko,
+        intros.offers_ja,
+        intros.offers_zh,
+        intros.discount,
+        intros.contact,
+        intros.reservation,
+        intros.visit_length,
+        intros.age_limit
+    from places
+    left join intros on places.place_id = intros.place_id
 )
 
-select * from places
+select * from with_intros

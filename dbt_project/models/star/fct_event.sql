@@ -2,6 +2,16 @@
     Sort: queries select events by date. -#}
 {{ config(dist='event_id', sort='starts_on') }}
 
+{%- set details = [
+    'description_en', 'description_ko', 'description_ja', 'description_zh',
+    'event_place_en', 'event_place_ko', 'event_place_ja', 'event_place_zh',
+    'programme_en', 'programme_ko', 'programme_ja', 'programme_zh',
+    'homepage_url', 'discount', 'reservation', 'cast_names',
+    'crew_names', 'production_company', 'agency', 'host',
+    'ticket_links', 'is_festival', 'is_for_children', 'is_from_abroad',
+    'is_daehakro', 'is_original_musical', 'is_licensed_musical',
+] %}
+
 with
 
 records as (
@@ -28,6 +38,7 @@ ranked as (
         records.venue_id <> 'unknown' as has_venue,
         records.price_text is not null or records.max_price_krw is not null as has_price,
         records.image_url is not null as has_image,
+        case when records.image_url is not null then records.source end as image_source,
         row_number() over (
             partition by matches.event_id
             order by
@@ -79,14 +90,18 @@ merged as (
         {{ coalesce_records('running_time') }},
         {{ coalesce_records('age_limit') }},
         {{ coalesce_records('organizer') }},
-        {{ coalesce_records('description') }},
+        {%- for column in details %}
+            {{ coalesce_records(column) }},
+        {%- endfor %}
         {{ coalesce_records('phone') }},
         {{ coalesce_records('url') }},
         {{ coalesce_records('image_url', when='has_image') }},
         {{ coalesce_records('thumbnail_url', when='has_image') }},
         {{ coalesce_records('copyright_type', when='has_image') }},
+        {{ coalesce_records('image_source') }},
         {{ coalesce_records('longitude', when='has_point') }},
         {{ coalesce_records('latitude', when='has_point') }},
+        {{ coalesce_records('location_precision', when='has_point') }},
         kept.logical_date
     from ranked as kept
     left join ranked as second

@@ -1,14 +1,16 @@
-{#- The price history grows by all fares of a day, every day, and a loaded day does not change, so
-    only new and reloaded days are computed. A late day replaces only itself. Dist: the airports and
-    airlines that it joins are on every node, so any even key will do. By fare, the history of a
-    fare is on one node. Sort: by the day it was seen, which every query filters on. -#}
+{#- The price history grows by all fares of a day, every day. Staging forgets past days, so the
+    model keeps them, and only computes days that were loaded since. A late day replaces only
+    itself. Dist: the airports and airlines that it joins are on every node, so any even key will
+    do. By fare, the history of a fare is on one node. Sort: by the day it was seen, which every
+    query filters on. -#}
 {{
     config(
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='seen_on',
         on_schema_change='fail',
-        post_hook="{{ delete_days_missing_upstream(ref('stg_travelpayouts__fares')) }}",
+        pre_hook="{{ refuse_full_refresh('travelpayouts', 'fares') }}",
+        post_hook="{{ delete_days_without_rows('travelpayouts', 'fares') }}",
         dist='fare_id',
         sort='seen_on',
     )

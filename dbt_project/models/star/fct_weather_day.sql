@@ -37,6 +37,7 @@ observed as (
         1 as precedence,
         cast(null as timestamp) as issued_at,
         observations.weather_kind,
+        observations.mean_temperature,
         observations.low_temperature,
         observations.high_temperature,
         cast(null as integer) as rain_chance,
@@ -62,6 +63,7 @@ short_forecast as (
         case when short_days.hour_count >= 12 then 2 else 4 end as precedence,
         short_days.issued_at,
         short_days.weather_kind,
+        cast(null as double precision) as mean_temperature,
         short_days.low_temperature,
         short_days.high_temperature,
         short_days.rain_chance,
@@ -85,6 +87,7 @@ mid_forecast as (
         3 as precedence,
         mid_days.issued_at,
         mid_days.weather_kind,
+        cast(null as double precision) as mean_temperature,
         mid_days.low_temperature,
         mid_days.high_temperature,
         mid_days.rain_chance,
@@ -111,8 +114,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by district_id, weather_on
-            order by precedence
+            partition by district_id, weather_on order by precedence
         ) as precedence_rank
     from unioned
 ),
@@ -128,6 +130,7 @@ keyed as (
         ranked.weather_kind,
         weather_kinds.name_en as weather_en,
         weather_kinds.name_ko as weather_ko,
+        ranked.mean_temperature,
         ranked.low_temperature,
         ranked.high_temperature,
         ranked.rain_chance,

@@ -5,11 +5,8 @@ source as (
 ),
 
 -- A day without new rates returns those of an earlier day, which may already be loaded.
-ranked as (
-    select
-        *,
-        {{ recency_rank(['currency', 'date']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['currency', 'date']) }}
 ),
 
 -- Rates are quoted for 1 or 100 units. Zero means that the bank neither buys nor sells.
@@ -22,8 +19,7 @@ renamed as (
         cast(nullif(buying_rate, 0) / unit as decimal(18, 6)) as buying_krw_per_unit,
         cast(nullif(selling_rate, 0) / unit as decimal(18, 6)) as selling_krw_per_unit,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -4,28 +4,24 @@ source as (
     select * from {{ source('staging_incheon', 'airports') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['airport']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['airport']) }}
 ),
 
-newest as (
+newest_list as (
     select max(logical_date) as logical_date
     from source
 ),
 
 renamed as (
     select
-        ranked.airport as airport_code,
-        ranked.airport_name as name_ko,
-        ranked.country_name as country_ko,
-        ranked.logical_date = newest.logical_date as is_served,
-        ranked.logical_date
-    from ranked
-    cross join newest
-    where ranked.recency_rank = 1
+        newest.airport as airport_code,
+        newest.airport_name as name_ko,
+        newest.country_name as country_ko,
+        newest.logical_date = newest_list.logical_date as is_served,
+        newest.logical_date
+    from newest
+    cross join newest_list
 )
 
 select * from renamed

@@ -4,12 +4,8 @@ source as (
     select * from {{ source('staging_incheon', 'schedules') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['direction', 'flight_id', 'airport', 'first_date', 'weekdays']) }}
-            as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['direction', 'flight_id', 'airport', 'first_date', 'weekdays']) }}
 ),
 
 renamed as (
@@ -26,8 +22,7 @@ renamed as (
         airline_name,
         airport_name,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

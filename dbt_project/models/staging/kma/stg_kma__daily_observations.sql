@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_kma', 'daily_observations') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['station', 'date']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['station', 'date']) }}
 ),
 
 renamed as (
@@ -36,8 +33,7 @@ renamed as (
             else 'overcast'
         end as weather_kind,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

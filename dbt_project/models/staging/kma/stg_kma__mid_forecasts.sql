@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_kma', 'mid_forecasts') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['region', 'issued_at', 'day', 'half']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['region', 'issued_at', 'day', 'half']) }}
 ),
 
 renamed as (
@@ -33,8 +30,7 @@ renamed as (
             else 'unknown'
         end as weather_kind,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_kma', 'short_forecasts') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['nx', 'ny', 'base_at', 'category', 'forecast_at']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['nx', 'ny', 'base_at', 'category', 'forecast_at']) }}
 ),
 
 renamed as (
@@ -22,9 +19,9 @@ renamed as (
         value_text,
         value_min,
         value_max,
-        logical_date
-    from ranked
-    where recency_rank = 1
+        logical_date,
+        _dlt_load_id as load_id
+    from newest
 )
 
 select * from renamed

@@ -4,19 +4,9 @@ source as (
     select * from {{ source('staging_kopis', 'performance_details') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['performance_id']) }} as recency_rank
-    from source
-),
-
 newest as (
-    select * from ranked
-    where recency_rank = 1
+    {{ select_newest('source', ['performance_id']) }}
 ),
-
-{{ price_range_ctes('newest', 'performance_id', 'price_text') }},
 
 renamed as (
     select
@@ -44,8 +34,6 @@ renamed as (
         newest.ticket_links,
         {{ json_array_field('newest.ticket_links', 0, 'url') }} as ticket_url,
         newest.price_text,
-        price_ranges.min_price_krw,
-        price_ranges.max_price_krw,
         newest.is_open_run,
         newest.is_visit,
         newest.is_child as is_for_children,
@@ -58,7 +46,6 @@ renamed as (
         cast(newest.updated_at as timestamp) as updated_at,
         newest.logical_date
     from newest
-    left join price_ranges on newest.performance_id = price_ranges.performance_id
 )
 
 select * from renamed

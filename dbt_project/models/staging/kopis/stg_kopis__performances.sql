@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_kopis', 'performances') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['performance_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['performance_id']) }}
 ),
 
 renamed as (
@@ -24,8 +21,7 @@ renamed as (
         starts_on,
         ends_on,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

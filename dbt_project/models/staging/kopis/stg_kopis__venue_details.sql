@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_kopis', 'venue_details') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['venue_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['venue_id']) }}
 ),
 
 renamed as (
@@ -20,7 +17,7 @@ renamed as (
         district_name,
         address,
         phone,
-        website_url,
+        {{ web_address('website_url') }} as website_url,
         halls,
         case when {{ is_in_korea('longitude', 'latitude') }} then longitude end as longitude,
         case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
@@ -38,8 +35,7 @@ renamed as (
         has_accessible_lift,
         has_parking,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

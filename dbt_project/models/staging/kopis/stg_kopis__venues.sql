@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_kopis', 'venues') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['venue_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['venue_id']) }}
 ),
 
 renamed as (
@@ -21,8 +18,7 @@ renamed as (
         cast(hall_count as integer) as hall_count,
         cast(opened_year as integer) as opened_year,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -4,19 +4,9 @@ source as (
     select * from {{ source('staging_seoul', 'cultural_events') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['event_code']) }} as recency_rank
-    from source
-),
-
 newest as (
-    select * from ranked
-    where recency_rank = 1
+    {{ select_newest('source', ['event_code']) }}
 ),
-
-{{ price_range_ctes('newest', 'event_code', 'fee_text') }},
 
 renamed as (
     select
@@ -28,15 +18,13 @@ renamed as (
         nullif(newest.organizer, '기타') as organizer,
         newest.audience,
         newest.fee_text,
-        price_ranges.min_price_krw,
-        price_ranges.max_price_krw,
         case newest.fee_kind when '무료' then true when '유료' then false end as is_free,
         newest.inquiry,
         newest.time_text,
         newest.players,
         newest.program,
         newest.remarks,
-        newest.website_url,
+        {{ web_address('newest.website_url') }} as website_url,
         newest.page_url,
         newest.image_url,
         newest.ticket_kind,
@@ -52,7 +40,6 @@ renamed as (
         end as latitude,
         newest.logical_date
     from newest
-    left join price_ranges on newest.event_code = price_ranges.event_code
 )
 
 select * from renamed

@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_seoul', 'cultural_spaces') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['space_no']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['space_no']) }}
 ),
 
 renamed as (
@@ -18,7 +15,7 @@ renamed as (
         space_kind,
         address,
         phone,
-        case when website_url like 'http%' then website_url end as website_url,
+        {{ web_address('website_url') }} as website_url,
         opening_hours,
         nullif(closed_days, '정보없음') as closed_days,
         opened_text,
@@ -32,8 +29,7 @@ renamed as (
         case when {{ is_in_korea('longitude', 'latitude') }} then longitude end as longitude,
         case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

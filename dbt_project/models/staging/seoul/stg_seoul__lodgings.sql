@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_seoul', 'lodgings') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['licence_no']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['licence_no']) }}
 ),
 
 renamed as (
@@ -40,8 +37,7 @@ renamed as (
         case when {{ is_in_korea('longitude', 'latitude') }} then latitude end as latitude,
         cast(modified_at as timestamp) as modified_at,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_tour', 'categories') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['"language"', 'category_code']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['"language"', 'category_code']) }}
 ),
 
 renamed as (
@@ -21,8 +18,7 @@ renamed as (
         group_name,
         class_name,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_tour', 'districts') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['region', 'district']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['region', 'district']) }}
 ),
 
 renamed as (
@@ -18,8 +15,7 @@ renamed as (
         region_name,
         district_name,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

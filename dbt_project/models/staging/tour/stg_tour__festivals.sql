@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_tour', 'festivals') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['"language"', 'content_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['"language"', 'content_id']) }}
 ),
 
 renamed as (
@@ -18,8 +15,7 @@ renamed as (
         ends_on,
         progress_type,
         festival_type
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_tour', 'place_details') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['"language"', 'content_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['"language"', 'content_id']) }}
 ),
 
 renamed as (
@@ -17,13 +14,12 @@ renamed as (
         content_id,
         title,
         overview,
-        homepage_url,
+        {{ web_address('homepage_url') }} as homepage_url,
         phone,
         phone_name,
         cast(modified_at as timestamp) as modified_at,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

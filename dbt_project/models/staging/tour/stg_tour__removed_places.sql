@@ -4,11 +4,8 @@ source as (
     select * from {{ source('staging_tour', 'removed_places') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['"language"', 'content_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['"language"', 'content_id']) }}
 ),
 
 renamed as (
@@ -20,8 +17,7 @@ renamed as (
         old_content_id,
         cast(removed_at as timestamp) as removed_at,
         logical_date
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

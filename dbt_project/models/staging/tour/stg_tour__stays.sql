@@ -4,18 +4,14 @@ source as (
     select * from {{ source('staging_tour', 'stays') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ recency_rank(['"language"', 'content_id']) }} as recency_rank
-    from source
+newest as (
+    {{ select_newest('source', ['"language"', 'content_id']) }}
 ),
 
 renamed as (
     select
         {{ tour_record_columns() }}
-    from ranked
-    where recency_rank = 1
+    from newest
 )
 
 select * from renamed

@@ -29,9 +29,15 @@ renamed as (
         cast(return_transfers as integer) as return_transfers,
         cast(duration as integer) as duration_minutes,
         cast(duration_to as integer) as outbound_minutes,
-        cast(duration_back as integer) as return_minutes,
+        -- A one-way fare comes with 0 minutes back.
+        cast(nullif(duration_back, 0) as integer) as return_minutes,
         seller,
-        'https://www.aviasales.com' || link as search_url,
+        case
+            when link like 'http://%' then 'https' || substring(link, 5)
+            when link like 'https://%' then link
+            when link like '/%' then 'https://www.aviasales.com' || link
+            else 'https://www.aviasales.com/' || link
+        end as search_url,
         logical_date as seen_on,
         _dlt_load_id as load_id
     from source
