@@ -131,6 +131,7 @@ def test_the_website_reads_every_table_and_nothing_else(exported: SmallProject, 
     assert is_refused(website, "set transaction read write; create table intruder ()")
     assert is_refused(website, "set transaction read write; create temporary table intruder ()")
     assert is_refused(website, "update rates set rate = 1")
+    assert query(website, "select count(*) > 0 from events where updated_at <= now()") == [(True,)]
     assert query(website, "show statement_timeout") == [("10s",)]
     assert query(website, "show default_transaction_read_only") == [("on",)]
 
@@ -231,7 +232,11 @@ def redshift_roles(
             *("--indirect-selection", "cautious"),
             RDS__TARGETS="none",
         )
-        warehouse.succeeds(EXPORTER, "dlt", "pipeline", "rds", "run")
+        export = ("dlt", "pipeline", "rds", "run")
+        process = newcomer.run(*export, **server.environment(EXPORTER, PASSWORD))
+        # The marts of the other sources were never built.
+        assert process.returncode == 1, process.stdout + process.stderr
+        assert "Exported 1 tables" in process.stdout
         apply("redshift.sql", administrator, iam_role=IAM_ROLE)
         yield warehouse
 
@@ -255,13 +260,20 @@ def test_the_schemas_in_redshift_are_the_schemas_of_the_sources_and_the_project(
     assert {name for name, owner in created if owner == TRANSFORMER} == built
 
 
-def test_the_loader_reads_and_writes_only_its_own_schemas(redshift_roles: Warehouse) -> None:
+def test_the_loader_writes_only_its_own_schemas_and_reads_what_models_keep_of_histories(
+    redshift_roles: Warehouse,
+) -> None:
     loader = redshift_roles.url(LOADER)
     assert query(loader, "select count(*) from staging_exim.exchange_rates") > [(0,)]
     for relation in ("star.fct_exchange_rate", "serving.rds_exchange_rates", "seeds.currencies"):
         assert is_refused(loader, f"select count(*) from {relation}"), relation
     assert is_refused(loader, "create schema intruder")
     assert is_refused(loader, "create table public.intruder (a int)")
+    transformer = redshift_roles.url(TRANSFORMER)
+    query(transformer, "create table intermediate.int_history_days (a int)")
+    assert query(loader, "select count(*) from intermediate.int_history_days") == [(0,)]
+    assert is_refused(loader, "delete from intermediate.int_history_days")
+    query(transformer, "drop table intermediate.int_history_days")
 
 
 def test_the_transformer_reads_the_loaded_tables_and_owns_the_built_ones(

@@ -58,4 +58,4 @@ def test_the_worked_example_loads_and_builds(checkout: Path, home: Path) -> None
     rows = query(home, "select holiday_on, name_ko from staging_holidays.holidays order by 1")
     assert (f"{rows[-1][0]}", rows[-1][1]) == (f"{TODAY.year}-10-09", "한글날")
     selection = ("build", "--select", "stg_holidays__holidays")
-    assert "PASS=4" in run_tool(checkout, home, "dbt", *selection, "--no-use-colors")
+    assert "PASS=6" in run_tool(checkout, home, "dbt", *selection, "--no-use-colors")

@@ -89,7 +89,7 @@ def test_each_error_of_the_gateway_has_its_own_message_and_number_of_tries(
     api: SampleApi, home: Path, error: str, calls: int, message: str
 ) -> None:
     api.fail("EngService2/searchStay2", error=error)
-    assert run("tour", table="stays") == (1, "not complete: tour.stays")
+    assert run("tour", table="stays", only="extract") == (1, "not complete: tour.stays")
     assert error_of(home, "tour.stays").startswith(f"EngService2/searchStay2: {message}")
     assert api.calls["EngService2/searchStay2"] == calls
     assert bodies("tour/stays") == []
@@ -128,7 +128,7 @@ def test_a_refused_parameter_is_named(
         "*/searchStay2",
         body='{"resultCode":"10","resultMsg":"INVALID_REQUEST_PARAMETER_ERROR(lDongRegnCd)"}',
     )
-    assert run("tour", table="stays")[0] == 1
+    assert run("tour", table="stays", only="extract")[0] == 1
     error = error_of(home, "tour.stays")
     assert "the request is refused" in error
     assert "INVALID_REQUEST_PARAMETER_ERROR(lDongRegnCd)" in error
@@ -196,8 +196,8 @@ def test_a_quota_that_the_api_reports_as_spent_is_not_tried_again_that_day(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.quota("EngService2/areaBasedList2", 0)
-    assert run("tour", table="places")[0] == 1
-    assert run("tour", table="places")[0] == 1
+    assert run("tour", table="places", only="extract")[0] == 1
+    assert run("tour", table="places", only="extract")[0] == 1
     assert api.calls["EngService2/areaBasedList2"] == 1
     monkeypatch.setenv("HELLO_KOREA_TODAY", str(TODAY + timedelta(days=1)))
     api.clear_faults()
@@ -212,8 +212,8 @@ def test_a_429_without_a_message_stops_the_operation_for_the_day(
     for operation in ("JpnService2/searchStay2", "prfplc"):
         api.fail(operation, status=429, body="")
     for _ in range(2):
-        assert run("tour", table="stays")[0] == 1
-        assert run("kopis", table="venues")[0] == 1
+        assert run("tour", table="stays", only="extract")[0] == 1
+        assert run("kopis", table="venues", only="extract")[0] == 1
         assert api.calls["JpnService2/searchStay2"] == api.calls["prfplc"] == 1
 
 
@@ -235,7 +235,7 @@ ENTITIES = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 100}">' for i in range(1, 1
 def test_xml_with_a_document_type_is_refused(api: SampleApi, home: Path, document: str) -> None:
     api.fail("pblprfr", body=document)
     began = time.monotonic()
-    assert run("kopis", table="performances")[0] == 1
+    assert run("kopis", table="performances", only="extract")[0] == 1
     assert time.monotonic() - began < 20
     assert "the response can't be read" in error_of(home, "kopis.performances")
     assert bodies("kopis/performances") == []

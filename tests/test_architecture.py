@@ -11,9 +11,9 @@ FLOORS = (
     {"cli"},
     {"web_logs"},
     {"pipeline", "export", "sample_api"},
-    {"redshift"},
+    {"redshift", "notify", "warehouse_file"},
     {"lake", "sources"},
-    {"settings", "errors"},
+    {"settings", "errors", "files"},
 )
 """Packages and modules of `loaders`, from the top down. Each imports lower floors only."""
 MODULES = {

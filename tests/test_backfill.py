@@ -66,6 +66,7 @@ def built_models(
         }
 
 
+@pytest.mark.soak
 def test_days_that_are_loaded_late_give_the_same_models_as_days_in_order(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner
-from support.pipelines import run
+from support.pipelines import open_warehouse_elsewhere, run
 from support.project import restore_interrupts
 from support.small_project import SmallProject
 
@@ -91,6 +91,18 @@ def test_a_table_that_is_held_back_fails_the_build_although_the_others_are_expor
     assert "not exported: events: 100 of 100 rows would be deleted" in message
     assert project.rds("select count(*) from events") == [(100,)]
     assert project.rds("select distinct district_name from districts") == [("new",)]
+
+
+def test_a_build_names_the_program_that_has_the_warehouse_open_in_one_line(
+    project: SmallProject,
+) -> None:
+    with open_warehouse_elsewhere(project.home) as process:
+        build = project.dbt("build", WAREHOUSE__LOCK_TIMEOUT="0")
+
+    assert build.returncode == 2
+    (line,) = [line for line in build.stdout.splitlines() if "the warehouse has been open" in line]
+    assert f"(PID {process.pid}) for longer than WAREHOUSE__LOCK_TIMEOUT=0; end that" in line
+    assert "Traceback" not in build.stdout + build.stderr
 
 
 def test_builds_in_one_process_export_each_time(

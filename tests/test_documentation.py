@@ -1,5 +1,6 @@
 """What the documents say is true: their links, settings, limits and examples."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from support.newcomer import Newcomer
 from support.project import PROJECT
 
 from loaders.redshift import CREDENTIALS
+from loaders.settings import environment_name
 from loaders.sources import SOURCES
 
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -55,12 +57,23 @@ def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
         assert not heading or heading in {title.lower().replace(" ", "-") for title in headings}
 
 
+def test_the_commands_of_the_readme_do_something_after_a_run() -> None:
+    (ranged,) = re.findall(r"^dlt pipeline (\w+) run --date", README, re.MULTILINE)
+    assert all(table.answers_past for table in SOURCES[ranged].tables)
+    assert re.search(r"^dlt pipeline web_logs run --refresh --scale 1 ", README, re.MULTILINE)
+    for analysis in re.findall(r"^dbt show --select (\w+)", README, re.MULTILINE):
+        assert (PROJECT / "analyses" / f"{analysis}.sql").exists()
+    for module in re.findall(r"^python -m ([\w.]+)", README, re.MULTILINE):
+        assert importlib.util.find_spec(module)
+
+
 def test_every_pipeline_is_in_the_readme_and_has_its_key_and_options_documented() -> None:
     names = documented_settings()
     for name, source in SOURCES.items():
-        assert f"| `{name}` |" in README
-        assert f"sources.{name}.service_key" in names
-        assert {f"sources.{name}.{option}" for option in source.options} <= names
+        assert f"| `{name}` |" in README, f"README.md: add a row for {name} to the pipelines"
+        needed = {f"sources.{name}.{option}" for option in ("service_key", *source.options)}
+        missing = sorted(map(environment_name, needed - names))
+        assert not missing, f"docs/settings.md: add a row for {', '.join(missing)}"
 
 
 def test_every_documented_default_of_a_source_is_the_real_one() -> None:
@@ -69,7 +82,8 @@ def test_every_documented_default_of_a_source_is_the_real_one() -> None:
     )
     for name, source in SOURCES.items():
         for option, described in source.options.items():
-            default = rows[f"{name}__{option}".upper()]
+            default = rows.get(f"{name}__{option}".upper())
+            assert default, f"docs/settings.md: add the default of {option} of {name}"
             assert default in (described.default, f"{len(described.default.split(','))} cities")
 
 

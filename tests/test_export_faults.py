@@ -54,8 +54,11 @@ def change_marts(project: SmallProject, suffix: str) -> None:
 
 
 def exported_rows(project: SmallProject) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of each table without the time of the export."""
     return {
-        table: project.rds(f"select t::text from public.{table} as t order by 1")
+        table: project.rds(
+            f"select (to_jsonb(t) - 'updated_at')::text from public.{table} as t order by 1"
+        )
         for table in TABLES
     }
 

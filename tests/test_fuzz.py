@@ -25,7 +25,7 @@ from support.small_project import new_database
 
 from loaders.export import rds
 from loaders.export.export import export_marts
-from loaders.export.marts import Column, ExportError, ForeignKey, Mart, sort_parents_first
+from loaders.export.marts import Column, ExportError, ForeignKey, Index, Mart, sort_parents_first
 from loaders.lake.raw import META
 from loaders.pipeline.extract import accept
 from loaders.pipeline.stage import BrokenTableError, stage
@@ -205,7 +205,7 @@ def make_mart(table: str, parents: list[str]) -> Mart:
         ),
         primary_key=("id",),
         foreign_keys=tuple(ForeignKey((f"{parent}_id",), parent, ("id",)) for parent in parents),
-        indexes=tuple((f"{parent}_id",) for parent in parents),
+        indexes=tuple(Index((f"{parent}_id",)) for parent in parents),
         max_delete_share=1.0,
     )
 

@@ -7,10 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from support.pipelines import bodies, lake, query, raw_files, run, start_run
+from support.pipelines import bodies, lake, query, raw_files, run, start_run, table_results
+from support.project import TODAY
 
 from loaders.lake.raw import COMPLETE, META
+from loaders.pipeline.extract import WORKERS_PER_CALL
 from loaders.sample_api import SampleApi
+from loaders.sources import SOURCES
 
 pytestmark = pytest.mark.slow
 
@@ -32,24 +35,68 @@ def test_a_killed_extraction_resumes_without_requesting_a_page_again(
     api: SampleApi, home: Path
 ) -> None:
     kill_during_call(api, "kopis", "pblprfr/{id}", 40)
-    assert len(bodies("kopis/performance_details")) == 39
+    kept = len(bodies("kopis/performance_details"))
+    calls = api.calls["pblprfr/{id}"]
+    assert 0 < calls - kept <= SOURCES["kopis"].parallel_calls * WORKERS_PER_CALL
     assert run("kopis") == (0, "")
     ids = query(home, "select performance_id from staging_kopis.performance_details")
     assert len(ids) == len(set(ids)) > 150
-    assert api.calls["pblprfr/{id}"] == len(ids) + 1  # the call that was interrupted
+    assert api.calls["pblprfr/{id}"] - calls == len(ids) - kept
     assert api.calls["pblprfr"] == len(bodies("kopis/performances"))
 
 
-@pytest.mark.usefixtures("lake_url")
-def test_a_response_without_its_metadata_is_not_requested_again(api: SampleApi, home: Path) -> None:
+@pytest.mark.parametrize("damaged", [None, b"", b'{"sha256": "0', b"[]"])
+def test_a_response_without_a_whole_description_is_requested_again_and_stays_as_it_is(
+    api: SampleApi, home: Path, damaged: bytes | None
+) -> None:
     run("tour", table="stays")
     (complete,) = (key for key in raw_files("tour/stays") if key.endswith(COMPLETE))
-    for key in (complete, *(body + META for body in bodies("tour/stays"))):
+    first, second = bodies("tour/stays")
+    lake().delete(complete)
+    lake().delete(first + META)
+    if damaged is not None:
+        lake().write(first + META, damaged)
+    before, calls = raw_files("tour/stays"), sum(api.calls.values())
+    for _ in range(2):
+        assert run("tour", table="stays") == (0, "")
+    assert sum(api.calls.values()) == calls + 1
+    again = first.replace(".json", ".2.json")
+    assert bodies("tour/stays") == sorted([first, again, second])
+    assert before.items() <= raw_files("tour/stays").items()
+    assert again in raw_files("tour/stays")[complete].decode()
+
+
+def test_a_damaged_mark_is_named_with_its_remedy(api: SampleApi, home: Path) -> None:
+    run("tour", table="stays")
+    (complete,) = (key for key in raw_files("tour/stays") if key.endswith(COMPLETE))
+    lake().write(complete, b'[{"file": "raw/tour')
+    for key in lake().keys("stage/tour/stays"):
         lake().delete(key)
-    before = api.calls.copy()
-    assert run("tour", table="stays") == (0, "")
-    assert api.calls == before
-    assert lake().exists(complete)
+    assert run("tour", table="stays")[0] == 1
+    (error,) = table_results(home)["tour.stays"]["errors"]
+    assert error == (
+        f"{complete} of {TODAY} is damaged in the lake: restore it from a backup, or ask again with"
+        f" `dlt pipeline tour run --table stays --date {TODAY} --refresh`"
+    )
+    assert run("tour", table="stays", date=f"{TODAY}", refresh=True) == (0, "")
+
+
+def test_ctrl_c_during_details_starts_no_further_details_of_their_list(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ja")
+    api.fail("JpnService2/detailCommon2", delay=0.2)
+    process = start_run("tour", subprocess.PIPE)
+    while api.calls["JpnService2/detailCommon2"] < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert api.calls["JpnService2/detailIntro2"] == api.calls["JpnService2/detailImage2"] == 0
+    assert stderr.endswith(
+        "interrupted: finished work is kept, and the next run continues from there\n"
+    )
 
 
 def test_ctrl_c_stops_the_calls_and_keeps_the_responses(api: SampleApi, home: Path) -> None:
@@ -60,7 +107,7 @@ def test_ctrl_c_stops_the_calls_and_keeps_the_responses(api: SampleApi, home: Pa
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
-    assert api.calls["pblprfr/{id}"] < 10
+    assert api.calls["pblprfr/{id}"] < 10 * SOURCES["kopis"].parallel_calls
     assert process.returncode == 130
     # dlt may report before it that a load ended early.
     assert stderr.endswith(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from support.faulty_proxy import FaultyProxy
 from support.pipelines import DLT
@@ -58,6 +59,21 @@ def test_write_once_does_not_replace_an_object(lake: Lake) -> None:
         lake.write_once("raw/a.json", b"second")
     assert lake.read("raw/a.json") == b"first"
     assert lake.keys("raw") == ["raw/a.json"]
+
+
+def test_a_description_is_kept_with_its_object(lake: Lake) -> None:
+    for length in (1, 5_000):  # the second is too long for S3's metadata
+        description = orjson.dumps({"name": "한글  ~ " * length})
+        lake.write_once(f"raw/{length}.json", b"body", description)
+        assert orjson.loads(lake.description(f"raw/{length}.json")) == orjson.loads(description)
+        assert lake.read(f"raw/{length}.json") == b"body"
+    lake.write("raw/earlier.json", b"body")
+    lake.write("raw/earlier.json.meta.json", b"{}")
+    assert lake.description("raw/earlier.json") == b"{}"
+    lake.write("raw/none.json", b"body")
+    for key in ("raw/none.json", "raw/no.json"):
+        with pytest.raises(FileNotFoundError):
+            lake.description(key)
 
 
 def test_exactly_one_of_many_writers_of_a_key_succeeds(lake: Lake) -> None:

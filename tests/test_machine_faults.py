@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from threading import Timer
 from time import sleep
 
 import orjson
@@ -21,7 +22,7 @@ from support.s3_server import S3Server
 from support.small_disk import SmallDisk
 
 from loaders.lake.lake import Lake
-from loaders.lake.raw import META
+from loaders.pipeline import load
 from loaders.sample_api import SampleApi
 
 EXIM = f"{DLT} pipeline exim run"
@@ -79,8 +80,8 @@ def test_a_read_only_home_is_named(
 
 def kept_requests(of_lake: Lake) -> set[str]:
     """Return the ids of the KOPIS requests whose responses are in raw."""
-    metas = [key for key in of_lake.keys("raw/kopis") if key.endswith(META)]
-    return {request_id(orjson.loads(of_lake.read(key))["request"]["url"]) for key in metas}
+    described = map(of_lake.description, bodies("kopis"))
+    return {request_id(orjson.loads(description)["request"]["url"]) for description in described}
 
 
 @pytest.mark.slow
@@ -112,21 +113,49 @@ def test_a_changed_raw_file_is_named(api: SampleApi, home: Path) -> None:
     run("tour", table="stays")
     body = bodies("tour/stays")[0]
     lake().write(body, lake().read(body).replace(b"a", b"b"))
+    for staged in lake().keys("stage/tour/stays"):  # otherwise nothing is staged again
+        lake().delete(staged)
     assert run("tour", table="stays")[0] == 1
     (error,) = table_results(home)["tour.stays"]["errors"]
     assert body in error
     assert "checksum" in error
 
 
-@pytest.mark.slow
-def test_a_warehouse_that_another_process_holds_open_is_reported_and_loaded_later(
+@pytest.mark.usefixtures("lake_url")
+def test_a_lost_raw_file_is_named_with_its_date_and_what_asks_for_it_again(
     api: SampleApi, home: Path
 ) -> None:
+    run("tour", table="stays")
+    body = bodies("tour/stays")[0]
+    lake().delete(body)
+    for staged in lake().keys("stage/tour/stays"):  # otherwise nothing is staged again
+        lake().delete(staged)
+    assert run("tour", table="stays")[0] == 1
+    assert table_results(home)["tour.stays"]["errors"] == [
+        f"{body} of {TODAY} is missing from the lake: restore it from a backup, or ask again with "
+        f"`dlt pipeline tour run --table stays --date {TODAY} --refresh`"
+    ]
+    assert run("tour", table="stays", date=str(TODAY), refresh=True) == (0, "")
+
+
+def test_a_load_waits_until_another_program_closes_the_warehouse(home: Path) -> None:
+    with open_warehouse_elsewhere(home) as process:
+        Timer(0.3, process.kill).start()
+        with load.connect() as client:
+            assert process.poll() is not None
+            assert client.has_dataset()
+
+
+@pytest.mark.slow
+def test_a_warehouse_that_another_process_holds_open_is_reported_and_loaded_later(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE__LOCK_TIMEOUT", "0")
     with open_warehouse_elsewhere(home) as process:
         assert run("tour", table="stays") == (1, "not complete: tour.stays")
         (error,) = table_results(home)["tour.stays"]["errors"]
-        assert error.startswith("not loaded: IO Error: Could not set lock on file")
-        assert str(process.pid) in error
+        assert error.startswith("not loaded: the warehouse has been open in ")
+        assert f"(PID {process.pid}) for longer than WAREHOUSE__LOCK_TIMEOUT=0" in error
     calls = api.calls.copy()
     assert run("tour", table="stays") == (0, "")
     assert api.calls == calls

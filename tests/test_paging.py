@@ -68,3 +68,20 @@ def test_a_total_that_changes_during_the_extraction_is_noted(
     (note,) = (note for note in table_results(home)["tour.stays"]["notes"] if "total" in note)
     assert f"the total went from {first_total:,} to {later_total:,} during the" in note
     assert query(home, "select count(*) from staging_tour.stays") == [(row_count,)]
+
+
+def test_a_list_with_fewer_rows_than_its_total_is_not_complete(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(lambda _: iter([stays(range(10), 141)])) as url:
+        point_tour_at(url, monkeypatch)
+        assert run("tour", table="stays")[0] == 1
+        (error,) = table_results(home)["tour.stays"]["errors"]
+        assert "10 rows of a list of 141: its pages are kept, and --refresh asks for" in error
+        assert len(bodies("tour/stays")) == 1
+        assert query(home, "select count(*) from staging_tour.stays") == [(0,)]
+        assert run("tour", table="stays")[0] == 1
+    with serve(lambda _: iter([stays(range(141), 141)])) as url:
+        point_tour_at(url, monkeypatch)
+        assert run("tour", table="stays", refresh=True) == (0, "")
+    assert query(home, "select count(*) from staging_tour.stays") == [(141,)]

@@ -18,6 +18,8 @@ from loaders.sample_api import SampleApi
         ("SOURCES__TOUR__REGION", "Seoul", "expected a two-digit lDongRegnCd"),
         ("SOURCES__KOPIS__DAYS_AHEAD", "-1", "expected a number of days"),
         ("SOURCES__KOPIS__DAILY_ALLOWANCE", "many", "expected a number of calls"),
+        ("SOURCES__KOPIS__PARALLEL_CALLS", "0", "expected a number of calls, at least 1"),
+        ("SOURCES__TOUR__PARALLEL_CALLS", "four", "expected a number of calls, at least 1"),
         ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "expected https://host/path"),
         ("HELLO_KOREA_TODAY", "yesterday", "expected a date such as 2026-11-22"),
         ("LAKE__URL", "gs://bucket/lake", "expected a folder"),

@@ -1,16 +1,21 @@
 """Pipelines from the API to the warehouse, over real HTTP into a real DuckDB."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
 import requests
+from rich.console import Console
 from support.pipelines import (
     DLT,
     bodies,
@@ -23,7 +28,9 @@ from support.pipelines import (
 )
 from support.project import PROJECT, TODAY, point_at
 
+from loaders.cli import display
 from loaders.lake.raw import META
+from loaders.pipeline.results import Progress, TableResult
 from loaders.sample_api import SampleApi
 
 
@@ -105,8 +112,12 @@ def test_a_run_makes_only_the_calls_that_the_page_size_requires(
     # Every list of the generated data fits on one page; districts are fetched in one language.
     assert set(list_calls.values()) == {1}
     assert len(list_calls) == 11
-    assert api.calls["JpnService2/detailCommon2"] == places["ja"]
-    assert api.calls["ChsService2/detailCommon2"] == places["zh"]
+    with_image = "select language, count(image_url) from staging_tour.places group by 1"
+    images = dict(query(home, with_image))
+    for language, service in (("ja", "JpnService2"), ("zh", "ChsService2")):
+        assert api.calls[f"{service}/detailCommon2"] == places[language]
+        assert api.calls[f"{service}/detailIntro2"] == places[language]
+        assert api.calls[f"{service}/detailImage2"] == images[language]
     assert api.calls["pblprfr/{id}"] == performances
     assert api.calls["prfplc/{id}"] == venues
     assert api.calls["prfplc"] == venues // 100 + 1
@@ -214,7 +225,8 @@ def test_a_run_across_midnight_belongs_to_the_day_on_which_it_began(
     assert run("kma") == (0, "")
     midnight.join()
     assert all(result["loaded"] for result in table_results(home).values())
-    folders = {key.split("/")[3] for key in bodies("kma")}
+    daily = ("daily_observations", "mid_forecasts", "short_forecasts")
+    folders = {key.split("/")[3] for table in daily for key in bodies(f"kma/{table}")}
     assert folders == {f"dt={TODAY}"}
     days = query(home, "select distinct logical_date from staging_kma.short_forecasts")
     assert days == [(TODAY,)]
@@ -316,3 +328,51 @@ def test_the_commands_of_dlt_know_the_pipelines(api: SampleApi, home: Path) -> N
     assert wrong.returncode == 2
     assert wrong.stderr.strip().count("\n") == 0
     assert wrong.stderr.startswith("--date is 'soon'")
+
+
+def test_a_date_without_news_is_not_staged_again_and_reported_the_same(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "<dbs><db><fcltynm>no key</fcltynm></db><db><mt10id>FC1</mt10id></db></dbs>"
+    api.fail("prfplc", body=body)
+
+    def run_and_report() -> tuple[str, float, dict[str, Any]]:
+        assert run("kopis", table="venues") == (0, "")
+        (file,) = lake().keys("stage/kopis/venues")
+        result = table_results(home)["kopis.venues"]
+        counts = {name: result[name] for name in ("pages", "staged", "rejected", "notes")}
+        return file, lake().modified_at(file), counts
+
+    first = run_and_report()
+    assert first[2]["rejected"] == 1
+    assert len(first[2]["notes"]) > 1
+    assert run_and_report() == first
+    monkeypatch.setenv("SOURCES__KOPIS__VENUES__CONTRACT", "evolve")
+    assert run_and_report()[0] != first[0]
+
+
+def test_a_log_shows_the_progress_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(display, "time", SimpleNamespace(monotonic=iter([100.0, 100.3]).__next__))
+    log = StringIO()
+    with display.Display(Console(file=log, width=160, no_color=True), tables=4) as shown:
+        shown.progress("kopis", "venues", Progress(1, 5, 10))
+        shown.progress("kopis", "venues", Progress(2, 12, 20))
+    assert log.getvalue().splitlines() == [
+        "kopis.venues: page 1 of 5, 10 rows",
+        "kopis.venues: page 2 of 12, 20 rows, 3 s left",
+    ]
+
+
+def test_a_terminal_shows_the_phase_of_a_table_and_the_number_of_tables_that_ended() -> None:
+    terminal = StringIO()
+    output = Console(file=terminal, width=160, force_terminal=True)
+    with display.Display(output, tables=24) as shown:
+        shown.progress("kopis", "venues", Progress(2, 2, 20))
+        shown.progress("kopis", "venues", Progress(phase="wait"))
+        shown.progress("tour", "places", Progress(phase="load"))
+        shown.done(TableResult("exim", "exchange_rates"))
+    bars = re.sub(r"\x1b\[[\d;?]*\w", "", terminal.getvalue())
+    assert re.search(r"all tables .* 1 of 24 tables", bars)
+    assert re.search(r"kopis.venues +waits to load", bars)
+    assert re.search(r"tour.places +loading", bars)

@@ -8,7 +8,9 @@ from support.project import TODAY, point_at
 from support.redshift import PASSWORD, RedshiftServer
 from test_source_incheon import DESTINATIONS, envelope
 
+from loaders import web_logs
 from loaders.sample_api import SampleApi
+from loaders.sources import SOURCES
 
 CREDENTIALS = "DESTINATION__REDSHIFT__CREDENTIALS"
 AIRPORTS = f"select count(*) from staging_incheon.airports where logical_date = '{TODAY}'"
@@ -35,6 +37,53 @@ def test_rows_are_copied_with_a_role_or_with_the_lakes_own_keys(
     result = table_results(home)["incheon.airports"]
     assert redshift.query(AIRPORTS) == [(result["loaded"],)]
     assert result["loaded"] == result["staged"] > 0
+
+
+def test_a_run_creates_the_tables_of_all_sources_and_a_later_load_fills_them(
+    redshift: RedshiftServer, home: Path
+) -> None:
+    columns = (
+        "select table_name, column_name, data_type, is_nullable from information_schema.columns"
+        " where table_schema = 'staging_incheon' and left(table_name, 1) <> '_'"
+        " order by table_name, ordinal_position"
+    )
+    redshift.query("drop schema if exists staging_web_logs cascade")
+    assert run("exim") == (0, "")
+    existing = redshift.query("select table_schema, table_name from information_schema.tables")
+    assert {
+        *(
+            (f"staging_{source.name}", table.name)
+            for source in SOURCES.values()
+            for table in source.tables
+        ),
+        *(("staging_web_logs", table) for table in web_logs.TABLES),
+        ("staging_runs", "steps"),
+    } <= set(existing)
+    before = redshift.query(columns)
+    assert run("incheon") == (0, "")
+    assert redshift.query(AIRPORTS) == [(table_results(home)["incheon.airports"]["staged"],)]
+    assert redshift.query(columns) == before
+
+
+def test_the_rows_of_a_source_leave_on_request(
+    redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pipeline in ("incheon", "web_logs"):
+        assert run(pipeline, scale="0.0001" if pipeline == "web_logs" else None) == (0, "")
+    counts = [
+        "select count(*) from staging_incheon.airports",
+        "select count(*) from staging_web_logs.clicks",
+    ]
+    monkeypatch.setenv("SOURCES__ENABLED", "exim")
+    assert run() == (0, "")
+    assert all(redshift.query(count) > [(0,)] for count in counts)
+    monkeypatch.setenv("SOURCES__REMOVE_ROWS_OF", "incheon,web_logs")
+    assert run() == (0, "")
+    assert [redshift.query(count) for count in counts] == [[(0,)], [(0,)]]
+    monkeypatch.setenv("SOURCES__ENABLED", "incheon,web_logs")
+    monkeypatch.delenv("SOURCES__REMOVE_ROWS_OF")
+    assert run(only="load", scale="0.0001") == (0, "")
+    assert all(redshift.query(count) > [(0,)] for count in counts)
 
 
 def test_a_date_that_is_loaded_again_replaces_its_rows_and_no_others(

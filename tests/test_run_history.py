@@ -1,14 +1,16 @@
 """The history of runs in the warehouse, and the models that read it."""
 
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
 from support.dbt_checks import check_dbt
 from support.pipelines import bodies, lake, open_warehouse_elsewhere, query, run
-from support.project import TODAY
+from support.project import PROJECT, TODAY
 
 from loaders.sample_api import SampleApi
+from loaders.sources import SOURCES
 
 
 def test_the_history_has_each_phase_of_each_table(api: SampleApi, home: Path) -> None:
@@ -47,8 +49,12 @@ def test_a_failure_is_listed_until_a_later_run_succeeds(api: SampleApi, home: Pa
 
 @pytest.mark.slow
 def test_the_history_of_a_run_without_a_warehouse_is_loaded_by_the_next_run(
-    api: SampleApi, home: Path, capsys: pytest.CaptureFixture[str]
+    api: SampleApi,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("WAREHOUSE__LOCK_TIMEOUT", "0")
     assert run("exim") == (0, "")
     with open_warehouse_elsewhere(home):
         assert run("exim", refresh=True)[0] == 1
@@ -74,3 +80,38 @@ def test_dbt_warns_of_a_day_with_far_fewer_rows_than_usual(api: SampleApi, home:
         )
     assert "WARN=1" in check_dbt(home, *build)
     assert "exchange_rates" in check_dbt(home, "show", "--select", "rows_have_not_fallen")
+
+
+@pytest.mark.slow
+def test_dbt_compares_the_rows_of_a_call_of_details_since_only_changes_are_asked(
+    api: SampleApi, home: Path
+) -> None:
+    assert run("exim") == (0, "")
+
+    def add(days_ago: int, calls: int, rows: int) -> None:
+        """Add a day of details to the history."""
+        with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
+            warehouse.execute(
+                "insert into staging_runs.steps select * replace"
+                f" (step_id || 'details{days_ago}' as step_id, 'tour' as source_name,"
+                f" 'place_details' as table_name, logical_date - {days_ago} as logical_date,"
+                f" if(phase = 'extract', {calls}, 0) as call_count,"
+                f" if(phase = 'stage', {rows}, null) as row_count)"
+                " from staging_runs.steps where table_name = 'exchange_rates'"
+            )
+
+    build = ("build", "--select", "stg_runs__steps+")
+    for day in ((9, 832, 832), (8, 3, 3), (7, 25, 25), (6, 30, 29)):
+        add(*day)
+    assert "WARN=0" in check_dbt(home, *build)
+    add(5, 40, 2)
+    assert "WARN=1" in check_dbt(home, *build)
+
+
+def test_the_rule_knows_all_tables_of_details() -> None:
+    rule = (PROJECT / "tests" / "dbt" / "rows_have_not_fallen.sql").read_text("utf-8")
+    (names,) = re.findall(r"set details = \((.*?)\)", rule, re.DOTALL)
+    details = {
+        table.name for source in SOURCES.values() for table in source.tables if table.details_of
+    }
+    assert set(re.findall(r"\w+", names)) == details

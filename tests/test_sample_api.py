@@ -189,6 +189,8 @@ def test_arrange_sorts_and_does_not_filter(api: SampleApi) -> None:
         ("searchFestival2", {"eventStartDate": "soon"}, "eventStartDate"),
         ("detailCommon2", {"contentId": 1, "contentTypeId": 12}, "contentTypeId"),
         ("detailCommon2", {"contentId": 1, "overviewYN": "Y"}, "overviewYN"),
+        ("detailImage2", {"contentId": 1, "subImageYN": "Y"}, "subImageYN"),
+        ("detailImage2", {"contentId": 1, "imageYN": "yes"}, "imageYN"),
         ("areaBasedList2", {"syncType": "x"}, "syncType"),
     ],
 )
@@ -210,6 +212,7 @@ def test_a_bad_parameter_returns_200_with_a_flat_error(
         ("searchFestival2", {}, "eventStartDate"),
         ("detailCommon2", {}, "contentId"),
         ("detailIntro2", {"contentId": 1}, "contentTypeId"),
+        ("detailImage2", {}, "contentId"),
     ],
 )
 def test_a_missing_parameter_returns_200_with_a_flat_error(
@@ -453,6 +456,44 @@ def test_details_have_markup_and_intros_have_the_fields_of_their_content_type(
         api, "KorService2/detailIntro2", contentId=festival["contentid"], contentTypeId=15
     )
     assert dated["eventstartdate"] == festival["eventstartdate"]
+
+
+def test_an_intro_has_the_same_fields_in_all_languages_and_text_or_blanks_in_them(
+    api: SampleApi,
+) -> None:
+    for service, sight, festival in (("KorService2", "12", "15"), ("EngService2", "76", "85")):
+        fields = set()
+        for code in (sight, festival):
+            (row, *_) = items(api, f"{service}/areaBasedList2", contentTypeId=code)
+            params = {"contentId": row["contentid"], "contentTypeId": code}
+            (intro,) = items(api, f"{service}/detailIntro2", **params)
+            assert all(isinstance(value, str) for value in intro.values())
+            fields |= set(intro)
+        assert {"usetime", "restdate", "parking", "infocenter", "heritage1"} <= fields
+        assert {"playtime", "program", "usetimefestival", "bookingplace", "sponsor1"} <= fields
+
+
+def test_further_images_are_pages_of_rows_with_a_number_each_and_none_without_a_first_image(
+    api: SampleApi,
+) -> None:
+    places = items(api, "KorService2/areaBasedList2", lDongRegnCd=11)
+    with_image = [row["contentid"] for row in places if row["firstimage"]]
+    found = {
+        content_id: items(api, "KorService2/detailImage2", contentId=content_id)
+        for content_id in with_image[:20]
+    }
+    content_id, images = max(found.items(), key=lambda one: len(one[1]))
+    assert len(images) > 2
+    assert set(images[0]) == {
+        *("contentid", "originimgurl", "imgname", "smallimageurl", "cpyrhtDivCd", "serialnum")
+    }
+    assert len({image["serialnum"] for image in images}) == len(images)
+    page = body(tour(api, "KorService2/detailImage2", contentId=content_id, numOfRows=2))
+    assert (page["numOfRows"], page["totalCount"]) == (2, len(images))
+    menu = tour(api, "KorService2/detailImage2", contentId=content_id, imageYN="N")
+    assert body(menu)["items"] == ""
+    without = next(row["contentid"] for row in places if not row["firstimage"])
+    assert items(api, "KorService2/detailImage2", contentId=without) == []
 
 
 # KOPIS: habits and refusals
@@ -791,6 +832,21 @@ def test_the_recorded_tour_rows_are_served_in_the_wire_format(recorded: SampleAp
     assert len(items(recorded, "KorService2/searchFestival2", eventStartDate="19000101")) == 201
     assert len(items(recorded, "KorService2/searchStay2")) == 423
     assert items(recorded, "EngService2/searchStay2") == []
+
+
+@needs_recordings
+def test_a_recorded_intro_is_served_unchanged_and_the_others_have_blank_fields(
+    recorded: SampleApi,
+) -> None:
+    file = RECORDINGS / "tourapi" / "KorService2" / "answers" / "detailIntro2.json"
+    (expected,) = json.loads(file.read_bytes())["response"]["body"]["items"]["item"]
+    palace = {"contentId": expected["contentid"], "contentTypeId": 12}
+    assert items(recorded, "KorService2/detailIntro2", **palace) == [expected]
+    assert len(items(recorded, "KorService2/detailImage2", contentId=expected["contentid"])) == 5
+    stay = items(recorded, "KorService2/searchStay2")[0]["contentid"]
+    (blank,) = items(recorded, "KorService2/detailIntro2", contentId=stay, contentTypeId=32)
+    assert {name for name, value in blank.items() if value} == {"contentid", "contenttypeid"}
+    assert items(recorded, "KorService2/detailImage2", contentId=stay) == []
 
 
 @needs_recordings

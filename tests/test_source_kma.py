@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -215,6 +216,54 @@ def test_observations_end_yesterday_and_take_several_pages(
         home, "select min(date), max(date), count(*) from staging_kma.daily_observations"
     ) == [(TODAY - timedelta(days=1500), YESTERDAY, 1500)]
     assert api.calls[DAILY] == 2
+
+
+def test_ten_years_of_observations_are_asked_for_once_a_year(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = "past_observations"
+    assert run("kma", table=table, date="2025-11-20..2025-11-22") == (0, "")
+    assert api.calls[DAILY] == 4
+    kept = "select min(date), max(date), count(*) from staging_kma.past_observations"
+    assert query(home, kept) == [(date(2015, 1, 1), date(2024, 12, 31), 3653)]
+    assert query(
+        home,
+        "select count(*) from staging_kma.past_observations where strftime(date, '%m%d') = '0229'",
+    ) == [(3,)]
+    # A year's last days are checked in the first days of the next.
+    assert run("kma", table=table, date="2026-01-07") == (0, "")
+    assert api.calls[DAILY] == 4
+    assert run("kma", table=table, date="2026-01-08") == (0, "")
+    assert api.calls[DAILY] == 8
+    assert run("kma", table=table) == (0, "")
+    assert api.calls[DAILY] == 8
+    monkeypatch.setenv("SOURCES__KMA__CLIMATE_YEARS", "1")
+    assert run("kma", table=table, refresh=True) == (0, "")
+    assert api.calls[DAILY] == 9
+    newest = f"{kept} where logical_date = '2026-01-01'"
+    assert query(home, newest) == [(date(2025, 1, 1), date(2025, 12, 31), 365)]
+
+
+def test_the_calls_for_past_years_are_planned(
+    api: SampleApi, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("kma", table="past_observations", plan=True)
+    assert re.search(r"past_observations +2026-01-01 +at least 4 ", capsys.readouterr().out)
+    run("kma", table="past_observations")
+    run("kma", table="past_observations", plan=True)
+    assert re.search(r"past_observations +2026-01-01 +0 .*kept", capsys.readouterr().out)
+    assert api.calls[DAILY] == 4
+
+
+@pytest.mark.parametrize("years", ["0", "31", "ten"])
+def test_a_wrong_number_of_years_is_reported(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch, years: str
+) -> None:
+    monkeypatch.setenv("SOURCES__KMA__CLIMATE_YEARS", years)
+    code, message = run("kma", plan=True)
+    assert code == 2
+    expected = f"SOURCES__KMA__CLIMATE_YEARS is '{years}': expected a number of years from 1 to 30"
+    assert expected in message
 
 
 def test_observations_are_available_for_a_past_date(api: SampleApi, home: Path) -> None:

@@ -153,6 +153,14 @@ def test_a_malformed_response_is_not_kept(api: SampleApi, home: Path, malformed:
     assert bodies("seoul/cultural_spaces") == []
 
 
+def test_a_list_with_fewer_rows_than_its_total_is_not_complete(api: SampleApi, home: Path) -> None:
+    rows = generated_rows(TODAY)[SPACES]
+    api.fail(SPACES, body=body(SPACES, rows, total=900))
+    assert run("seoul", table="cultural_spaces")[0] == 1
+    assert f"{len(rows)} rows of a list of 900" in errors(home, "cultural_spaces")
+    assert len(bodies("seoul/cultural_spaces")) == 1
+
+
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_the_key_in_the_path_is_neither_stored_nor_printed(
     api: SampleApi,

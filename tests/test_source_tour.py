@@ -10,15 +10,18 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg2
+import pyarrow as pa
 import pytest
 from support.pipelines import query, run, table_results
 from support.project import PROJECT, TODAY, point_at
 
 from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
-from loaders.sample_api.tour_rows import generated_rows
-from loaders.sources.tour import first_url
+from loaders.sample_api.tour_rows import LanguageRows, generated_rows
+from loaders.sources.source import ExtractRequest
+from loaders.sources.tour import SOURCE, first_url, most_used_first, read_images, read_intros
 
 Key = tuple[str, str]
 
@@ -80,6 +83,171 @@ def test_each_listed_place_has_its_details_as_plain_text(api: SampleApi, home: P
         assert not any(mark in second for mark in ("<", "&", "\xa0", "  "))
     links = query(home, "select distinct homepage_url from staging_tour.place_details")
     assert all(url is None or url.startswith("https://places.example/") for (url,) in links)
+
+
+@pytest.mark.usefixtures("few_places")
+def test_each_listed_place_has_an_intro_and_those_with_an_image_all_further_ones(
+    api: SampleApi, home: Path
+) -> None:
+    assert run("tour") == (0, "")
+    listed = set(listed_on(TODAY, "ja", "zh"))
+    assert set(query(home, "select language, content_id from staging_tour.place_intros")) == listed
+    rows = {language: generated_rows(TODAY)[language] for language in ("ja", "zh")}
+    with_image = {
+        (language, item["contentid"])
+        for language, found in rows.items()
+        for item in found.places
+        if item["firstimage"]
+    }
+    images = query(home, "select language, content_id, serial from staging_tour.images")
+    assert {(language, content_id) for language, content_id, _ in images} == with_image
+    # One row says that a place has none.
+    assert {(*key, image["serialnum"]) for key in with_image for image in _images(rows, key)} | {
+        (*key, "none") for key in with_image if not _images(rows, key)
+    } == set(images)
+    calls = api.calls["JpnService2/detailImage2"] + api.calls["ChsService2/detailImage2"]
+    assert calls == len(with_image)
+    assert run("tour") == (0, "")
+    assert calls == api.calls["JpnService2/detailImage2"] + api.calls["ChsService2/detailImage2"]
+    notes = [note for name in ("place_intros", "images") for note in _notes(home, name)]
+    assert notes == []
+
+
+def _images(rows: dict[str, LanguageRows], key: Key) -> list[dict[str, str]]:
+    return rows[key[0]].images[key[1]]
+
+
+def _notes(home: Path, table: str) -> list[str]:
+    notes: list[str] = table_results(home)[f"tour.{table}"]["notes"]
+    return notes
+
+
+def test_the_allowance_goes_to_the_newest_places_first(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ja")
+    monkeypatch.setenv("SOURCES__TOUR__DAILY_ALLOWANCE", "5")
+    assert run("tour") == (0, "")
+    by_time = sorted(listed_on(TODAY, "ja").items(), key=lambda one: one[1], reverse=True)
+    newest = {content_id for (_, content_id), _ in by_time[:5]}
+    for table in ("place_details", "place_intros"):
+        found = query(home, f"select content_id from staging_tour.{table}")
+        assert {content_id for (content_id,) in found} == newest
+    for operation in ("detailCommon2", "detailIntro2", "detailImage2"):
+        assert api.calls[f"JpnService2/{operation}"] == 5
+
+
+def places(*rows: dict[str, Any]) -> pa.Table:
+    fields = ("content_id", "region", "category_code", "modified_at")
+    return pa.table({name: [row.get(name) for row in rows] for name in fields})
+
+
+def test_places_of_the_website_come_before_others_and_the_newest_of_them_first() -> None:
+    seoul = {"region": "11", "category_code": "HS010100"}
+    ordered = most_used_first(
+        places(
+            {"content_id": "old", **seoul, "modified_at": date(2020, 1, 1)},
+            {"content_id": "busan", "region": "26", "modified_at": date(2026, 11, 22)},
+            {"content_id": "new", **seoul, "modified_at": date(2026, 11, 20)},
+            {"content_id": "clinic", "region": "11", "category_code": "EX050800"},
+            {"content_id": "hospital", "region": "11", "category_code": "EX050800"},
+            {"content_id": "undated", "region": "11"},
+        )
+    )
+    order = ordered["content_id"].to_pylist()
+    assert order == ["new", "old", "undated", "busan", "clinic", "hospital"]
+
+
+def test_an_intro_is_requested_by_content_type_and_images_on_one_page() -> None:
+    options = {name: option.convert(option.default) for name, option in SOURCE.options.items()}
+    extract = ExtractRequest(TODAY, options, keys=("ko/126508/12@2025-11-12 13:48:24",))
+    (intro,) = SOURCE.table("place_intros").requests(extract)
+    assert intro.path == "KorService2/detailIntro2"
+    assert (intro.params["contentId"], intro.params["contentTypeId"]) == ("126508", "12")
+    assert "numOfRows" not in intro.params
+    extract = ExtractRequest(TODAY, options, keys=("en/264337@2025-11-12 13:48:24",))
+    (images,) = SOURCE.table("images").requests(extract)
+    assert images.path == "EngService2/detailImage2"
+    assert (images.params["contentId"], images.params["numOfRows"]) == ("264337", "1000")
+
+
+def response(*rows: dict[str, str]) -> bytes:
+    items = {"item": list(rows)} if rows else ""
+    return orjson.dumps({"response": {"body": {"items": items}}})
+
+
+def test_the_fields_of_an_intro_have_one_name_in_all_content_types_and_languages() -> None:
+    palace = {
+        "contentid": "126508",
+        "contenttypeid": "12",
+        "infocenter": "02-3700-3900",
+        "restdate": "매주 화요일 <br>※ 단, 정기휴일이 공휴일과 겹칠 경우에는 개방",
+        "useseason": "",
+        "usetime": "[1월~2월]<br>\n09:00~17:00 (입장마감 16:00)",
+        "expguide": "",
+        "expagerange": "",
+        "parking": "가능 (승용차 240대 / 버스 50대)",
+        "heritage1": "0",
+    }
+    festival = {
+        "contentid": "2",
+        "contenttypeid": "85",
+        "playtime": "10:00-18:00",
+        "usetimefestival": "Free",
+        "discountinfofestival": "",
+        "eventplace": "Gwanghwamun Square&nbsp;",
+        "placeinfo": "Line 5",
+        "eventhomepage": '<a href="https://event.example">event</a>',
+        "program": "Parade",
+        "subevent": "Parade",
+        "agelimit": "All ages",
+        "bookingplace": "",
+        "spendtimefestival": "",
+        "sponsor1": "Seoul",
+        "sponsor2": "",
+        "sponsor1tel": "+82-2-120",
+        "sponsor2tel": "",
+    }
+    first, second = read_intros(response(palace, festival)).to_pylist()
+    assert first["hours"] == "[1월~2월]\n09:00~17:00 (입장마감 16:00)"
+    assert first["closed"] == "매주 화요일\n※ 단, 정기휴일이 공휴일과 겹칠 경우에는 개방"
+    assert first["parking"] == "가능 (승용차 240대 / 버스 50대)"
+    assert first["contact"] == "02-3700-3900"
+    assert first["heritage1"] == "0"
+    assert (second["hours"], second["fee"]) == ("10:00-18:00", "Free")
+    assert second["event_place"] == "Gwanghwamun Square\nLine 5"
+    assert second["programme"] == "Parade"
+    assert second["homepage"] == "https://event.example"
+    assert second["check_in"] == ""
+
+
+def test_a_field_that_a_content_type_should_have_is_missed_and_no_other() -> None:
+    stay = {
+        "contentid": "1",
+        "contenttypeid": "32",
+        "checkintime": "15:00",
+        "parkinglodging": "가능",
+        "infocenterlodging": "",
+        "roomcount": "10",
+        "subfacility": "",
+        "reservationlodging": "",
+        "reservationurl": '<a href="https://stay.example/1">예약</a>',
+        "brandnew": "x",
+    }
+    (row,) = read_intros(response(stay)).to_pylist()
+    columns = {column.field for column in SOURCE.table("place_intros").columns}
+    assert columns - row.keys() == {"language", "check_out"}
+    assert row["booking_url"] == "https://stay.example/1"
+    assert row["rooms"] == "10"
+    assert set(row) - columns == {"brandnew"}
+
+
+def test_a_place_without_an_intro_or_without_images_has_one_row_that_says_so() -> None:
+    (intro,) = read_intros(response()).to_pylist()
+    assert set(intro.values()) == {""}
+    (image,) = read_images(response()).to_pylist()
+    assert image["serialnum"] == "none"
+    assert {value for name, value in image.items() if name != "serialnum"} == {""}
 
 
 def test_the_next_day_requests_details_of_new_and_changed_places_only(

@@ -1,6 +1,7 @@
 """Fares of Travelpayouts: the API's quirks over real HTTP, and the recorded rows."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -30,7 +31,7 @@ SETTINGS = {
 
 @pytest.fixture
 def one_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two months from Tokyo: four calls."""
+    """Two months from Tokyo: eight calls."""
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
 
@@ -73,17 +74,23 @@ def stage_body(body: bytes, logical_date: date = TODAY) -> stage.Staged:
 # Requests and settings
 
 
-def test_every_origin_month_and_currency_is_requested_within_the_limit_of_a_minute() -> None:
+def test_every_origin_month_and_offer_is_requested_within_the_limit_of_a_minute() -> None:
     options = {
         name: option.convert(option.default)
         for name, option in SOURCES["travelpayouts"].options.items()
     }
     api_requests = list(FARES.requests(ExtractRequest(date(2026, 11, 22), options)))
-    names = ("origin", "departure_at", "currency")
+    names = ("origin", "departure_at", "one_way", "direct", "currency")
     combinations = {tuple(request.params[name] for name in names) for request in api_requests}
-    assert len(combinations) == len(api_requests) == 20 * 6 * 2
+    assert len(combinations) == len(api_requests) == 20 * 6 * 4
     assert len(api_requests) <= 600
-    assert {month for _, month, _ in combinations} == {
+    assert Counter(combination[2:] for combination in combinations) == {
+        ("false", "false", "krw"): 120,
+        ("false", "false", "usd"): 120,
+        ("true", "false", "krw"): 120,
+        ("false", "true", "krw"): 120,
+    }
+    assert {month for _, month, *_ in combinations} == {
         *("2026-11", "2026-12", "2027-01", "2027-02", "2027-03", "2027-04")
     }
     assert {request.params["destination"] for request in api_requests} == {"SEL"}
@@ -117,7 +124,7 @@ def test_a_wrong_setting_is_reported_with_its_remedy(
 @pytest.mark.usefixtures("one_route")
 def test_every_fare_of_the_api_arrives_in_both_currencies(api: SampleApi, home: Path) -> None:
     assert run("travelpayouts") == (0, "")
-    assert api.calls[OPERATION] == 4
+    assert api.calls[OPERATION] == 8
     for currency in ("krw", "usd"):
         offered = [
             (
@@ -246,7 +253,7 @@ def test_the_next_page_is_requested_after_a_full_one(api: SampleApi, home: Path)
     api.calls.clear()
     api.fail(OPERATION, body=body, times=1)
     assert run("travelpayouts") == (0, "")
-    assert api.calls[OPERATION] == 5
+    assert api.calls[OPERATION] == 9
     urls = [
         orjson.loads(meta.read_bytes())["request"]["url"]
         for meta in (home / "lake" / "raw").rglob("*.meta.json")
@@ -258,7 +265,7 @@ def test_the_next_page_is_requested_after_a_full_one(api: SampleApi, home: Path)
 def test_a_month_without_fares_is_not_an_error(api: SampleApi, home: Path) -> None:
     api.fail(OPERATION, error="nothing")
     assert run("travelpayouts") == (0, "")
-    assert api.calls[OPERATION] == 4
+    assert api.calls[OPERATION] == 8
     assert table_results(home)["travelpayouts.fares"]["staged"] == 0
 
 
@@ -335,7 +342,7 @@ def test_a_run_that_is_too_fast_waits_as_long_as_retry_after(api: SampleApi) -> 
     started = time.monotonic()
     assert run("travelpayouts") == (0, "")
     assert time.monotonic() - started >= 2
-    assert api.calls[OPERATION] == 5
+    assert api.calls[OPERATION] == 9
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ def test_the_example_settings_have_every_source_with_its_defaults() -> None:
     secrets = tomllib.loads((PROJECT / ".dlt" / "secrets.toml.example").read_text("utf-8"))
     for name, source in SOURCES.items():
         defaults = {key: option.default for key, option in source.options.items()}
+        assert name in config["sources"], f".dlt/config.toml.example: add [sources.{name}]"
+        assert name in secrets["sources"], f".dlt/secrets.toml.example: add [sources.{name}]"
         example = {key: str(value) for key, value in config["sources"][name].items()}
         assert example == defaults | {"daily_allowance": str(source.daily_allowance)}
-        assert name in secrets["sources"]
 
 
 @pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 32, 97, 400])

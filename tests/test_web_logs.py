@@ -345,11 +345,26 @@ def test_stage_never_contains_logs_of_two_configurations(home: Path) -> None:
     assert run("web_logs", date=str(TODAY))[0] == 0
     code, message = run("web_logs", scale="0.002")
     assert code == 2
-    expected = "SOURCES__WEB_LOGS__SCALE is 0.002: expected 0.001, with which the logs in the"
+    expected = "--scale is 0.002: expected 0.001, with which the logs in the lake were generated"
     assert message.startswith(expected)
+    assert "dlt pipeline web_logs run --refresh --scale 0.002, which deletes them" in message
     assert run("web_logs", date=str(TODAY), scale="0.002", refresh=True) == (0, "")
     clicks = len(read_config("0.002").ids("clicks", TODAY))
     assert query(home, "select count(*) from staging_web_logs.clicks") == [(clicks,)]
+
+
+def test_a_run_without_a_scale_adds_to_the_logs_of_the_lake(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yesterday = TODAY - timedelta(days=1)
+    assert run("web_logs", date=str(yesterday), scale="0.002") == (0, "")
+    assert run("web_logs", date=str(TODAY)) == (0, "")
+    clicks = sum(len(read_config("0.002").ids("clicks", day)) for day in (yesterday, TODAY))
+    assert query(home, "select count(*) from staging_web_logs.clicks") == [(clicks,)]
+
+    monkeypatch.setenv("SOURCES__WEB_LOGS__SCALE", "0.001")
+    code, message = run("web_logs")
+    assert (code, message.split(":")[0]) == (2, "SOURCES__WEB_LOGS__SCALE is 0.001")
 
 
 def test_another_configuration_ends_a_run_of_all_pipelines_before_any_call(

@@ -58,7 +58,10 @@ def minimum_calls(api: SampleApi, home: Path, operations: list[str]) -> Counter[
             minimum[f"{operation}/{{id}}"] = rows[0]
         for language, service in SERVICES.items():
             places = f"select count(*) from staging_tour.places where language = '{language}'"
-            minimum[f"{service}/detailCommon2"] = warehouse.sql(places).fetchall()[0][0]
+            all_of_them = warehouse.sql(places).fetchall()[0][0]
+            minimum[f"{service}/detailCommon2"] = minimum[f"{service}/detailIntro2"] = all_of_them
+            with_image = warehouse.sql(f"{places} and image_url is not null").fetchall()[0][0]
+            minimum[f"{service}/detailImage2"] = with_image
     return minimum
 
 

@@ -15,6 +15,7 @@ import orjson
 
 from loaders import settings
 from loaders.cli import commands
+from loaders.pipeline.results import LAST_RUN
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
@@ -51,7 +52,7 @@ def first_run() -> tuple[dict[str, dict[str, Span]], float]:
         began = time.monotonic()
         code, message = commands.run(None, commands.RunArguments())
         assert code == 0, message
-        results = orjson.loads((Path(home) / commands.LAST_RUN).read_bytes())
+        results = orjson.loads((Path(home) / LAST_RUN).read_bytes())
     # The usage logs, which are generated after all sources have run, do not count.
     spans = {
         f"{result['source']}.{result['table']}": result["seconds"]

@@ -21,7 +21,7 @@ from support.s3_server import S3Server
 
 from loaders import settings
 from loaders.lake.lake import open_lake
-from loaders.pipeline import load
+from loaders.pipeline import load, loaded_dates
 from loaders.pipeline.stage import schema, stage_folder
 from loaders.sources import SOURCES
 from loaders.sources.source import Source, Table
@@ -102,9 +102,10 @@ def load_file(file: str) -> None:
     """Load a staged file, and print the seconds and the peak memory in MB."""
     source, table = forecasts()
     started = perf_counter()
-    load.load(
-        load.pipeline(source.name), source, table, open_lake(settings.lake_url()), {DAY: file}
-    )
+    pipe, lake = load.pipeline(source.name), open_lake(settings.lake_url())
+    with load.connect() as ledger:
+        loaded_dates.read(ledger)
+        load.load(pipe, ledger, source, table, lake, {DAY: file})
     print(perf_counter() - started, peak_mb())
 
 

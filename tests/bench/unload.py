@@ -113,7 +113,7 @@ def export_mart(rows: int) -> None:
         max_delete_share=0,
     )
     started = perf_counter()
-    (table,) = export_all(Report("bench", "redshift", "now"), (mart,), credentials)
+    (table,) = export_all(Report("bench", "redshift", "now"), (mart,), credentials).tables
     assert table.inserted == rows
     print(perf_counter() - started, peak_mb())
 

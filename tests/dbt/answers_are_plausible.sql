@@ -1,10 +1,12 @@
 -- Implausible values in the responses of the last week: an end before its start, a district that
 -- Seoul does not have, a renamed genre or content type. Their rows are kept, without days, district
--- or genre. `dbt show --select answers_are_plausible` lists each value with its first raw file. Add
--- a new name to seeds/genres.csv or seeds/content_types.csv.
+-- or genre. An event that ends before its start is not exported. `dbt show --select
+-- answers_are_plausible` lists each value with its first raw file. Add a new name to
+-- seeds/genre_sources.csv or seeds/content_types.csv.
 {{ config(severity='warn') }}
 
-{%- set known_genre = 'select genres.source_value from genres where genres.source =' -%}
+{%- set known_genre = 'select genre_sources.source_value from genre_sources'
+    ~ ' where genre_sources.source =' -%}
 {%- set known_district = 'select districts.name_ko from districts' -%}
 {%- set known_code = 'select districts.tour_district from districts' -%}
 {%- set known_type = 'select content_types.content_type_id from content_types' -%}
@@ -30,8 +32,8 @@
 
 with
 
-genres as (
-    select * from {{ ref('genres') }}
+genre_sources as (
+    select * from {{ ref('genre_sources') }}
 ),
 
 districts as (

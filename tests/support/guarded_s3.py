@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http.client import HTTPConnection
@@ -84,6 +85,8 @@ class GuardedS3:
         self.access_key, self.secret_key = s3.access_key, s3.secret_key
         self.allowed: set[Request] = set()
         self.denied: set[Request] = set()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """Requests by method and first folder below the prefix. A listing counts as LIST."""
         self._s3 = s3
         guard = self
 
@@ -97,6 +100,7 @@ class GuardedS3:
             def _pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 requests = requests_of(self.command, self.path, dict(self.headers), body)
+                guard.counts[counted_as(self.command, self.path)] += 1
                 denied = {request for request in requests if not allows(policy, request)}
                 guard.denied |= denied
                 if denied:
@@ -162,6 +166,17 @@ class GuardedS3:
 
     def client(self) -> Any:
         return self._s3.client(self.endpoint)
+
+
+def counted_as(method: str, path: str) -> tuple[str, str]:
+    """Return under which method and folder a request counts. Lakes have a prefix of one folder."""
+    url = urlsplit(path)
+    _, _, key = unquote(url.path).lstrip("/").partition("/")
+    prefix = parse_qs(url.query).get("prefix", [""])[0]
+    is_listing = method == "GET" and not key
+    folders = (prefix if is_listing else key).split("/")
+    folder = re.sub("^_tried_.*", "_tried", "".join(folders[1:2]))
+    return "LIST" if is_listing else method, folder
 
 
 def requests_of(method: str, path: str, headers: dict[str, str], body: bytes) -> list[Request]:

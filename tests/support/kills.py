@@ -206,7 +206,9 @@ class Installation:
             tables = sorted(table for (table,) in cursor.fetchall() if table != "export_log")
             rows = {}
             for table in tables:
-                cursor.execute(f'select t::text from "{table}" as t order by 1')
+                cursor.execute(
+                    f"select (to_jsonb(t) - 'updated_at')::text from {table} as t order by 1"
+                )
                 rows[f"rds {table}"] = cursor.fetchall()
             return rows
 

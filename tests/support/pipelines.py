@@ -21,7 +21,7 @@ OPEN_WAREHOUSE = """
 import duckdb, sys, time
 connection = duckdb.connect(sys.argv[1])
 print("open", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -34,9 +34,10 @@ def run(
     refresh: bool = False,
     plan: bool = False,
     scale: str | None = None,
+    rebuild: bool = False,
 ) -> tuple[int, str]:
     """Run `dlt pipeline [pipeline] run` in this process. Return its exit code and message."""
-    arguments = commands.RunArguments(date, only, table, refresh, plan, scale)
+    arguments = commands.RunArguments(date, only, table, refresh, plan, scale, rebuild)
     return commands.run(pipeline, arguments)
 
 

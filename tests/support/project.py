@@ -14,7 +14,10 @@ RECORDINGS = Path(os.environ.get("RECORDINGS", PROJECT.parent / "shared" / "reco
 FOLDER = Path(os.environ["DLT_PROJECT_DIR"])
 """Temporary folder of this test process."""
 TODAY = date(2026, 11, 22)
-SETTINGS = ("SOURCES__", "LAKE__", "AWS_", "DESTINATION__", "RDS__", "HELLO_KOREA_", "DBT_")
+SETTINGS = (
+    *("SOURCES__", "LAKE__", "STAGING__", "RUNS__", "AWS_", "DESTINATION__", "RDS__"),
+    *("HELLO_KOREA_", "DBT_", "UNIT_TESTS", "NOTIFY__", "RUNTIME__LOG_FORMAT", "INVOCATION_ID"),
+)
 """Prefixes of the environment variables that configure the project."""
 
 

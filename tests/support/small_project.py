@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import psycopg2
 import pytest
+from dbt.cli.main import dbtRunner
 
 from loaders.export import embedded_postgres
 
@@ -246,3 +247,12 @@ class SmallProject:
 
     def write_artifact(self, name: str, content: dict[str, Any]) -> None:
         (self.target_dir / name).write_text(json.dumps(content))
+
+
+def dbt(project: SmallProject, *args: str, **environment: str) -> bool:
+    """Run dbt in this process, which saves its start. Return whether it succeeded."""
+    folders = ["--project-dir", str(project.folder), "--profiles-dir", str(project.folder)]
+    with pytest.MonkeyPatch.context() as settings:
+        for name, value in {**project.environment, **environment}.items():
+            settings.setenv(name, value)
+        return bool(dbtRunner().invoke([*args, *folders]).success)
