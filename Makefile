@@ -1,8 +1,10 @@
 # make run    set up, run everything on this machine, and print where to look
 # make check  lint what changed and run the fast tests
-# make test   set up, run every test and lint
-# make soak   kill the commands a hundred times
+# make test   set up, run the tests and lint
+# make score  compare the matching rules with labelled records of the real APIs
+# make soak   run the long tests, and kill the commands a hundred times
 # make bench  measure the figures of docs/benchmarks.md
+# make bench-history  measure a day after 2, 30, 365 and 1,095 days
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -16,15 +18,22 @@ SQL := dbt_project analyses tests/dbt
 # make check BASE=main lints what changed since that commit.
 BASE ?= HEAD
 
-.PHONY: run setup check test lint audit soak bench bench-web-logs bench-spark lock clean
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+# $(call step,what,command) prints what is done, then how long it took.
+step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
+
+.PHONY: run setup check test lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
 	dlt pipeline run || status=$$?; \
 	if [ $$status -ge 2 ]; then exit $$status; fi; \
-	rm -rf target/run_results.json target/export.json target/proved; \
-	dbt build || status=$$?; \
-	dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
+	if [ $$status -ne 0 ] || ! python -m loaders.cli.unchanged; then \
+		rm -f target/run_results.json target/export.json; \
+		python -m loaders.cli.build || status=$$?; \
+		dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
+		[ $$status -ne 0 ] || python -m loaders.cli.unchanged --record; \
+	fi; \
 	python -m loaders.cli.summary || status=$$?; \
 	exit $$status
 
@@ -34,22 +43,27 @@ setup: $(BIN)/.installed profiles.yml .dlt/config.toml .dlt/secrets.toml
 $(BIN)/.installed: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "PYTHON is '$(PYTHON)': expected Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "PYTHON is '$(PYTHON)': expected Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
-	@echo "setting up .venv (once)"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(call step,create .venv,$(PYTHON) -m venv .venv)
+	$(call step,install $(words $(shell grep -o '^[a-z][^ ]*==' requirements.lock)) packages,$(PIP_INSTALL) -r requirements.lock)
+	$(call step,install this project,$(PIP_INSTALL) --no-deps --no-build-isolation -e .)
 	@touch $@
 
-profiles.yml .dlt/config.toml .dlt/secrets.toml: %: | %.example
+profiles.yml .dlt/config.toml: %: | %.example
 	@cp $*.example $@
+	@echo "setup: create $@"
+
+# Only its owner reads the keys.
+.dlt/secrets.toml: | .dlt/secrets.toml.example
+	@install -m 600 $@.example $@
+	@echo "setup: create $@"
 
 # Spark is large, so only the targets that use it install it.
 $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-spark.lock
+	$(call step,install Spark,$(PIP_INSTALL) -r requirements-spark.lock)
 	@touch $@
 
 test: setup lint $(BIN)/.spark
-	@pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not soak"
 
 check: setup
 	@ruff check .
@@ -61,7 +75,7 @@ check: setup
 	if [ -n "$$changed" ]; then \
 		sqlfluff lint $$changed && sqlfluff lint --config tests/sqlfluff/duckdb.cfg $$changed; \
 	fi
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow and not soak"
 
 lint: setup
 	@ruff check .
@@ -76,17 +90,26 @@ audit: setup
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--requirement requirements.lock --requirement requirements-spark.lock
 
+# RECORDINGS is the folder of recorded responses.
+score: setup
+	@PYTHONPATH=tests python tests/score.py --wrong
+
 soak: setup
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m soak
 	@PYTHONPATH=tests python tests/soak.py
 
 bench: setup
 	@python tests/bench/calls.py
+	@python tests/bench/distance.py
 	@python tests/bench/stage.py
 	@PYTHONPATH=tests python tests/bench/export.py
 	@PYTHONPATH=tests python tests/bench/load.py
 	@PYTHONPATH=tests:tests/bench python tests/bench/unload.py
 	@python tests/bench/day.py
 	@python tests/bench/build.py
+
+bench-history: setup
+	@PYTHONPATH=tests:tests/bench python tests/bench/history.py
 
 # Needs 15 GB of disk.
 bench-web-logs: setup
@@ -103,6 +126,7 @@ lock: setup
 	@echo 'pyspark' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
 
+# A PostgreSQL that can't be stopped ends by itself when its files are gone.
 clean:
-	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.export.embedded_postgres stop
+	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.export.embedded_postgres stop || true
 	rm -rf .local target logs

@@ -41,4 +41,8 @@ from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'r'
     and relowner = 'hello_korea_exporter'::regrole \gexec
 
+-- Search for parts of words. The export leaves out the indexes that need the extension without it.
+select 'create extension if not exists pg_trgm with schema public'
+where exists (select from pg_available_extensions where name = 'pg_trgm') \gexec
+
 commit;

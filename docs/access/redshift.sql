@@ -58,6 +58,11 @@ create schema if not exists intermediate authorization hello_korea_transformer;
 create schema if not exists star authorization hello_korea_transformer;
 create schema if not exists frequent authorization hello_korea_transformer;
 create schema if not exists serving authorization hello_korea_transformer;
+-- The loader reads which days of a history the models keep, to forget them in staging.
+grant usage on schema intermediate to hello_korea_loader;
+grant select on all tables in schema intermediate to hello_korea_loader;
+alter default privileges for user hello_korea_transformer in schema intermediate
+    grant select on tables to hello_korea_loader;
 -- For the table sizes in `dbt docs generate`.
 grant select on svv_table_info to hello_korea_transformer;
 
