@@ -1,6 +1,7 @@
 # make run    set up, run everything on this machine, and print where to look
 # make check  lint what changed and run the fast tests
 # make test   set up, run the tests and lint
+# make test-long  run the tests that build everything from recordings, on Redshift and after kills
 # make score  compare the matching rules with labelled records of the real APIs
 # make soak   run the long tests, and kill the commands a hundred times
 # make bench  measure the figures of docs/benchmarks.md
@@ -22,7 +23,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
-.PHONY: run setup check test lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
+.PHONY: run setup check test test-long lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -63,7 +64,10 @@ $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 	@touch $@
 
 test: setup lint $(BIN)/.spark
-	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not soak"
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak"
+
+test-long: setup $(BIN)/.spark
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m long
 
 check: setup
 	@ruff check .
@@ -75,7 +79,7 @@ check: setup
 	if [ -n "$$changed" ]; then \
 		sqlfluff lint $$changed && sqlfluff lint --config tests/sqlfluff/duckdb.cfg $$changed; \
 	fi
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow and not soak"
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow and not long and not soak"
 
 lint: setup
 	@ruff check .

@@ -15,7 +15,7 @@ from support.responses import exchange_rates
 
 from loaders.sample_api import SampleApi
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 DAYS = ["2026-11-20", "2026-11-21", "2026-11-22"]
 PIPELINES = ["exim", "travelpayouts", "incheon", "kopis"]

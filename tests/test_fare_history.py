@@ -13,7 +13,7 @@ from support.project import point_at
 
 from loaders.sample_api import SampleApi
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 from support.kills import Baseline, run_undisturbed, run_with_kills
 from support.small_project import new_database
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,8 @@ from loaders.export.marts import ExportError
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
+pytestmark = pytest.mark.long
+
 YESTERDAY = TODAY - timedelta(days=1)
 SETTINGS = {
     "SOURCES__TOUR__LANGUAGES": "ko,ja",

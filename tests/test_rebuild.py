@@ -12,7 +12,7 @@ from support.newcomer import Newcomer
 
 from loaders import settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LAYERS = ("seeds", "intermediate", "star", "frequent", "serving", "snapshots")
 TIMES = {*RUN_COLUMNS, "loaded_at"}

@@ -27,6 +27,8 @@ from support.project import PROJECT, point_at
 from loaders.export import embedded_postgres
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.long
+
 DBT = Path(sys.executable).with_name("dbt")
 SETTINGS = {
     "HELLO_KOREA_TODAY": "2025-11-21",  # the day the performances were recorded

@@ -9,6 +9,8 @@ import pytest
 from support.dbt_checks import NO_TESTS, check_dbt
 from support.pipelines import run
 
+pytestmark = pytest.mark.long
+
 EARLY, LATE, NEW = "2026-11-20", "2026-11-21", "2026-11-22"
 BUILT_BY_DAY = [
     "star.dim_user",

@@ -49,7 +49,7 @@ def staged_digests(home: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_spark_job_generates_the_same_files_as_one_machine(
     home: Path, tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
