@@ -65,5 +65,14 @@
             'attribution': 'Source: Export-Import Bank of Korea (한국수출입은행)',
             'terms': 'Credit exchange rates.',
         },
+        {
+            'source': 'web_logs',
+            'name_en': 'Hello Korea',
+            'name_ko': none,
+            'homepage_url': none,
+            'licence': none,
+            'attribution': 'Source: use of this website',
+            'terms': 'Show no figure that tells what one visitor did.',
+        },
     ]) }}
 {%- endmacro %}

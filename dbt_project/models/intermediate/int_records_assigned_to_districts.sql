@@ -77,10 +77,8 @@ by_address as (
         districts.district_id,
         'address' as district_source,
         2 as rule,
-        cast(
-            strpos(addressed.address, ' ' || districts.name_ko || ' ')
-            + strpos(addressed.address, ' ' || lower(districts.name_en) || ' ') as double precision
-        ) as rank_in_rule
+        strpos(addressed.address, ' ' || districts.name_ko || ' ')
+        + strpos(addressed.address, ' ' || lower(districts.name_en) || ' ') as rank_in_rule
     from addressed
     inner join districts
         on
@@ -105,18 +103,6 @@ outside_by_address as (
         and (source in ('tour_ko', 'kopis') or names_another_place)
 ),
 
--- Rule 3: the district with the nearest office.
-by_distance as (
-    select
-        source,
-        record_id,
-        district_id,
-        'nearest' as district_source,
-        3 as rule,
-        distance_m as rank_in_rule
-    from nearest_districts
-),
-
 candidates as (
     select * from by_code
     union all
@@ -126,7 +112,15 @@ candidates as (
     union all
     select * from outside_by_address
     union all
-    select * from by_distance
+    -- Rule 3: the district with the nearest office.
+    select
+        source,
+        record_id,
+        district_id,
+        'nearest' as district_source,
+        3 as rule,
+        distance_m as rank_in_rule
+    from nearest_districts
 ),
 
 ranked_candidates as (

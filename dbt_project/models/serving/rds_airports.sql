@@ -26,6 +26,8 @@ newest_rates as (
 served as (
     select
         airports.airport_code,
+        airports.source,
+        {{ attribution('airports.source') }} as attribution,
         airports.city_code,
         airports.city_en,
         airports.city_ko,

@@ -10,6 +10,8 @@ glance as (
 served as (
     select
         district_id,
+        'tour, kopis, seoul, kma' as sources,
+        {{ attributions(['tour', 'kopis', 'seoul', 'kma']) }} as attribution,
         attraction_count,
         venue_count,
         lodging_count,

@@ -10,6 +10,8 @@ districts as (
 served as (
     select
         district_id,
+        'tour' as source,
+        {{ attribution("'tour'") }} as attribution,
         name_en,
         name_ko,
         name_ja,

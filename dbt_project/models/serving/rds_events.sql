@@ -49,6 +49,8 @@ served as (
         recent_events.genre_id,
         genres.name_en as genre_en,
         genres.name_ko as genre_ko,
+        genres.name_ja as genre_ja,
+        genres.name_zh as genre_zh,
         recent_events.venue_id,
         recent_events.hall_name,
         recent_events.district_id,

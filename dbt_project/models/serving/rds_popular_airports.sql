@@ -10,6 +10,8 @@ airports as (
 served as (
     select
         airport_code,
+        'web_logs' as source,
+        {{ attribution("'web_logs'") }} as attribution,
         search_rank as popularity_rank,
         search_count,
         first_log_date as first_counted_on,

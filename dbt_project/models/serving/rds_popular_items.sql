@@ -23,6 +23,8 @@ venues as (
 served as (
     select
         wanted_items.item_id,
+        'web_logs' as source,
+        {{ attribution("'web_logs'") }} as attribution,
         wanted_items.topic_code,
         wanted_items.click_rank as popularity_rank,
         wanted_items.airport_code,

@@ -35,21 +35,36 @@ scheduled as (
 ),
 
 codes_in_use as (
-    select airport_code from known
+    select
+        airport_code,
+        cast(null as varchar(20)) as source
+    from known
     union all
-    select airport_code from served
+    select
+        airport_code,
+        'incheon' as source
+    from served
     union all
-    select airport_code from scheduled
+    select
+        airport_code,
+        'incheon' as source
+    from scheduled
     union all
-    select code as airport_code from fare_codes
+    select
+        code as airport_code,
+        'travelpayouts' as source
+    from fare_codes
     where code_kind = 'airport'
 ),
 
 -- An airport that is not in any list still gets a row, so that every fare has one. Fares without an
 -- airport have the code of their city here.
 codes as (
-    select distinct airport_code
+    select
+        airport_code,
+        min(source) as source
     from codes_in_use
+    group by airport_code
 ),
 
 -- A fare may have the code of its city.
@@ -66,6 +81,7 @@ cities as (
 airports as (
     select
         codes.airport_code,
+        codes.source,
         coalesce(known.city_code, codes.airport_code) as city_code,
         coalesce(known.city_en, cities.city_en) as city_en,
         coalesce(known.city_ko, cities.city_ko) as city_ko,
