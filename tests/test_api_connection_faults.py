@@ -6,13 +6,17 @@ of the test.
 
 import gzip
 import socket
+import ssl
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from threading import Thread
 
 import pytest
+import trustme
 from support.pipelines import bodies, run, table_results
 from support.project import TODAY
 from support.stub_api import Parameters, point_tour_at, serve
@@ -125,3 +129,85 @@ def test_a_response_that_trickles_is_read_up_to_the_time_limit_only(
         assert run("tour", table="stays")[0] == 1
     assert time.monotonic() - began < 60
     assert "incomplete after 0.5 s: see ANSWERS__MAX_SECONDS" in error_of_stays(home)
+
+
+@contextmanager
+def serve_sockets(respond: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Serve each connection by a function of its own thread. Yield the server's address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):  # the test has ended
+                while True:
+                    connection, _ = server.accept()
+                    Thread(target=answer, args=[connection], daemon=True).start()
+
+        def answer(connection: socket.socket) -> None:
+            with suppress(OSError), connection:  # the client stopped reading
+                connection.recv(65536)
+                respond(connection)
+
+        Thread(target=accept, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def drip(connection: socket.socket, first: bytes, endless: Callable[[int], bytes]) -> None:
+    connection.sendall(first)
+    for number in count():
+        connection.sendall(endless(number))
+        time.sleep(0.05)
+
+
+def drip_a_header(connection: socket.socket) -> None:
+    drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: ", lambda _: b"x")
+
+
+def continue_forever(connection: socket.socket) -> None:
+    drip(connection, b"", lambda _: b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def drip_trailers(connection: socket.socket) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    drip(connection, head, lambda number: b"X-%d: x\r\n" % number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("respond", [drip_a_header, continue_forever, drip_trailers])
+def test_no_part_of_an_exchange_outlives_the_time_limit(
+    home: Path, monkeypatch: pytest.MonkeyPatch, respond: Callable[[socket.socket], None]
+) -> None:
+    monkeypatch.setenv("ANSWERS__MAX_SECONDS", "0.5")
+    with serve_sockets(respond) as address:
+        point_tour_at(f"http://{address}", monkeypatch)
+        assert run("tour", table="stays")[0] == 1
+    assert "incomplete after 0.5 s: see ANSWERS__MAX_SECONDS" in error_of_stays(home)
+    assert bodies("tour/stays") == []
+
+
+@pytest.mark.slow
+def test_a_certificate_that_is_not_trusted_is_named_and_not_tried_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(server_side)
+    connections = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def shake_hands() -> None:
+            with suppress(OSError):  # the test has ended
+                while True:
+                    connection, _ = server.accept()
+                    connections.append(connection)
+                    with suppress(ssl.SSLError):
+                        server_side.wrap_socket(connection, server_side=True)
+
+        Thread(target=shake_hands, daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        point_tour_at(f"https://{address}", monkeypatch)
+        assert run("tour", table="stays")[0] == 1
+    assert (
+        f"its certificate is not trusted: {address}: unable to get local issuer certificate"
+        in error_of_stays(home)
+    )
+    assert "a-key-of-the-test" not in error_of_stays(home)
+    assert len(connections) == 1

@@ -1,5 +1,6 @@
 """The gate of an API: calls in flight, calls a minute, and pauses that the API asks for."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,12 @@ from support.pipelines import run, table_results
 from support.project import TODAY
 from support.stub_api import Parameters, point_tour_at, serve, stays
 
+from loaders.cli.display import Display, console
 from loaders.lake.folder import FolderLake
 from loaders.pipeline import gate
 from loaders.pipeline.budget import BLOCK, Budget
 from loaders.pipeline.gate import Gate, StoppedError, seconds_to_retry
+from loaders.pipeline.results import Progress
 from loaders.sample_api import SampleApi
 
 
@@ -164,3 +167,25 @@ def test_no_call_is_counted_ahead_of_the_allowance(tmp_path: Path) -> None:
     assert budget(tmp_path, allowance=5).left("prfplc") == 0
     ended.give_back()
     assert budget(tmp_path, allowance=5).left("prfplc") == 4
+
+
+def test_a_pause_longer_than_a_run_waits_ends_the_table_with_its_time(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.fail("prfplc", status=503, headers={"Retry-After": "259200"})
+    code, message = run("kopis", table="venues")
+    assert (code, message) == (1, "not complete: kopis.venues")
+    (error,) = table_results(home)["kopis.venues"]["errors"]
+    assert re.search(
+        r"a longer pause than a run waits: until 20\d\d-\d\d-\d\d \d\d:\d\d KST", error
+    )
+    assert "RUNTIME__REQUEST_MAX_RETRY_DELAY=300 s" in error
+    assert api.calls["prfplc"] == 1
+
+
+def test_a_pause_of_a_minute_is_shown_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display(console(), tables=1) as display:
+        display.progress("kopis", "venues", Progress(pages=1, total=3, pause=59.0))
+        display.progress("kopis", "venues", Progress(pages=1, total=3, pause=75.0))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "pause" in line]
+    assert lines == ["kopis.venues: pauses 75 s, as the API asks (Retry-After)"]

@@ -27,6 +27,8 @@ COUNTS = {
     "loaded": "loaded",
 }
 """The counts of a table's result, and their headings."""
+SHOWN_PAUSE = 60.0
+"""Seconds from which a pause is shown in a log."""
 LONGEST_LINE = 10_000
 """Width of a log of JSON, in which no line is to be wrapped."""
 PHASES = {
@@ -123,11 +125,14 @@ class Display(AbstractContextManager["Display"]):
         """Show the phase of a table, and how far its extraction is."""
         if self._output.is_terminal:
             self._show(self._task(source, table), progress)
+        elif progress.pause >= SHOWN_PAUSE:
+            pause = f"pauses {progress.pause:.0f} s, as the API asks (Retry-After)"
+            self._output.print(f"{source}.{table}: {pause}")
         elif progress.phase == "extract":
             self._print_pages(source, table, progress)
 
     def _show(self, task: TaskID, progress: Progress) -> None:
-        phase = PHASES[progress.phase]
+        phase = f"pause of {progress.pause:.0f} s" if progress.pause else PHASES[progress.phase]
         if progress.phase == "extract":
             counts = f"{progress.pages} of {progress.total} pages, {progress.rows} rows"
             self._bars.update(

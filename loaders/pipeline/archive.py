@@ -5,9 +5,9 @@ and a rerun of a complete one makes no call.
 """
 
 import hashlib
-import time
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
@@ -21,6 +21,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from loaders.lake import raw
 from loaders.lake.raw import Page
 from loaders.pipeline.context import SourceContext
+from loaders.pipeline.deadline import Deadline
 from loaders.pipeline.gate import StoppedError, seconds_to_retry
 from loaders.settings import KST
 from loaders.sources.source import ApiError, ApiFault, ApiRequest
@@ -44,11 +45,15 @@ class Archive(HTTPAdapter):
         kept_files: set[str],
         read: Callable[[bytes], pa.Table],
         accept: Callable[[Response], pa.Table],
+        pausing: Callable[[float], None],
     ) -> None:
         """`read` parses a kept body; `accept` checks and parses a response, or raises ApiError.
 
+        `pausing` is called with the seconds for which the API asks to pause.
+
         The archives of an extraction share `kept_files`, the keys of what its folder holds.
         """
+        self._deadline = Deadline(context.limits.seconds)
         super().__init__()
         self._lake = context.lake
         self._source = context.source
@@ -61,7 +66,19 @@ class Archive(HTTPAdapter):
         self._kept_files = kept_files
         self._read = read
         self._accept = accept
+        self._pausing = pausing
         self.begin(ApiRequest(""))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Create the connections to the API, which the deadline watches."""
+        super().init_poolmanager(*args, **kwargs)
+        self._deadline.watch(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the connections through a proxy, which the deadline watches too."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        self._deadline.watch(manager)
+        return manager
 
     def begin(self, request: ApiRequest) -> None:
         """Set the API request that the following HTTP requests belong to."""
@@ -153,10 +170,20 @@ class Archive(HTTPAdapter):
             if error.fault is ApiFault.QUOTA_SPENT:
                 self._budget.close(operation)
             elif error.fault.is_transient and "Retry-After" in response.headers:
-                wait = seconds_to_retry(response.headers["Retry-After"])
-                self._gate.pause(min(wait, self._limits.retry_delay))
+                self._pause(seconds_to_retry(response.headers["Retry-After"]))
             raise ApiError(error.fault, self._without_key(error.message), response) from None
         return rows
+
+    def _pause(self, seconds: float) -> None:
+        """Begin no call for the seconds that the API asks for. Raise ApiError if they are many."""
+        longest = self._limits.retry_delay
+        if seconds > longest:
+            now = datetime.now(KST)
+            until = f"until {now + timedelta(seconds=seconds):%Y-%m-%d %H:%M} KST"
+            limit = f"more than RUNTIME__REQUEST_MAX_RETRY_DELAY={longest:g} s"
+            raise ApiError(ApiFault.PAUSED, f"{until}, {limit}")
+        self._gate.pause(seconds)
+        self._pausing(seconds)
 
     def _receive(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send the request with its key and receive the whole body. Raise ApiError."""
@@ -164,27 +191,26 @@ class Archive(HTTPAdapter):
         self._source.authenticate(signed, self._key)
         host = urlsplit(request.url or "").netloc
         try:
-            began = time.monotonic()
-            response = super().send(signed, *args, **{**kwargs, "stream": True})
-            # Read the body here, where its errors are mapped.
-            response._content = self._body(response, began)
-        except ApiError:
-            raise
-        except (requests.Timeout, ReadTimeoutError):
-            raise ApiError(ApiFault.DOWN, f"no response in time from {host}") from None
-        except DecodeError:
-            raise ApiError(ApiFault.UNREADABLE, "its compression is broken") from None
-        except (requests.ConnectionError, HTTPError):
-            raise ApiError(ApiFault.DOWN, f"the connection to {host} failed or broke off") from None
-        except requests.RequestException as error:  # its message may contain the key
-            raise ApiError(ApiFault.BAD_REQUEST, type(error).__name__) from None
+            with self._deadline.exchange():
+                response = super().send(signed, *args, **{**kwargs, "stream": True})
+                # Read the body here, where its errors are mapped.
+                response._content = self._body(response)
+        except (requests.RequestException, HTTPError) as error:
+            if self._deadline.is_over:
+                raise self._too_late() from None
+            raise _connection_error(error, host) from None
+        if self._deadline.is_over:  # a body without a length ends where its connection does
+            raise self._too_late()
         return response
 
-    def _body(self, response: Response, began: float) -> bytes:
-        """Return the decompressed body, within the limits on size and time.
+    def _too_late(self) -> ApiError:
+        seconds = f"{self._limits.seconds:g} s"
+        return ApiError(ApiFault.DOWN, f"incomplete after {seconds}: see ANSWERS__MAX_SECONDS")
 
-        It is read in chunks, because a small response may decompress to any size, and with
-        `read1`, because a read of a full chunk blocks for as long as the API trickles bytes.
+    def _body(self, response: Response) -> bytes:
+        """Return the decompressed body, within the limit on size.
+
+        It is read in chunks, because a small response may decompress to any size.
         """
         body = bytearray()
         while chunk := response.raw.read1(CHUNK, decode_content=True):
@@ -193,10 +219,6 @@ class Archive(HTTPAdapter):
                 response.close()
                 message = f"more than {self._limits.megabytes} MB: see ANSWERS__MAX_MEGABYTES"
                 raise ApiError(ApiFault.TOO_LARGE, message)
-            if time.monotonic() - began > self._limits.seconds:
-                response.close()
-                message = f"incomplete after {self._limits.seconds:g} s: see ANSWERS__MAX_SECONDS"
-                raise ApiError(ApiFault.DOWN, message)
         return bytes(body)
 
     def _refuse_repeated_page(self, rows: pa.Table) -> None:
@@ -230,6 +252,21 @@ class Archive(HTTPAdapter):
 
     def _path(self, request: PreparedRequest) -> str:
         return urlsplit(request.url or "").path.removeprefix(self._base_path).strip("/")
+
+
+def _connection_error(error: requests.RequestException | HTTPError, host: str) -> ApiError:
+    """Return the API error of an exchange that failed. The key may be in the message of `error`."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, (requests.Timeout, ReadTimeoutError)):
+        return ApiError(ApiFault.DOWN, f"no response in time from {host}")
+    if isinstance(error, DecodeError):
+        return ApiError(ApiFault.UNREADABLE, "its compression is broken")
+    if untrusted := re.search("certificate verify failed: ([^(]+)", str(error)):
+        return ApiError(ApiFault.NOT_TRUSTED, f"{host}: {untrusted[1].strip()}")
+    if isinstance(error, (requests.ConnectionError, HTTPError)):
+        return ApiError(ApiFault.DOWN, f"the connection to {host} failed or broke off")
+    return ApiError(ApiFault.BAD_REQUEST, type(error).__name__)
 
 
 def _sorted_query(request: PreparedRequest) -> str:

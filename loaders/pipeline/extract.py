@@ -25,8 +25,10 @@ from loaders.sources.source import ApiError, ApiFault, ApiRequest, Source, Table
 
 FAILURES_IN_A_ROW = 5
 """Consecutive failed details after which the API counts as down."""
-
-
+OF_ALL_CALLS = frozenset(
+    {ApiFault.BAD_KEY, ApiFault.QUOTA_SPENT, ApiFault.PAUSED, ApiFault.NOT_TRUSTED}
+)
+"""Faults that every further call would meet."""
 WORKERS_PER_CALL = 2
 """Threads of an extraction per parallel call, so that some write to the lake while others call."""
 
@@ -155,6 +157,7 @@ class _Extractor:
         self._left: dict[int, int] = {}
         """Pages still to come of each request in progress."""
         self._row_count = 0
+        self._progress = Progress()
         self._failed = 0
         self._left_over = 0
         self._consecutive_failures = 0
@@ -189,6 +192,7 @@ class _Extractor:
             self.kept_files,
             self._table.read,
             lambda response: accept(self._context.source, self._table, response),
+            self._report_pause,
         )
         client = _client(self._context.api, self._client, archive)
         try:
@@ -240,10 +244,7 @@ class _Extractor:
         """Count the error of one key of details, or end the extraction. Needs the lock."""
         is_of_one_key = self._table.details_of and (
             isinstance(error, AllowanceSpentError)
-            or (
-                isinstance(error, ApiError)
-                and error.fault not in (ApiFault.BAD_KEY, ApiFault.QUOTA_SPENT)
-            )
+            or (isinstance(error, ApiError) and error.fault not in OF_ALL_CALLS)
         )
         if not is_of_one_key:
             if not self._is_ended:  # a request that was in flight at the first error
@@ -316,6 +317,10 @@ class _Extractor:
         with self._lock:
             return self._left[number] + self._not_begun[self._operations[number]]
 
+    def _report_pause(self, seconds: float) -> None:
+        with self._lock:
+            self._report(replace(self._progress, pause=seconds))
+
     def _report_page(self, number: int, archive: Archive, left: int, rows: int) -> None:
         with self._lock:
             self._left[number] = left
@@ -324,7 +329,8 @@ class _Extractor:
             done = sum(map(len, self._pages.values()))
             in_progress = self._next - len(self._pages)  # without a page yet
             total = done + sum(self._left.values()) + in_progress + len(self._requests) - self._next
-            self._report(Progress(done, total, self._row_count))
+            self._progress = Progress(done, total, self._row_count)
+            self._report(self._progress)
 
 
 def _rows_of(archive: Archive) -> Iterator[tuple[Page, pa.Table]]:

@@ -25,6 +25,8 @@ class Progress:
     rows: int = 0
     phase: str = "extract"
     """A phase, or `wait` between stage and load, since one table is loaded at a time."""
+    pause: float = 0.0
+    """Seconds for which the API asked to make no call."""
 
 
 Report = Callable[[str, str, Progress], None]

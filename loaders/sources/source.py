@@ -31,6 +31,8 @@ class ApiFault(Enum):
     BAD_REQUEST = "the request is refused"
     GONE = "the service is gone"
     DOWN = "the API is down"
+    NOT_TRUSTED = "its certificate is not trusted"
+    PAUSED = "the API asks for a longer pause than a run waits"
     BUSY = "the API is called too fast"
     UNREADABLE = "the response can't be read"
     TOO_LARGE = "the response is too large"
