@@ -231,7 +231,18 @@ def service_key(source: str) -> str | None:
 
 
 def base_url(source: str, default: str) -> str:
-    return read(f"sources.{source}.base_url", default, _web_url, "expected https://host/path")
+    name, expected = f"sources.{source}.base_url", "expected https://host/path"
+    if "@" in read(name, "", str, expected):  # a password would stand in raw and in messages
+        raise SettingError(environment_name(name), "(not shown)", f"{expected}, without a password")
+    return read(name, default, _web_url, expected)
+
+
+def exposed_secrets() -> list[str]:
+    """Return a line if other users of this machine may read the file of the keys."""
+    file = Path(".dlt") / "secrets.toml"
+    if not file.exists() or not file.stat().st_mode & 0o077:
+        return []
+    return [f"{file} can be read by others: run `chmod 600 {file}`"]
 
 
 def is_this_machine(url: str) -> bool:

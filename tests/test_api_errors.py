@@ -22,6 +22,19 @@ def error_of(home: Path, table: str) -> str:
 
 
 @pytest.mark.slow
+def test_control_characters_of_an_api_do_not_reach_the_terminal(
+    api: SampleApi, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = "&#27;[2Jall fine&#8238;"
+    body = f"<dbs><db><returncode>05</returncode><errmsg>{message}</errmsg></db></dbs>"
+    api.fail("prfplc", body=body.replace("&#27;", "\x9b"))
+    assert run("kopis", table="venues")[0] == 1
+    output = "".join(capsys.readouterr())
+    assert "\\x9b[2Jall fine\\u202e" in output
+    assert not {"\x9b", "\u202e"} & set(output)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import psycopg2
@@ -26,6 +28,7 @@ from loaders import settings
 from loaders.export import embedded_postgres, exported, rds
 from loaders.export.export import Report, export, should_export
 from loaders.export.marts import ExportError
+from loaders.export.roles import EXPORTER, READER
 from loaders.settings import SettingError
 
 ORDER = ["districts", "rates", "venues", "events"]
@@ -138,7 +141,7 @@ def test_the_first_export_creates_keys_indexes_comments_and_grants(project: Smal
     ) == [("The 25 districts of Seoul.", "한글 이름")]
     assert project.rds(
         "select bool_and(has_table_privilege(%s, name, 'select')) from unnest(%s) as name",
-        rds.READER,
+        READER,
         ORDER,
     ) == [(True,)]
 
@@ -604,7 +607,7 @@ def test_a_snapshot_older_than_a_first_export_sees_none_of_its_rows(project: Sma
 def test_the_reader_role_can_only_select(project: SmallProject, statement: str) -> None:
     run(project)
     with (
-        closing(psycopg2.connect(project.url, user=rds.READER)) as connection,
+        closing(psycopg2.connect(project.url, user=READER)) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute("select count(*) from events")
@@ -766,7 +769,7 @@ def test_a_new_column_is_added_and_filled(project: SmallProject) -> None:
 
     assert changes(run(project)) == {"rates": (0, 10, 0)}
     assert project.rds("select distinct unit from rates") == [(100,)]
-    assert project.rds("select has_table_privilege(%s, 'rates', 'select')", rds.READER) == [(True,)]
+    assert project.rds("select has_table_privilege(%s, 'rates', 'select')", READER) == [(True,)]
 
 
 @pytest.mark.parametrize(
@@ -881,6 +884,30 @@ def test_a_remote_database_is_accepted_only_with_verify_full(
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "variables"),
+    [
+        ("postgresql://hello:secret@/web", {"PGHOST": "db.example.com"}),
+        ("postgresql://hello:secret@localhost/web", {"PGHOSTADDR": "10.0.0.1"}),
+        ("postgresql://hello:secret@/web", {"PGSERVICE": "web"}),
+        ("postgresql://hello:secret@/web?service=web", {"PGSSLMODE": "verify-full"}),
+    ],
+)
+def test_the_host_is_the_one_that_libpq_takes_from_its_variables(
+    url: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RDS__URL", url)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingError, match="sslmode=verify-full") as refusal:
+        rds.database_url("redshift")
+    assert "secret" not in str(refusal.value)
+
+    monkeypatch.setenv("RDS__URL", f"{url}{'&' if '?' in url else '?'}sslmode=verify-full")
+    assert rds.database_url("redshift")
+
+
 def test_a_remote_database_with_verify_full_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "postgresql://hello:secret@db.example.com/web?sslmode=verify-full"
     monkeypatch.setenv("RDS__URL", url)
@@ -919,6 +946,58 @@ def test_the_embedded_server_outlives_its_starter_and_keeps_its_data(embedded: P
         connection.cursor().execute("select from kept")
 
 
+def test_the_embedded_server_does_not_know_the_settings_of_the_loaders(
+    embedded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__TOUR__SERVICE_KEY", "planted-secret")
+    embedded_postgres.start()
+    url = embedded_postgres.start(embedded_postgres.SUPERUSER)
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("create temporary table environment (line text)")
+        cursor.execute("copy environment from program 'env' with (format csv, delimiter e'\\x01')")
+        cursor.execute("select split_part(line, '=', 1) from environment")
+        names = {name for (name,) in cursor.fetchall()}
+    assert "PATH" in names
+    assert not names & {"SOURCES__TOUR__SERVICE_KEY", "HELLO_KOREA_HOME"}
+
+
+@pytest.mark.parametrize("name", ["rds", "a longer path with blanks"])
+def test_only_its_user_reaches_the_embedded_server_and_its_roles_are_no_superusers(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HELLO_KOREA_HOME", f"{home}/{name}")
+    try:
+        url = embedded_postgres.start()
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            (sockets,) = parse_qs(urlsplit(url).query)["host"]
+            for folder in (sockets, f"{settings.home()}/rds"):
+                assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700, folder
+            cursor.execute("select session_user, rolsuper from pg_roles where rolname = user")
+            assert cursor.fetchall() == [(EXPORTER, False)]
+        reader = psycopg2.connect(embedded_postgres.reader_url())
+        with closing(reader), reader.cursor() as cursor:
+            cursor.execute("select session_user, rolsuper from pg_roles where rolname = user")
+            assert cursor.fetchall() == [(READER, False)]
+    finally:
+        embedded_postgres.stop()
+
+
+def test_the_exporter_gets_the_tables_of_a_database_that_the_superuser_owned(
+    embedded: Path,
+) -> None:
+    embedded_postgres.start()
+    url = embedded_postgres.start(embedded_postgres.SUPERUSER)
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("create table districts ()")
+        cursor.execute("alter database hello_korea owner to postgres")
+        connection.commit()
+
+    exporter = psycopg2.connect(embedded_postgres.start())
+    with closing(exporter), exporter.cursor() as cursor:
+        cursor.execute("alter table districts add column district_id integer")
+        cursor.execute("create schema mine")
+
+
 def test_the_embedded_server_starts_although_another_users_lock_is_in_the_temporary_folder(
     embedded: Path, tmp_path: Path
 ) -> None:
@@ -938,13 +1017,13 @@ def test_the_embedded_server_starts_below_a_folder_with_blanks(
 ) -> None:
     monkeypatch.setenv("HELLO_KOREA_HOME", f"{home}/it's my work (1) & more")
     try:
-        url = embedded_postgres.start()
+        url = embedded_postgres.start(embedded_postgres.SUPERUSER)
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
             cursor.execute("show data_directory")
             assert cursor.fetchone() == (f"{settings.home()}/rds",)
         psql = [*shlex.split(embedded_postgres.psql_command()), "-tAc", "select 1"]
         assert subprocess.check_output(psql) == b"1\n"
-        assert embedded_postgres.start() == url
+        assert embedded_postgres.start(embedded_postgres.SUPERUSER) == url
     finally:
         embedded_postgres.stop()
     with pytest.raises(psycopg2.OperationalError):

@@ -105,6 +105,33 @@ def test_settings_are_also_read_from_config_toml(tmp_path: Path, home: Path) -> 
     assert (process.returncode, setting) == (2, "SOURCES__TOUR__LANGUAGES is 'fr'")
 
 
+def test_a_password_in_a_base_url_is_refused_and_not_shown(
+    api: SampleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__KOPIS__BASE_URL", "https://me:planted-secret@kopis.or.kr/openApi")
+    assert run("kopis") == (
+        2,
+        "SOURCES__KOPIS__BASE_URL is '(not shown)': expected https://host/path, without a password",
+    )
+
+
+def test_a_file_of_keys_that_others_can_read_is_named_with_the_remedy(
+    api: SampleApi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / ".dlt" / "secrets.toml"
+    file.parent.mkdir()
+    file.touch()
+    monkeypatch.chdir(tmp_path)
+    line = ".dlt/secrets.toml can be read by others: run `chmod 600 .dlt/secrets.toml`"
+    for mode, is_named in ((0o644, True), (0o600, False)):
+        file.chmod(mode)
+        assert run("exim") == (0, "")
+        assert (line in capsys.readouterr().out) is is_named
+
+
 def test_a_base_url_without_a_service_key_is_refused(
     api: SampleApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

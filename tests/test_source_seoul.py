@@ -192,6 +192,17 @@ def test_a_response_that_repeats_the_key_is_not_kept(
     assert "it contains the key" in errors(home, "cultural_spaces")
 
 
+def test_a_response_that_repeats_the_key_escaped_is_not_kept(
+    api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__SEOUL__SERVICE_KEY", SECRET)
+    escaped = SECRET.replace(SECRET[0], f"%{ord(SECRET[0]):02x}")
+    api.fail(SPACES, body=body(SPACES, [{"NUM": "1", "FAC_NAME": f"key {escaped}"}]))
+    assert run("seoul", table="cultural_spaces")[0] == 1
+    assert "it contains the key" in errors(home, "cultural_spaces")
+    assert bodies("seoul/cultural_spaces") == []
+
+
 def test_each_service_has_its_own_allowance(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from support.newcomer import Newcomer
 from support.project import PROJECT
 
 from loaders.export import embedded_postgres
-from loaders.export.rds import READER
+from loaders.export.roles import READER
 
 DOCUMENT = (PROJECT / "docs" / "website.md").read_text("utf-8")
 QUERIES = dict(re.findall(r"^### (.+?)\n[^#]*?```sql\n(.*?)```", DOCUMENT, re.M | re.S))
@@ -112,7 +112,7 @@ def exported(built: Newcomer) -> Iterator[str]:
     """The URL of a database that an export has filled."""
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("HELLO_KOREA_HOME", str(built.home))
-        yield embedded_postgres.start()
+        yield embedded_postgres.start(embedded_postgres.SUPERUSER)
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,7 @@ def _run(
         load.read_settings_again()
         load.warehouse()  # checks DBT_TARGET
         lake = open_lake(settings.lake_url())
+        print_plain(output, settings.exposed_secrets())
         if pipeline is None:
             print_plain(output, enabled.lines())
         with ExitStack() as locks:

@@ -15,6 +15,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from loaders import settings
+from loaders.errors import printable
 from loaders.pipeline.results import Progress, TableResult
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -75,13 +76,13 @@ def print_error(message: str) -> None:
     if settings.is_json_log():
         JsonLog(sys.stderr).log(message, level="error")
     else:
-        print(message, file=sys.stderr)
+        print(printable(message), file=sys.stderr)
 
 
 def print_plain(output: Console, lines: Iterable[str]) -> None:
     """Print lines as they are, without markup, highlighting and wrapping."""
     for line in lines:
-        output.print(line, highlight=False, markup=False, soft_wrap=True)
+        output.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: object) -> None:

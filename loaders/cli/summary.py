@@ -11,7 +11,9 @@ from loaders import settings
 from loaders.cli.display import console, print_plain, remarks, results_table
 from loaders.cli.enabled import read_enabled
 from loaders.errors import one_line
+from loaders.export import embedded_postgres
 from loaders.export.mart_proofs import last_build
+from loaders.export.marts import ExportError
 from loaders.pipeline.context import needs_sample
 from loaders.pipeline.results import LAST_RUN, TableResult
 
@@ -79,16 +81,24 @@ def export_lines(report: dict[str, Any]) -> list[str]:
     return lines or ["nothing was exported"]
 
 
+def _reader_url() -> list[str]:
+    """Return the website's own URL of the embedded database, or nothing if that does not start."""
+    try:
+        return [f"{embedded_postgres.reader_url()} (read-only)"]
+    except ExportError:
+        return []
+
+
 def places(home: Path, artifacts: Path) -> list[str]:
     """Return the lines that say where the data is and what to type next."""
-    database = (
-        "RDS__URL" if settings.rds_url() else "python -m loaders.export.embedded_postgres psql"
-    )
+    embedded = ["python -m loaders.export.embedded_postgres psql", *_reader_url()]
+    first, *more = ["RDS__URL"] if settings.rds_url() else embedded
     sampled = [source.name for source in read_enabled().sources if needs_sample(source)]
     return [
         *([f"MADE-UP DATA         of {', '.join(sampled)}: no key is set"] if sampled else []),
         "first               . .venv/bin/activate",
-        f"website's database  {database}",
+        f"website's database  {first}",
+        *(f"                    {line}" for line in more),
         "warehouse           python -m loaders.cli.sql (staging_*, star, frequent, serving)",
         f"                    {home / 'warehouse.duckdb'}, for a client of DuckDB 2",
         f"lake                {settings.lake_url()}",

@@ -47,6 +47,7 @@ from loaders.export.marts import (
     read_run_results,
 )
 from loaders.export.rds import TableReport
+from loaders.export.roles import READER
 from loaders.export.warehouse import Warehouse, open_warehouse
 
 CSV = csv.WriteOptions(include_header=False, quoting_style="needed")
@@ -286,7 +287,7 @@ def _failure(error: psycopg2.Error, url: str, marts: tuple[Mart, ...]) -> str:
     if isinstance(error, InsufficientPrivilege):
         return (
             f"{message}; the user of RDS__URL must own the tables, and be allowed to create roles "
-            f"unless {rds.READER} exists"
+            f"unless {READER} exists"
         )
     return message
 

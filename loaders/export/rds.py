@@ -1,7 +1,8 @@
 """The website's database: its URL, the lock of its exporters, its reader role and its log."""
 
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -15,8 +16,8 @@ from loaders import settings
 from loaders.errors import one_line
 from loaders.export import embedded_postgres
 from loaders.export.marts import ExportError
+from loaders.export.roles import READER
 
-READER = "hello_korea_web"
 APPLICATION = "hello-korea export"
 LOCK = 20_261_122
 """Id of the export's advisory lock: any number that no other program of this database uses."""
@@ -83,13 +84,28 @@ def _check_url(url: str) -> None:
         raise settings.SettingError(
             "RDS__URL", f"of port {parts['port']}", "expected a port number"
         )
-    hosts = f"{parts.get('host', '')},{parts.get('hostaddr', '')}".split(",")
-    if not all(map(_is_local, hosts)) and parts.get("sslmode") != "verify-full":
+    used = _used_by_libpq(parts)
+    hosts = [host for name in ("host", "hostaddr") for host in used[name].split(",")]
+    is_local = all(map(_is_local, hosts)) and not used["service"]
+    if not is_local and used["sslmode"] != "verify-full":
         raise settings.SettingError(
             "RDS__URL",
-            f"postgresql://…@{parts.get('host') or parts['hostaddr']}/{parts.get('dbname', '')}",
+            f"postgresql://…@{used['service'] or ' '.join(filter(None, hosts))}"
+            f"/{parts.get('dbname', '')}",
             "expected ?sslmode=verify-full for a host that is not this machine",
         )
+
+
+def _used_by_libpq(parts: Mapping[str, str]) -> dict[str, str]:
+    """Return where libpq connects to, and how: what a URL leaves out comes from `PG…` variables.
+
+    A service file outranks the variables, so beside one only the URL's own `sslmode` counts.
+    """
+    used = {
+        name: parts.get(name) or os.environ.get(f"PG{name.upper()}", "")
+        for name in ("host", "hostaddr", "service", "sslmode")
+    }
+    return used | {"sslmode": parts.get("sslmode", "")} if used["service"] else used
 
 
 def _is_local(host: str) -> bool:

@@ -23,7 +23,7 @@ from loaders.export.marts import (
     Index,
     Mart,
 )
-from loaders.export.rds import READER
+from loaders.export.roles import READER
 
 SMALL_TABLE = 20
 """A table with fewer rows may lose any share of them, but never all."""

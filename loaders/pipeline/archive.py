@@ -20,6 +20,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from loaders.lake import raw
 from loaders.lake.raw import Page
+from loaders.pipeline import keys
 from loaders.pipeline.context import SourceContext
 from loaders.pipeline.deadline import Deadline
 from loaders.pipeline.gate import StoppedError, seconds_to_retry
@@ -229,7 +230,7 @@ class Archive(HTTPAdapter):
 
     def _refuse_key(self, response: Response) -> None:
         """Raise ApiError for a response that contains the key, since raw holds no secret."""
-        if any(form.encode() in response.content for form in self._key_forms()):
+        if keys.contains_key(response.content, self._key):
             raise ApiError(ApiFault.UNREADABLE, "it contains the key", response)
 
     def _without_key(self, text: str) -> str:
@@ -238,8 +239,9 @@ class Archive(HTTPAdapter):
         return text
 
     def _key_forms(self) -> set[str]:
-        """Return the key in each of its encodings. A key of up to 7 characters is not a secret."""
-        return {self._key, quote(self._key), quote_plus(self._key)} if len(self._key) > 7 else set()
+        """Return the key as it is written in messages and URLs."""
+        is_secret = len(self._key) >= keys.SHORTEST
+        return {self._key, quote(self._key), quote_plus(self._key)} if is_secret else set()
 
     def _file(self, request: PreparedRequest) -> str:
         """Return the raw file of a request: its path, and a digest of path and parameters.

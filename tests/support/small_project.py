@@ -153,7 +153,7 @@ def postgres(home: Path) -> Iterator[str]:
     """Start an embedded PostgreSQL in `home`, yield its URL, and stop it."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HELLO_KOREA_HOME", str(home))
-        url = embedded_postgres.start()
+        url = embedded_postgres.start(embedded_postgres.SUPERUSER)
     yield url
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HELLO_KOREA_HOME", str(home))
