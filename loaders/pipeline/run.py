@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 from functools import cache, partial
 from queue import SimpleQueue
@@ -30,6 +31,7 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
     """
     pa.array([""])  # imports pandas: in this thread, since dlt fails on one imported in part
     options = contexts[0].run
+    contexts = [_without_loaded(context) for context in contexts]
     staged: SimpleQueue[Future[tuple[SourceContext, Table, TableResult]]] = SimpleQueue()
     tables = [
         table
@@ -89,6 +91,23 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
         finally:
             for context in contexts:
                 context.budget.give_back()
+
+
+def _without_loaded(context: SourceContext) -> SourceContext:
+    """Leave out the earlier dates that the warehouse has, so that only a first run has them."""
+    days = {day for days in context.earlier.values() for day in days}
+    if not days:
+        return context
+    try:
+        known = _known_loads(days)
+    except load.LoadError:  # the load of each table reports it
+        return replace(context, earlier={})
+    source = context.source.name
+    earlier = {
+        table: tuple(day for day in days if (source, table, day) not in known)
+        for table, days in context.earlier.items()
+    }
+    return replace(context, earlier=earlier)
 
 
 def _next_details(context: SourceContext, table: Table) -> Table | None:
