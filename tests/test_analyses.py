@@ -1,6 +1,7 @@
 """The analyses, run on the built project."""
 
 from collections.abc import Callable
+from math import asin, cos, radians, sin, sqrt
 
 import duckdb
 import pytest
@@ -51,3 +52,26 @@ def test_the_skew_analysis_has_every_fact_with_a_dist_key(
     rows = {row["fact"]: row for row in run_analysis("skew_of_each_dist_key")}
     assert {fact: row["dist_key"] for fact, row in rows.items()} == dist_keys
     assert rows["fct_event"]["largest_to_mean"] == 1  # its dist key is its primary key
+
+
+def test_what_is_near_is_every_point_within_the_distance(
+    run_analysis: Callable[[str], Rows], built: Newcomer
+) -> None:
+    latitude, longitude = radians(37.5665), radians(126.9780)
+    tables = (
+        "select place_id, longitude, latitude from star.dim_place where is_listed",
+        "select lodging_id, longitude, latitude from star.dim_lodging where is_listed",
+        "select venue_id, longitude, latitude from star.dim_venue",
+    )
+    with duckdb.connect(str(built.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        points = warehouse.sql(" union all ".join(tables)).fetchall()
+
+    def metres(lon: float, lat: float) -> float:
+        height = sin((radians(lat) - latitude) / 2) ** 2
+        width = sin((radians(lon) - longitude) / 2) ** 2
+        return 2 * 6371008.8 * asin(sqrt(height + cos(latitude) * cos(radians(lat)) * width))
+
+    expected = {name: metres(lon, lat) for name, lon, lat in points if lon is not None}
+    found = {str(row["item_id"]): row["distance_m"] for row in run_analysis("what_is_near")}
+    assert found == {name: round(far) for name, far in expected.items() if far <= 500}
+    assert 2 <= len(found) < len(expected)

@@ -105,6 +105,19 @@ def test_a_build_names_the_program_that_has_the_warehouse_open_in_one_line(
     assert "Traceback" not in build.stdout + build.stderr
 
 
+def test_a_build_with_a_wrong_address_to_tell_ends_before_it_begins_and_does_not_show_it(
+    project: SmallProject,
+) -> None:
+    build = project.dbt("build", NOTIFY__URLS="nosuch://planted-token@127.0.0.1")
+    assert build.returncode == 2
+    (line,) = [line for line in build.stdout.splitlines() if "NOTIFY__URLS" in line]
+    assert "expected Apprise URLs between commas" in line
+    assert "number 1 is not one" in line
+    assert "planted-token" not in build.stdout + build.stderr
+    assert "Traceback" not in build.stdout + build.stderr
+    assert tables(project) == []
+
+
 def test_builds_in_one_process_export_each_time(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

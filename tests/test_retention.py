@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
@@ -65,14 +63,13 @@ class Staging:
         filled = [
             dict.fromkeys(names) | row | {"logical_date": day, "raw_file": "-"} for row in rows
         ]
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(filled, columns), sink)
-        data = sink.getvalue().to_pybytes()
+        origin = {"extraction": f"raw/{self.source}/{self.table}/dt={day}/extraction=001"}
+        data = stage.parquet(pa.Table.from_pylist(filled, columns), origin, {})
         folder = stage.stage_folder(self.source, self.table, day)
         opened = lake()
         for older in opened.keys(folder):
             opened.delete(older)
-        file = f"{folder}/{sha256(data).hexdigest()[:16]}.parquet"
+        file = f"{folder}/{stage.file_name(data)}"
         opened.write(file, data)
         return file
 

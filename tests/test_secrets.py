@@ -38,6 +38,9 @@ KEYS = {
 }
 """The key of each source. Seoul's is a part of the path."""
 RDS_PASSWORD, WRONG_PASSWORD = "planted-rds-password", "planted-wrong-password"
+NOTIFY_TOKEN = "planted-notify-token"
+NOTIFY_URL = f"json://{NOTIFY_TOKEN}@127.0.0.1:9/{NOTIFY_TOKEN}"
+"""An address that nothing listens on, with the token where Apprise has a user and a path."""
 
 
 @dataclass
@@ -99,12 +102,14 @@ def searched(
             **settings_of_sources(api),
             LAKE__URL=f"{bucket}/lake",
             RDS__URL=rds,
+            NOTIFY__URLS=NOTIFY_URL,
             DBT_TARGET="redshift",
             DBT_LOG_PATH=str(tmp_path / "home" / "logs"),
             RUNTIME__LOG_LEVEL="WARNING",
             RUNTIME__REQUEST_MAX_ATTEMPTS="2",
         )
-        secrets = {*KEYS.values(), s3.secret_key, PASSWORD, RDS_PASSWORD, WRONG_PASSWORD}
+        passwords = {PASSWORD, RDS_PASSWORD, WRONG_PASSWORD}
+        secrets = {*KEYS.values(), *passwords, s3.secret_key, NOTIFY_TOKEN}
         yield Searched(newcomer, secrets), redshift, api
 
 
@@ -137,6 +142,12 @@ def test_no_secret_is_printed_or_written_whatever_fails(
     assert home.run("dlt", "pipeline", "kopis", "run", "--refresh") == 1
     api.clear_faults()
     assert home.run(*refresh, SOURCES__EXIM__BASE_URL="http://127.0.0.1:9") == 1
+    assert "nobody was told through number 1 of NOTIFY__URLS (json)" in home.output[-2]
+    assert home.run(*refresh, NOTIFY__URLS=f"nosuch://{NOTIFY_TOKEN}@127.0.0.1") == 2
+    assert "NOTIFY__URLS is '(not shown)'" in home.output[-1]
+    assert home.run("dbt", "--debug", "build", NOTIFY__URLS=f"nosuch://{NOTIFY_TOKEN}") == 2
+    unit = ("python", "-m", "loaders.cli.tell", "hello-korea.service")
+    assert home.run(*unit, MONITOR_SERVICE_RESULT="oom-kill") == 0
     for name, value in {
         "DESTINATION__REDSHIFT__CREDENTIALS__PASSWORD": WRONG_PASSWORD,
         "DESTINATION__REDSHIFT__CREDENTIALS__PORT": "9",

@@ -233,6 +233,7 @@ def _run_options(arguments: RunArguments, has_logs: bool) -> RunOptions:
         table=arguments.table,
         refresh=arguments.refresh,
         rebuild=arguments.rebuild,
+        is_daily=not (arguments.date or arguments.only or arguments.rebuild),
     )
 
 

@@ -32,7 +32,9 @@ def planned(context: SourceContext) -> Iterator[PlannedCalls]:
     for table in context.source.tables:
         if context.run.table in (None, table.name):
             for logical_date in context.dates(table):
-                yield _planned_date(context, table, logical_date)
+                plan = _planned_date(context, table, logical_date)
+                if logical_date in context.run.dates or plan.calls:
+                    yield plan
 
 
 def _planned_date(context: SourceContext, table: Table, logical_date: date) -> PlannedCalls:

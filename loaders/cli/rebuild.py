@@ -18,7 +18,6 @@ from dbt.contracts.graph.manifest import Manifest
 from loaders import settings
 from loaders.pipeline import load, loaded_dates, retention
 from loaders.pipeline.locks import warehouse_lock
-from loaders.sources import SOURCES
 
 SNAPSHOTS = (
     "--select",
@@ -39,13 +38,15 @@ def rebuild_models(report: Callable[[str], None]) -> None:
 
     `report` is called with what is being done.
     """
+    project = _parse()
+    tables = _tables_of_snapshots(project)
     with warehouse_lock(), load.connect() as ledger:
         days = sorted(
-            {day for source, table, day in loaded_dates.read(ledger) if _is_daily(source, table)}
+            {day for source, table, day in loaded_dates.read(ledger) if (source, table) in tables}
         )
     _dbt("seed")
     with _without_export():
-        manifest = _parse().to_msgpack()
+        manifest = project.to_msgpack()
         for number, day in enumerate(days, start=1):
             report(f"history of {day}, {number} of {len(days)}")
             _dbt("build", *SNAPSHOTS, "--vars", f"as_of: {day}", manifest=manifest)
@@ -55,10 +56,21 @@ def rebuild_models(report: Callable[[str], None]) -> None:
     _forget()
 
 
-def _is_daily(source: str, table: str) -> bool:
-    """Return whether a date of a table is a day of a run, rather than that of a longer period."""
-    tables = SOURCES[source].tables if source in SOURCES else ()
-    return not any(each.kept_under for each in tables if each.name == table)
+def _tables_of_snapshots(project: Manifest) -> set[tuple[str, str]]:
+    """Return source and name of the staging tables from which the snapshots are built.
+
+    A date of another table, such as an exchange rate's, adds no day to a history.
+    """
+    project.build_parent_and_child_maps()  # type: ignore[no-untyped-call]
+    parents: dict[str, list[str]] = project.parent_map
+    waiting = [name for name in parents if name.startswith("snapshot.")]
+    found: set[str] = set()
+    while waiting:
+        new = set(parents.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    sources = [project.sources[name] for name in found if name in project.sources]
+    return {(each.source_name.removeprefix("staging_"), each.name) for each in sources}
 
 
 def _forget() -> None:

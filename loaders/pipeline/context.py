@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from threading import Event
 from typing import Any
 
@@ -52,6 +52,8 @@ class RunOptions:
     """Whether to extract again what raw already holds."""
     rebuild: bool = False
     """Whether to load every date that the lake has, instead of `dates`."""
+    is_daily: bool = False
+    """Whether it is a run of today in all its phases, rather than of chosen dates or one phase."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class SourceContext:
     indexes: Mapping[str, KeptIndex]
     """The index of each details table."""
     run: RunOptions
+    earlier: Mapping[str, tuple[date, ...]]
+    """The dates before today that tables of a new home on the sample API also get, ascending."""
     stopping: Event
     """Set when the run is to end: no further call is made."""
 
@@ -81,7 +85,7 @@ class SourceContext:
     def dates(self, table: Table) -> tuple[date, ...]:
         """Return the logical dates of `table` in this run, ascending."""
         if table.kept_under is None:
-            return self.run.dates
+            return (*self.earlier.get(table.name, ()), *self.run.dates)
         return tuple(sorted({table.kept_under(day) for day in self.run.dates}))
 
     def operations(self, table: Table) -> set[str]:
@@ -158,8 +162,20 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
             if table.details_of
         },
         run=run,
+        earlier=_earlier(source, run) if run.is_daily and needs_sample(source) else {},
         stopping=stopping,
     )
+
+
+def _earlier(source: Source, run: RunOptions) -> dict[str, tuple[date, ...]]:
+    """Return the dates before today that each table of a new home has."""
+    return {
+        table.name: tuple(
+            run.today - timedelta(days=back) for back in range(table.days_before_first, 0, -1)
+        )
+        for table in source.tables
+        if table.days_before_first
+    }
 
 
 def _contract(source: Source, table: Table) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 from functools import cache, partial
 from queue import SimpleQueue
@@ -30,6 +31,7 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
     """
     pa.array([""])  # imports pandas: in this thread, since dlt fails on one imported in part
     options = contexts[0].run
+    contexts = [_without_loaded(context) for context in contexts]
     staged: SimpleQueue[Future[tuple[SourceContext, Table, TableResult]]] = SimpleQueue()
     tables = [
         table
@@ -91,6 +93,23 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
                 context.budget.give_back()
 
 
+def _without_loaded(context: SourceContext) -> SourceContext:
+    """Leave out the earlier dates that the warehouse has, so that only a first run has them."""
+    days = {day for days in context.earlier.values() for day in days}
+    if not days:
+        return context
+    try:
+        known = _known_loads(days)
+    except load.LoadError:  # the load of each table reports it
+        return replace(context, earlier={})
+    source = context.source.name
+    earlier = {
+        table: tuple(day for day in days if (source, table, day) not in known)
+        for table, days in context.earlier.items()
+    }
+    return replace(context, earlier=earlier)
+
+
 def _next_details(context: SourceContext, table: Table) -> Table | None:
     """Return the details that start when a list, or other details of it, are staged."""
     parent = table.details_of or table.name
@@ -120,7 +139,8 @@ def extract_and_stage(context: SourceContext, table: Table, report: Report) -> T
             elif "load" in phases:
                 source = context.source.name
                 file = stage.staged_file(context.lake, source, table.name, logical_date)
-                result.files |= {logical_date: file} if file else {}
+                if file:
+                    result.files[logical_date] = _sound(context, table, logical_date, file)
             is_expected = "extract" not in phases and not context.run.rebuild
             if is_expected and logical_date not in result.files:
                 notes.setdefault(f"nothing to {phases[0]}", []).append(logical_date)
@@ -208,6 +228,24 @@ def _stage(
         _add_staged(result, step, file)
 
 
+def _sound(context: SourceContext, table: Table, logical_date: date, file: str) -> str:
+    """Return the staged file of a date to load: this one, or a new one if it is damaged.
+
+    The stage phase checks its own. Raise BrokenTableError, raw.RawError.
+    """
+    lake, source = context.lake, context.source.name
+    if stage.is_sound(lake, source, table, logical_date, file):
+        return file
+    folder = folder_to_stage(context, table, logical_date)
+    if folder is None:
+        raise stage.BrokenTableError(f"{file} is damaged, and raw has no response to stage again")
+    pages, contract = raw.pages_of(lake, folder), context.contracts[table.name]
+    restaged, _ = stage.stage_extraction(
+        lake, source, table, logical_date, folder, pages, contract, {}
+    )
+    return restaged.key
+
+
 def _add_staged(result: TableResult, step: StepResult, file: stage.StagedFile) -> None:
     step.rows, step.rejected, step.bytes = file.rows, file.rejected, file.bytes
     result.staged += file.rows
@@ -246,7 +284,8 @@ def load_table(
             for logical_date, step in steps.items():
                 step.rows = loads[logical_date].rows
                 result.loaded += step.rows
-    except (load.LoadError, OSError) as error:  # an OSError comes from the lake
+    # The others come from the lake.
+    except (load.LoadError, stage.BrokenTableError, raw.RawError, OSError) as error:
         result.errors.append(str(error))
 
 
@@ -268,7 +307,11 @@ def _load_changed(
     if changed:
         with warehouse_lock(), load.connect() as ledger:
             if retention.needs_all_dates(ledger, source, table, changed, known):
-                changed = stage.staged_files(lake, source.name, table.name) | changed
+                staged = stage.staged_files(lake, source.name, table.name)
+                changed = {
+                    day: files.get(day) or _sound(context, table, day, file)
+                    for day, file in (staged | changed).items()
+                }
             pipe = load.pipeline(source.name)
             loads |= load.load(pipe, ledger, source, table, lake, changed)
     return {day: kept for day, kept in loads.items() if kept}

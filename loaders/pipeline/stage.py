@@ -153,13 +153,9 @@ def stage_extraction(
         "missing_fields": staged.missing_fields,
         "conflicting_fields": staged.conflicting_fields,
     }
-    metadata = {**(staged.rows.schema.metadata or {}), ORIGIN: orjson.dumps([origin, report])}
-    sink = pa.BufferOutputStream()
-    with_origin = staged.rows.replace_schema_metadata(metadata)
-    pq.write_table(with_origin, sink, compression="zstd", use_dictionary=False)
-    data = sink.getvalue().to_pybytes()
+    data = parquet(staged.rows, origin, report)
     date_folder = stage_folder(source, table.name, logical_date)
-    key = f"{date_folder}/{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+    key = f"{date_folder}/{file_name(data)}"
     # The parquet file comes last: it says that all of the extraction is staged.
     _write_rejected(lake, rejected_file(source, table.name, logical_date), staged.rejected)
     lake.write(key, data)
@@ -176,12 +172,55 @@ def already_staged(
     if key is None:
         return None
     data = lake.read(key)
-    file = pq.ParquetFile(pa.BufferReader(data))
-    origin, report = orjson.loads((file.schema_arrow.metadata or {}).get(ORIGIN, b"[null, null]"))
-    if origin != _origin(table, folder, len(folder.bodies), contract):
+    found = _recorded(key, data, table)
+    if found is None or found.origin != _origin(table, folder, len(folder.bodies), contract):
         return None
     _delete_others(lake, keys, key)
-    return StagedFile(key=key, bytes=len(data), rows=file.metadata.num_rows, **report)
+    return StagedFile(key=key, bytes=len(data), rows=found.rows, **found.report)
+
+
+def is_sound(lake: Lake, source: str, table: Table, logical_date: date, key: str) -> bool:
+    """Return whether a staged file is as it was written, and of this table and date."""
+    found = _recorded(key, lake.read(key), table)
+    date_folder = f"raw/{source}/{table.name}/dt={logical_date}/"
+    return found is not None and found.origin.get("extraction", "").startswith(date_folder)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What a parquet file says of itself."""
+
+    origin: dict[str, Any]
+    report: dict[str, Any]
+    rows: int
+
+
+def _recorded(key: str, data: bytes, table: Table) -> _Recorded | None:
+    """Return what a staged file says of itself, or None if it is damaged: its contents differ from
+    the digest that is its name, or its columns from those of the table."""
+    if file_name(data) != key.rpartition("/")[2]:
+        return None
+    file = pq.ParquetFile(pa.BufferReader(data))
+    columns = file.schema_arrow
+    types = dict(zip(columns.names, columns.types, strict=True))
+    if any(types.get(each.name) != each.type for each in schema(table)):
+        return None
+    origin, report = orjson.loads((columns.metadata or {}).get(ORIGIN, b"[{}, {}]"))
+    return _Recorded(origin, report, file.metadata.num_rows)
+
+
+def parquet(rows: pa.Table, origin: dict[str, Any], report: dict[str, Any]) -> bytes:
+    """Return rows as a parquet file that says what they were staged from, and what to report."""
+    metadata = {**(rows.schema.metadata or {}), ORIGIN: orjson.dumps([origin, report])}
+    sink = pa.BufferOutputStream()
+    with_origin = rows.replace_schema_metadata(metadata)
+    pq.write_table(with_origin, sink, compression="zstd", use_dictionary=False)
+    return bytes(sink.getvalue())
+
+
+def file_name(data: bytes) -> str:
+    """Return the name of a parquet file: a digest of its contents."""
+    return f"{hashlib.sha256(data).hexdigest()[:16]}.parquet"
 
 
 def _delete_others(lake: Lake, keys: Iterable[str], kept: str) -> None:

@@ -116,6 +116,7 @@ SOURCE = Source(
             requests=_exchange_rates,
             read=read_rates,
             answers_past=True,
+            days_before_first=30,  # the website shows the rates of a month
         ),
     ),
 )

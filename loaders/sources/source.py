@@ -170,6 +170,11 @@ class Table:
     """Fields we know about and ignore."""
     answers_past: bool = False
     """Whether the API can still return the data of an earlier logical date."""
+    days_before_first: int = 0
+    """Days before its first one for which a new home on the sample API has this table too.
+
+    Their calls are counted by no real API. They show a newcomer a history.
+    """
     kept_under: Callable[[date], date] | None = None
     """For a table that is not asked for daily: the logical date that stands for a date's period.
 

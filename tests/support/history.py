@@ -74,11 +74,11 @@ def copies(lake: Lake, source: Source, table: Table, days: int) -> Iterator[tupl
         rows = pq.read_table(parquet)
     for back in range(1, days):
         day = today - timedelta(days=back)
-        sink = pa.BufferOutputStream()
-        pq.write_table(shifted(rows, table, back), sink, compression="zstd")
-        key = f"{stage.stage_folder(source.name, table.name, day)}/{back}.parquet"
-        lake.write(key, sink.getvalue().to_pybytes())
-        lake.write(f"raw/{source.name}/{table.name}/dt={day}/extraction=001/_complete.json", b"[]")
+        extraction = f"raw/{source.name}/{table.name}/dt={day}/extraction=001"
+        data = stage.parquet(shifted(rows, table, back), {"extraction": extraction}, {})
+        key = f"{stage.stage_folder(source.name, table.name, day)}/{stage.file_name(data)}"
+        lake.write(key, data)
+        lake.write(f"{extraction}/_complete.json", b"[]")
         yield day, key
 
 
