@@ -4,12 +4,14 @@
 of once, however many tables it stops and however often a command is repeated.
 """
 
+import fcntl
 import json
 import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -73,8 +75,18 @@ def tell(problems: Iterable[Problem], is_covered: Callable[[str], bool], log: st
     addresses = urls()
     if not addresses:
         return []
+    with _alone():
+        return _tell(addresses, list(problems), is_covered, log)
+
+
+def _tell(
+    addresses: tuple[str, ...],
+    problems: list[Problem],
+    is_covered: Callable[[str], bool],
+    log: str,
+) -> list[str]:
     before = _read()
-    after, new, over = compare(before, list(problems), is_covered)
+    after, new, over = compare(before, problems, is_covered)
     where = f"log: {log} on {socket.gethostname()}"
     messages = []
     if new:
@@ -184,6 +196,14 @@ def _apprise() -> Any:
 
 def _file() -> Path:
     return settings.home() / STATE
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process tells, so that two with one cause do not both tell of it."""
+    with _file().with_suffix(".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _read() -> Open:
