@@ -17,7 +17,7 @@ ROWS = "select * exclude (_dlt_load_id) from staging_seoul.{} order by all"
 
 
 def start(phase: str, table: str) -> subprocess.Popen[str]:
-    command = [DLT, "pipeline", "seoul", "run", "--only", phase, "--table", table]
+    command = [str(DLT), "pipeline", "seoul", "run", "--only", phase, "--table", table]
     return subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -48,8 +48,6 @@ def test_tables_side_by_side_give_the_rows_of_one_run(
     assert run("seoul") == (0, "")
     assert rows == {table: query(tmp_path / "other home", ROWS.format(table)) for table in TABLES}
     assert all(rows.values())
-
-
 
 
 @pytest.mark.parametrize(

@@ -33,22 +33,22 @@ with warnings.catch_warnings():
 DATABASE = "hello_korea"
 
 
-def start() -> str:
-    """Start the server, if it is not running, and return the URL of its database `hello_korea`.
+def start(database: str = DATABASE) -> str:
+    """Start the server, if it is not running, and return the URL of a database in it.
 
     Raise ExportError if it does not start.
     """
     folder = _folder()
     try:
         server = _server(folder)
-        _create_database(server.get_uri())
+        _create_database(server.get_uri(), database)
     except Exception as error:  # of any kind: the server's log has the reason
         log = folder / "log"
         where = f": see {log}" if log.exists() else ""
         raise ExportError(
             f"the embedded PostgreSQL did not start ({str(error).strip()}){where}"
         ) from error
-    url: str = server.get_uri(database=DATABASE)
+    url: str = server.get_uri(database=database)
     return url
 
 
@@ -108,14 +108,14 @@ def _is_running(folder: Path) -> bool:
     return bool(info and info.process and info.process.name() == "postgres")
 
 
-def _create_database(url: str) -> None:
+def _create_database(url: str, name: str) -> None:
     with closing(psycopg2.connect(url)) as connection:
         connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with connection.cursor() as cursor:
-            cursor.execute("select pg_advisory_lock(hashtext(%s))", [DATABASE])
-            cursor.execute("select from pg_database where datname = %s", [DATABASE])
+            cursor.execute("select pg_advisory_lock(hashtext(%s))", [name])
+            cursor.execute("select from pg_database where datname = %s", [name])
             if cursor.rowcount == 0:
-                cursor.execute(f"create database {DATABASE}")
+                cursor.execute(f"create database {name}")
 
 
 def main(words: list[str]) -> str:

@@ -1,0 +1,344 @@
+"""Airflow on this machine, on loopback alone: `python -m loaders.airflow.local start|stop`.
+
+Its metadata is a database of its own in the embedded PostgreSQL, its state in `<home>/airflow`. If
+no API has a key, the sample API runs beside it.
+"""
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+import psutil
+import requests
+
+from loaders import settings
+from loaders.airflow import listing, pools
+from loaders.airflow.project import BIN, CHECKOUT, ProjectError
+from loaders.cli.exit_codes import BAD_SETTING, FAILED, OK
+from loaders.export import embedded_postgres
+from loaders.export.marts import ExportError
+from loaders.sample_api.server import SERVICES
+from loaders.sample_api.service import KEY
+from loaders.sources import SOURCES
+
+HOST = "127.0.0.1"
+PORT = "AIRFLOW__API__PORT"
+PROGRAMS = CHECKOUT / ".venv-airflow" / "bin"
+COMPONENTS = {
+    "api-server": ("api-server", "--host", HOST),
+    # Their log servers would listen on all addresses. The API server reads the logs as files.
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+}
+USER = "admin"
+VARIABLE = "hello_korea_loader"
+SECONDS_TO_START, SECONDS_TO_STOP = 300, 20
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class StartError(Exception):
+    """Raised if Airflow does not start. The message says why in one line."""
+
+
+def start() -> list[str]:
+    """Start everything that does not run yet. Return lines that say where to look.
+
+    Raise StartError, SettingError, ExportError, ProjectError.
+    """
+    folder = _folder()
+    port = _port()
+    if running(folder):
+        return _where(folder, port)
+    check_port(port)
+    airflow = _environment(folder, port, embedded_postgres.start("airflow"))
+    listed = listing.read()
+    _prepare(airflow, pools.of(listed))
+    password = _password(folder)
+    sample = None if any(map(settings.service_key, SOURCES)) else _start_sample_api(folder)
+    for name, words in COMPONENTS.items():
+        _start(folder, name, [str(PROGRAMS / "airflow"), *words], airflow)
+    with closing(_Api(f"http://{HOST}:{port}")) as api:
+        dags = [*(f"{source}_extract" for source in listed["sources"]), *listed["logs"]]
+        _wait(lambda: api.is_healthy(), folder, "Airflow")
+        api.log_in(password)
+        if sample:
+            api.set_settings(sample)
+        _wait(lambda: api.has_dags(dags), folder, "the DAGs")
+        for dag in dags:
+            api.start_today(dag)
+    return _where(folder, port)
+
+
+def stop() -> list[str]:
+    """Stop everything that `start` started, and what it left behind. Return lines for a person."""
+    found = list(running(_folder()))
+    _signal(found, signal.SIGTERM)
+    _, left = psutil.wait_procs(found, SECONDS_TO_STOP)
+    _signal([*left, *running(_folder())], signal.SIGKILL)
+    psutil.wait_procs(left, SECONDS_TO_STOP)
+    embedded_postgres.stop()
+    return [f"Airflow is stopped ({len(found)} processes), and so is the embedded PostgreSQL"]
+
+
+def running(folder: Path) -> list[psutil.Process]:
+    """Return the processes of this user that belong to an Airflow with its state in a folder.
+
+    Some leave their parent's group, so they are known by their environment.
+    """
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and _home_of(process) == str(folder)
+    ]
+
+
+def check_port(port: int) -> None:
+    """Raise SettingError unless a port is free."""
+    with closing(socket.socket()) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            expected = f"expected a free port: make airflow {PORT}={port + 1}"
+            raise settings.SettingError(PORT, str(port), expected) from None
+
+
+def _home_of(process: psutil.Process) -> str | None:
+    with suppress(psutil.Error):
+        home: str | None = process.environ().get("AIRFLOW_HOME")
+        return home
+    return None
+
+
+def _folder() -> Path:
+    """Return Airflow's folder, which only its owner can read: it has a password."""
+    folder = settings.home().resolve() / "airflow"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def _port() -> int:
+    text = os.environ.get(PORT) or "8080"
+    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
+        raise settings.SettingError(PORT, text, "expected a port from 1 to 65535")
+    return int(text)
+
+
+def _environment(folder: Path, port: int, database: str) -> dict[str, str]:
+    """Return the environment of Airflow's programs. What the user sets wins."""
+    url = f"http://{HOST}:{port}"
+    airflow = {
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # A command takes about a core.
+        "AIRFLOW__CORE__PARALLELISM": str((os.cpu_count() or 1) + 2),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _sqlalchemy(database, "psycopg2"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": _sqlalchemy(database, "asyncpg"),
+        # The default of 5 s fails tasks on a busy machine.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    }
+    return {
+        **airflow,
+        **os.environ,
+        "AIRFLOW_HOME": str(folder),
+        "HELLO_KOREA_HOME": str(folder.parent),
+        BIN: str(Path(sys.executable).parent),
+        "PYTHONPATH": str(CHECKOUT),
+    }
+
+
+def _sqlalchemy(url: str, driver: str) -> str:
+    """Return SQLAlchemy's form of a URL of PostgreSQL with a socket."""
+    parts = urlsplit(url)
+    host = parse_qs(parts.query)["host"][0]
+    user = unquote(parts.username or "postgres")
+    return f"postgresql+{driver}://{user}@{parts.path}?{urlencode({'host': host})}"
+
+
+def _prepare(airflow: dict[str, str], slots: dict[str, dict[str, Any]]) -> None:
+    """Create or migrate the metadata, and set the pools. Raise StartError."""
+    file = Path(airflow["AIRFLOW_HOME"]) / "pools.json"
+    file.write_text(json.dumps(slots, indent=1))
+    program = PROGRAMS / "airflow"
+    if not program.is_file():
+        raise ProjectError(f"{program} is missing: run `make airflow`, which installs it")
+    for words in (["db", "migrate"], ["pools", "import", str(file)]):
+        process = subprocess.run(
+            [str(program), *words], env=airflow, capture_output=True, text=True, check=False
+        )
+        if process.returncode:
+            *_, last = (process.stderr.strip() or process.stdout.strip() or "?").splitlines()
+            raise StartError(f"airflow {' '.join(words[:2])} failed: {last}")
+
+
+def _password(folder: Path) -> str:
+    """Return the password of the user, made at the first start."""
+    file = folder / "simple_auth_manager_passwords.json.generated"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({USER: secrets.token_urlsafe(12)}) + "\n")
+    password: str = json.loads(file.read_text())[USER]
+    return password
+
+
+def _start(folder: Path, name: str, words: list[str], environment: dict[str, str]) -> None:
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    with (logs / f"{name}.log").open("ab") as log:
+        subprocess.Popen(
+            words,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o077,
+        )
+
+
+def _start_sample_api(folder: Path) -> dict[str, str]:
+    """Start the sample API on a free port. Return the settings that point the sources at it."""
+    with closing(socket.socket()) as listener:
+        listener.bind((HOST, 0))
+        port = listener.getsockname()[1]
+    words = [sys.executable, "-m", "loaders.sample_api", "--port", str(port)]
+    environment = {**os.environ, "AIRFLOW_HOME": str(folder), "PYTHONPATH": str(CHECKOUT)}
+    _start(folder, "sample-api", words, environment)
+    return {
+        name: value
+        for source in SERVICES
+        for name, value in (
+            (f"SOURCES__{source.upper()}__BASE_URL", f"http://{HOST}:{port}/{source}"),
+            (f"SOURCES__{source.upper()}__SERVICE_KEY", KEY),
+        )
+    }
+
+
+def _wait(is_ready: Callable[[], bool], folder: Path, what: str) -> None:
+    """Wait until something is ready. Raise StartError if it is not in time, or a process ended."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not is_ready():
+        if time.monotonic() > deadline or not running(folder):
+            raise StartError(f"{what} did not start: see {folder / 'logs'}")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _where(folder: Path, port: int) -> list[str]:
+    return [
+        f"Airflow: http://{HOST}:{port}, user {USER}, password {_password(folder)}",
+        f"  its logs: {folder / 'logs'}",
+        f"  the keys and settings of the sources: the variable {VARIABLE} (Admin, Variables)",
+        "  stop it: make airflow-down",
+    ]
+
+
+def _signal(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+class _Api:
+    """Airflow's REST API."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy can't reach this machine
+
+    def close(self) -> None:
+        self._session.close()
+
+    def is_healthy(self) -> bool:
+        """Return whether every component has reported that it runs."""
+        try:
+            found = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=30).json()
+        except (requests.RequestException, ValueError):
+            return False
+        components = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all(found[name]["status"] == "healthy" for name in components)
+
+    def log_in(self, password: str) -> None:
+        body = {"username": USER, "password": password}
+        answer = self._session.post(f"{self._url}/auth/token", json=body, timeout=60)
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def set_settings(self, sample: dict[str, str]) -> None:
+        """Point the sources at the sample API, whose port is new. Keys that are there stay."""
+        variables = f"{self._url}/api/v2/variables"
+        known = self._session.get(f"{variables}/{VARIABLE}", timeout=60)
+        kept = json.loads(known.json()["value"]) if known.ok else {}
+        keys = {name: value for name, value in sample.items() if name.endswith("_KEY")}
+        value = json.dumps({**keys, **kept, **_without(sample, keys)}, indent=1)
+        described = "Settings of the project: see docs/settings.md"
+        body = {"key": VARIABLE, "value": value, "description": described}
+        if known.ok:
+            self._session.patch(f"{variables}/{VARIABLE}", json=body, timeout=60)
+        else:
+            self._session.post(variables, json=body, timeout=60)
+
+    def has_dags(self, names: list[str]) -> bool:
+        return all(self._get(f"dags/{name}").ok for name in names)
+
+    def start_today(self, dag: str) -> None:
+        """Start a DAG's run of today, unless there is one."""
+        today = str(settings.today())
+        runs = self._get(f"dags/{dag}/dagRuns?limit=100&order_by=-run_after").json()["dag_runs"]
+        if any(run["partition_key"] == today for run in runs):
+            return
+        body = {"logical_date": None, "partition_key": today}
+        answer = self._session.post(f"{self._url}/api/v2/dags/{dag}/dagRuns", json=body, timeout=60)
+        if not answer.ok:
+            raise StartError(f"{dag} was not started: {answer.text}")
+
+    def _get(self, path: str) -> requests.Response:
+        return self._session.get(f"{self._url}/api/v2/{path}", timeout=60)
+
+
+def _without(values: dict[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name not in set(names)}
+
+
+def main(words: list[str]) -> int:
+    """Run the command. Return the exit code."""
+    try:
+        match words:
+            case ["start"]:
+                lines = start()
+            case ["stop"]:
+                lines = stop()
+            case _:
+                print(f"{' '.join(words) or 'nothing'!r}: expected start or stop", file=sys.stderr)
+                return BAD_SETTING
+    except settings.SettingError as error:
+        print(error, file=sys.stderr)
+        return BAD_SETTING
+    except (StartError, ProjectError, ExportError, OSError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    print("\n".join(lines))
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
