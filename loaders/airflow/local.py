@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -53,32 +54,47 @@ class StartError(Exception):
 
 
 def start() -> list[str]:
-    """Start everything that does not run yet. Return lines that say where to look.
+    """Start everything that does not run yet, and today's runs. Return lines that say where to
+    look.
 
     Raise StartError, SettingError, ExportError, ProjectError.
     """
-    folder = _folder()
-    port = _port()
-    if running(folder):
-        return _where(folder, port)
-    check_port(port)
+    folder, port = _folder(), _port()
+    if not running(folder):
+        check_port(port)
+        sample = None if any(map(settings.service_key, SOURCES)) else _start_sample_api(folder)
+        launch(folder, port)
+        with log_in(folder, port) as airflow:
+            if sample:
+                airflow.set_settings(sample)
+            for dag in day_dags():
+                airflow.start_run(dag, settings.today())
+    return _where(folder, port)
+
+
+def launch(folder: Path, port: int) -> None:
+    """Start the components of Airflow. Raise StartError, ExportError, ProjectError."""
     airflow = _environment(folder, port, embedded_postgres.start("airflow"))
-    listed = listing.read()
-    _prepare(airflow, pools.of(listed))
-    password = _password(folder)
-    sample = None if any(map(settings.service_key, SOURCES)) else _start_sample_api(folder)
+    _prepare(airflow, pools.of(listing.read()))
+    _password(folder)
     for name, words in COMPONENTS.items():
         _start(folder, name, [str(PROGRAMS / "airflow"), *words], airflow)
-    with closing(_Api(f"http://{HOST}:{port}")) as api:
-        dags = [*(f"{source}_extract" for source in listed["sources"]), *listed["logs"]]
-        _wait(lambda: api.is_healthy(), folder, "Airflow")
-        api.log_in(password)
-        if sample:
-            api.set_settings(sample)
-        _wait(lambda: api.has_dags(dags), folder, "the DAGs")
-        for dag in dags:
-            api.start_today(dag)
-    return _where(folder, port)
+
+
+def day_dags() -> list[str]:
+    """Return the DAGs that a day begins with. The others follow."""
+    listed = listing.read()
+    return [*(f"{source}_extract" for source in listed["sources"]), *listed["logs"]]
+
+
+@contextmanager
+def log_in(folder: Path, port: int) -> Iterator["Api"]:
+    """Log in to Airflow's API as soon as it has the DAGs. Raise StartError."""
+    with closing(Api(f"http://{HOST}:{port}")) as api:
+        _wait(api.is_healthy, folder, "Airflow")
+        api.log_in(_password(folder))
+        _wait(lambda: all(map(api.has_dag, day_dags())), folder, "the DAGs")
+        yield api
 
 
 def stop() -> list[str]:
@@ -146,6 +162,7 @@ def _environment(folder: Path, port: int, database: str) -> dict[str, str]:
         "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "30",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -258,7 +275,7 @@ def _signal(processes: Iterable[psutil.Process], number: int) -> None:
             process.send_signal(number)
 
 
-class _Api:
+class Api:
     """Airflow's REST API."""
 
     def __init__(self, url: str) -> None:
@@ -297,21 +314,20 @@ class _Api:
         else:
             self._session.post(variables, json=body, timeout=60)
 
-    def has_dags(self, names: list[str]) -> bool:
-        return all(self._get(f"dags/{name}").ok for name in names)
+    def has_dag(self, name: str) -> bool:
+        return self.get(f"dags/{name}").ok
 
-    def start_today(self, dag: str) -> None:
-        """Start a DAG's run of today, unless there is one."""
-        today = str(settings.today())
-        runs = self._get(f"dags/{dag}/dagRuns?limit=100&order_by=-run_after").json()["dag_runs"]
-        if any(run["partition_key"] == today for run in runs):
+    def start_run(self, dag: str, day: date) -> None:
+        """Start a DAG's run of a date, unless there is one. Raise StartError."""
+        runs = self.get(f"dags/{dag}/dagRuns?limit=100&order_by=-run_after").json()["dag_runs"]
+        if any(run["partition_key"] == str(day) for run in runs):
             return
-        body = {"logical_date": None, "partition_key": today}
+        body = {"logical_date": None, "partition_key": str(day)}
         answer = self._session.post(f"{self._url}/api/v2/dags/{dag}/dagRuns", json=body, timeout=60)
         if not answer.ok:
             raise StartError(f"{dag} was not started: {answer.text}")
 
-    def _get(self, path: str) -> requests.Response:
+    def get(self, path: str) -> requests.Response:
         return self._session.get(f"{self._url}/api/v2/{path}", timeout=60)
 
 

@@ -61,8 +61,7 @@ if not airflow.__version__.startswith(f"{VERSION}."):
     )
 
 DEFAULTS: dict[str, Any] = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=30),
+    "retries": 3,  # after Airflow's `default_task_retry_delay`, then after three times as long
     "retry_exponential_backoff": 3,
     "max_retry_delay": timedelta(minutes=30),
     "retry_policy": ExceptionRetryPolicy(
@@ -71,6 +70,7 @@ DEFAULTS: dict[str, Any] = {
             RetryRule(ProjectError, RetryAction.FAIL),
         ]
     ),
+    "weight_rule": "upstream",  # what has begun is finished first
     "on_failure_callback": told.failed,
     "on_success_callback": told.recovered,
 }

@@ -98,7 +98,8 @@ def _tell(
 ) -> None:
     """Tell those of `NOTIFY__URLS`. What can't be told is printed, and fails no run."""
     try:
-        lines = tell.tell_of_run(pipeline, code, message, results, exported)
+        phases = (arguments.only,) if arguments.only else ()
+        lines = tell.tell_of_run(pipeline, code, message, results, exported, phases)
     except OSError as error:
         lines = [f"nobody was told: {error}"]
     print_plain(console(to_stderr=arguments.is_json), lines)
