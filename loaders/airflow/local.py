@@ -23,9 +23,10 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 import psutil
 import requests
 
-from loaders import settings
+from loaders import notify, settings
 from loaders.airflow import listing, pools
 from loaders.airflow.project import BIN, CHECKOUT, ProjectError
+from loaders.cli.enabled import PIPELINES, read_enabled
 from loaders.cli.exit_codes import BAD_SETTING, FAILED, OK
 from loaders.export import embedded_postgres
 from loaders.export.marts import ExportError
@@ -59,32 +60,58 @@ def start() -> list[str]:
 
     Raise StartError, SettingError, ExportError, ProjectError.
     """
-    folder, port = _folder(), _port()
-    if not running(folder):
-        check_port(port)
+    folder, port = state_folder(), _port()
+    notify.urls()  # checks them
+    pipelines = read_enabled().names
+    if running(folder):
+        return _where(folder, port)
+    check_port(port)
+    try:
         sample = None if any(map(settings.service_key, SOURCES)) else _start_sample_api(folder)
         launch(folder, port)
         with log_in(folder, port) as airflow:
             if sample:
                 airflow.set_settings(sample)
-            for dag in day_dags():
+            airflow.unpause(["warehouse", *pipelines])
+            for dag in begins_with(pipelines):
+                airflow.unpause([dag])
                 airflow.start_run(dag, settings.today())
+    except BaseException:  # Ctrl-C too
+        stop()
+        raise
     return _where(folder, port)
+
+
+def prepare(folder: Path, port: int) -> dict[str, str]:
+    """Create or migrate the metadata, and set the pools. Return the environment of Airflow's
+    programs. Raise StartError, ExportError, ProjectError."""
+    program = PROGRAMS / "airflow"
+    if not program.is_file():
+        raise ProjectError(f"{program} is missing: run `make airflow`, which installs it")
+    airflow = _environment(folder, port, embedded_postgres.start("airflow"))
+    slots = folder / "pools.json"
+    slots.write_text(json.dumps(pools.of(listing.read()), indent=1))
+    for words in (["db", "migrate"], ["pools", "import", str(slots)]):
+        process = subprocess.run(
+            [str(program), *words], env=airflow, capture_output=True, text=True, check=False
+        )
+        if process.returncode:
+            *_, last = (process.stderr.strip() or process.stdout.strip() or "?").splitlines()
+            raise StartError(f"airflow {' '.join(words[:2])} failed: {last}")
+    return airflow
 
 
 def launch(folder: Path, port: int) -> None:
     """Start the components of Airflow. Raise StartError, ExportError, ProjectError."""
-    airflow = _environment(folder, port, embedded_postgres.start("airflow"))
-    _prepare(airflow, pools.of(listing.read()))
+    airflow = prepare(folder, port)
     _password(folder)
     for name, words in COMPONENTS.items():
         _start(folder, name, [str(PROGRAMS / "airflow"), *words], airflow)
 
 
-def day_dags() -> list[str]:
-    """Return the DAGs that a day begins with. The others follow."""
-    listed = listing.read()
-    return [*(f"{source}_extract" for source in listed["sources"]), *listed["logs"]]
+def begins_with(pipelines: Iterable[str]) -> list[str]:
+    """Return the DAGs that a day of some pipelines begins with. The others follow them."""
+    return [f"{name}_extract" if name in SOURCES else name for name in pipelines]
 
 
 @contextmanager
@@ -93,16 +120,16 @@ def log_in(folder: Path, port: int) -> Iterator["Api"]:
     with closing(Api(f"http://{HOST}:{port}")) as api:
         _wait(api.is_healthy, folder, "Airflow")
         api.log_in(_password(folder))
-        _wait(lambda: all(map(api.has_dag, day_dags())), folder, "the DAGs")
+        _wait(lambda: all(map(api.has_dag, ["warehouse", *PIPELINES])), folder, "the DAGs")
         yield api
 
 
 def stop() -> list[str]:
     """Stop everything that `start` started, and what it left behind. Return lines for a person."""
-    found = list(running(_folder()))
+    found = list(running(state_folder()))
     _signal(found, signal.SIGTERM)
     _, left = psutil.wait_procs(found, SECONDS_TO_STOP)
-    _signal([*left, *running(_folder())], signal.SIGKILL)
+    _signal([*left, *running(state_folder())], signal.SIGKILL)
     psutil.wait_procs(left, SECONDS_TO_STOP)
     embedded_postgres.stop()
     return [f"Airflow is stopped ({len(found)} processes), and so is the embedded PostgreSQL"]
@@ -138,7 +165,7 @@ def _home_of(process: psutil.Process) -> str | None:
     return None
 
 
-def _folder() -> Path:
+def state_folder() -> Path:
     """Return Airflow's folder, which only its owner can read: it has a password."""
     folder = settings.home().resolve() / "airflow"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -160,7 +187,6 @@ def _environment(folder: Path, port: int, database: str) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS": "False",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent),
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "30",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
@@ -189,22 +215,6 @@ def _sqlalchemy(url: str, driver: str) -> str:
     host = parse_qs(parts.query)["host"][0]
     user = unquote(parts.username or "postgres")
     return f"postgresql+{driver}://{user}@{parts.path}?{urlencode({'host': host})}"
-
-
-def _prepare(airflow: dict[str, str], slots: dict[str, dict[str, Any]]) -> None:
-    """Create or migrate the metadata, and set the pools. Raise StartError."""
-    file = Path(airflow["AIRFLOW_HOME"]) / "pools.json"
-    file.write_text(json.dumps(slots, indent=1))
-    program = PROGRAMS / "airflow"
-    if not program.is_file():
-        raise ProjectError(f"{program} is missing: run `make airflow`, which installs it")
-    for words in (["db", "migrate"], ["pools", "import", str(file)]):
-        process = subprocess.run(
-            [str(program), *words], env=airflow, capture_output=True, text=True, check=False
-        )
-        if process.returncode:
-            *_, last = (process.stderr.strip() or process.stdout.strip() or "?").splitlines()
-            raise StartError(f"airflow {' '.join(words[:2])} failed: {last}")
 
 
 def _password(folder: Path) -> str:
@@ -300,22 +310,25 @@ class Api:
         answer = self._session.post(f"{self._url}/auth/token", json=body, timeout=60)
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def set_settings(self, sample: dict[str, str]) -> None:
-        """Point the sources at the sample API, whose port is new. Keys that are there stay."""
-        variables = f"{self._url}/api/v2/variables"
-        known = self._session.get(f"{variables}/{VARIABLE}", timeout=60)
-        kept = json.loads(known.json()["value"]) if known.ok else {}
-        keys = {name: value for name, value in sample.items() if name.endswith("_KEY")}
-        value = json.dumps({**keys, **kept, **_without(sample, keys)}, indent=1)
+    def set_settings(self, found: dict[str, str]) -> None:
+        """Set settings of the project. A key that is there stays."""
+        known = self.get(f"variables/{VARIABLE}")
+        before = json.loads(known.json()["value"]) if known.ok else {}
+        keys = {name: value for name, value in before.items() if name.endswith("_KEY")}
+        value = json.dumps({**before, **found, **keys}, indent=1)
         described = "Settings of the project: see docs/settings.md"
         body = {"key": VARIABLE, "value": value, "description": described}
         if known.ok:
-            self._session.patch(f"{variables}/{VARIABLE}", json=body, timeout=60)
+            self.change("patch", f"variables/{VARIABLE}", body)
         else:
-            self._session.post(variables, json=body, timeout=60)
+            self.change("post", "variables", body)
 
     def has_dag(self, name: str) -> bool:
         return self.get(f"dags/{name}").ok
+
+    def unpause(self, dags: Iterable[str]) -> None:
+        for dag in dags:
+            self.change("patch", f"dags/{dag}", {"is_paused": False})
 
     def start_run(self, dag: str, day: date) -> None:
         """Start a DAG's run of a date, unless there is one. Raise StartError."""
@@ -323,16 +336,17 @@ class Api:
         if any(run["partition_key"] == str(day) for run in runs):
             return
         body = {"logical_date": None, "partition_key": str(day)}
-        answer = self._session.post(f"{self._url}/api/v2/dags/{dag}/dagRuns", json=body, timeout=60)
-        if not answer.ok:
-            raise StartError(f"{dag} was not started: {answer.text}")
+        self.change("post", f"dags/{dag}/dagRuns", body)
 
     def get(self, path: str) -> requests.Response:
         return self._session.get(f"{self._url}/api/v2/{path}", timeout=60)
 
-
-def _without(values: dict[str, str], names: Iterable[str]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if name not in set(names)}
+    def change(self, method: str, path: str, body: dict[str, Any]) -> None:
+        """Send a request that changes something. Raise StartError if Airflow refuses it."""
+        url = f"{self._url}/api/v2/{path}"
+        answer = self._session.request(method, url, json=body, timeout=60)
+        if not answer.ok:
+            raise StartError(f"Airflow refused {method.upper()} {path}: {answer.text}")
 
 
 def main(words: list[str]) -> int:
