@@ -7,7 +7,6 @@ from loaders.airflow import listing
 from loaders.airflow.listing import Listing
 
 WAREHOUSE = "warehouse"
-WAREHOUSE_SLOTS = 4
 
 
 def of(listed: Listing) -> dict[str, dict[str, Any]]:
@@ -16,8 +15,7 @@ def of(listed: Listing) -> dict[str, dict[str, Any]]:
         name: _pool(1, f"One call after the other: tables of {name} share its daily allowance")
         for name in [*listed["sources"], *listed["logs"]]
     }
-    loads = _pool(WAREHOUSE_SLOTS, "Loads; 1 if they run on several machines")
-    return {**one_at_a_time, WAREHOUSE: loads}
+    return {**one_at_a_time, WAREHOUSE: _pool(1, "One load or build after the other")}
 
 
 def _pool(slots: int, description: str) -> dict[str, Any]:

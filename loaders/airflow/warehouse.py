@@ -20,7 +20,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from loaders.airflow import listing, project, variables
+from loaders.airflow import listing, pools, project, variables
 from loaders.airflow.results import Build, read_build, read_export
 from loaders.airflow.tasks import DEFAULTS, START, check, log
 
@@ -44,7 +44,8 @@ def is_new() -> bool:
     return build is None or build.began_at <= newest
 
 
-@task(retries=1)
+# Loads that wait go first, so that one build has them all.
+@task(retries=1, pool=pools.WAREHOUSE, weight_rule="absolute", priority_weight=1)
 def dbt_build() -> str:
     """Build, test and export. Return the path of the export's report.
 
