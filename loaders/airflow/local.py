@@ -88,7 +88,7 @@ def prepare(folder: Path, port: int) -> dict[str, str]:
     program = PROGRAMS / "airflow"
     if not program.is_file():
         raise ProjectError(f"{program} is missing: run `make airflow`, which installs it")
-    airflow = _environment(folder, port, embedded_postgres.start("airflow"))
+    airflow = environment(folder, port, embedded_postgres.start("airflow"))
     slots = folder / "pools.json"
     slots.write_text(json.dumps(pools.of(listing.read()), indent=1))
     for words in (["db", "migrate"], ["pools", "import", str(slots)]):
@@ -138,12 +138,12 @@ def stop() -> list[str]:
 def running(folder: Path) -> list[psutil.Process]:
     """Return the processes of this user that belong to an Airflow with its state in a folder.
 
-    Some leave their parent's group, so they are known by their environment.
+    Some leave their parent's group.
     """
     return [
         process
         for process in psutil.process_iter()
-        if process.pid != os.getpid() and _home_of(process) == str(folder)
+        if process.pid != os.getpid() and _belongs(process, str(folder))
     ]
 
 
@@ -158,11 +158,14 @@ def check_port(port: int) -> None:
             raise settings.SettingError(PORT, str(port), expected) from None
 
 
-def _home_of(process: psutil.Process) -> str | None:
-    with suppress(psutil.Error):
-        home: str | None = process.environ().get("AIRFLOW_HOME")
-        return home
-    return None
+def _belongs(process: psutil.Process, folder: str) -> bool:
+    """Return whether a process is of the Airflow of a folder. One that has renamed itself has lost
+    its environment."""
+    with suppress(psutil.Error, OSError):
+        if process.environ().get("AIRFLOW_HOME") == folder:
+            return True
+        return process.cwd() == folder and "".join(process.cmdline()[:1]).startswith("airflow ")
+    return False
 
 
 def state_folder() -> Path:
@@ -180,7 +183,7 @@ def _port() -> int:
     return int(text)
 
 
-def _environment(folder: Path, port: int, database: str) -> dict[str, str]:
+def environment(folder: Path, port: int, database: str) -> dict[str, str]:
     """Return the environment of Airflow's programs. What the user sets wins."""
     url = f"http://{HOST}:{port}"
     airflow = {
@@ -227,14 +230,14 @@ def _password(folder: Path) -> str:
     return password
 
 
-def _start(folder: Path, name: str, words: list[str], environment: dict[str, str]) -> None:
+def _start(folder: Path, name: str, words: list[str], variables: dict[str, str]) -> None:
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     with (logs / f"{name}.log").open("ab") as log:
         subprocess.Popen(
             words,
             cwd=folder,
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -249,8 +252,8 @@ def _start_sample_api(folder: Path) -> dict[str, str]:
         listener.bind((HOST, 0))
         port = listener.getsockname()[1]
     words = [sys.executable, "-m", "loaders.sample_api", "--port", str(port)]
-    environment = {**os.environ, "AIRFLOW_HOME": str(folder), "PYTHONPATH": str(CHECKOUT)}
-    _start(folder, "sample-api", words, environment)
+    variables = {**os.environ, "AIRFLOW_HOME": str(folder), "PYTHONPATH": str(CHECKOUT)}
+    _start(folder, "sample-api", words, variables)
     return {
         name: value
         for source in SERVICES

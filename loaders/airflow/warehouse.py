@@ -28,7 +28,7 @@ BUILT_PARTLY = 2
 """Exit code of a `dbt build` that passed, and whose export held a table back."""
 
 
-@task.short_circuit
+@task.short_circuit(do_xcom_push=False)
 def is_new() -> bool:
     """Return whether something arrived since the last build began.
 

@@ -34,6 +34,19 @@ def airflow(*words: str, **environment: str) -> Any:
     return json.loads(process.stdout.splitlines()[-1])
 
 
+def airflow_command(*words: str) -> None:
+    """Run a command of Airflow, as `make airflow` does."""
+    folder = local.state_folder()
+    process = subprocess.run(
+        [str(local.PROGRAMS / "airflow"), *words],
+        env=local.environment(folder, free_port(), embedded_postgres.start("airflow")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
 def free_port() -> int:
     with closing(socket.socket()) as listener:
         listener.bind((local.HOST, 0))
