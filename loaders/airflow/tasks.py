@@ -39,10 +39,6 @@ DEADLINE = timedelta(hours=3)
 log = logging.getLogger("airflow.task")
 
 
-class CommandError(AirflowException):
-    """Raised if a command failed, and has told people why."""
-
-
 class RunsAlreadyError(AirflowException):
     """Raised if another process runs the same table."""
 
@@ -159,4 +155,4 @@ def check(ended: Ended) -> None:
         case code if code < 0:
             raise KilledError(f"the command was ended by signal {-code}")
         case code:
-            raise CommandError(f"exit code {code}: {message}")
+            raise told.CommandError(f"exit code {code}: {message}")

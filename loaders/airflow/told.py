@@ -7,13 +7,17 @@ import asyncio
 import json
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from loaders.airflow import project, variables
 from loaders.airflow.project import Settings
 
 STATE = "notified.json"
 """In the home: what is open."""
+
+
+class CommandError(AirflowException):
+    """Raised if a command failed, and has told people why."""
 
 
 def failed(context: dict[str, Any]) -> None:
@@ -43,8 +47,8 @@ async def late(asset: str, context: dict[str, Any] | None = None) -> None:
 
 
 def has_told(error: object) -> bool:
-    """Return whether a command has told of an error: it does of all but kills and waits in vain."""
-    return isinstance(error, AirflowFailException) or type(error).__name__ == "CommandError"
+    """Return whether a command has told of an error: of all but kills and waits in vain."""
+    return isinstance(error, AirflowFailException | CommandError)
 
 
 def _name(context: dict[str, Any]) -> str:

@@ -23,7 +23,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from loaders.airflow import listing, pools, project, variables
 from loaders.airflow.results import Build, read_build, read_export
 from loaders.airflow.tasks import DEFAULTS, START, check, log
+from loaders.airflow.told import CommandError
 
+LATE = 1
+"""Exit code of `dlt pipeline status` if something is late."""
 BUILT_PARTLY = 2
 """Exit code of a `dbt build` that passed, and whose export held a table back."""
 
@@ -91,11 +94,27 @@ def export_of(table: str) -> Any:
 
 @task(trigger_rule="none_failed", retries=0)
 def freshness() -> None:
-    """Fail if a table or a mart is late."""
-    ended = project.run(
-        ["dlt", "pipeline", "status"], variables.loader(), log.info, has_document=False
-    )
-    check(ended)
+    """Fail if a mart is late, or a table of a source that started the run.
+
+    The assets of the other sources tell of them: a run may be the day's first.
+    """
+    words = ["dlt", "pipeline", "status", "--output", "json"]
+    ended = project.run(words, variables.loader(), log.info)
+    if ended.code != LATE:
+        check(ended)
+    arrived = {
+        asset.name.rpartition("/")[2] for asset in get_current_context()["triggering_asset_events"]
+    }
+    found = ended.document
+    tables = [
+        (f"{each['source']}.{each['table']}", each)
+        for each in found["tables"]
+        if not arrived or each["source"] in arrived
+    ]
+    marts = [(f"rds.{each['mart']}", each) for each in found["marts"]]
+    late = [f"{name} ({each['reason']})" for name, each in [*tables, *marts] if each["is_late"]]
+    if late:
+        raise CommandError(f"late: {', '.join(late)}")  # each run tells of what is late
 
 
 def warehouse_dag(sources: list[str], marts: Mapping[str, list[str]]) -> DAG:

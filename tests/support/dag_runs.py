@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import airflow
+from airflow.configuration import conf
 from airflow.dag_processing.dagbag import DagBag
 
 DAGS = Path(__file__).resolve().parents[2] / "loaders" / "airflow"
@@ -34,6 +35,17 @@ def errors(version: str) -> dict[str, str]:
     """Return why the DAG files can't be parsed by a version of Airflow."""
     airflow.__version__ = version
     return {Path(file).name: error for file, error in DagBag(DAGS).import_errors.items()}
+
+
+def unknown(settings: list[str]) -> list[str]:
+    """Return the names of environment variables that are none of Airflow's settings."""
+    described = conf.configuration_description
+    parts = {name: name.lower().split("__") for name in settings}
+    return [
+        name
+        for name, (_, section, option) in parts.items()
+        if option not in described.get(section, {}).get("options", {})
+    ]
 
 
 def test(names: list[str]) -> dict[str, Any]:
@@ -60,6 +72,8 @@ if __name__ == "__main__":
             found: Any = parse()
         case ["errors", version]:
             found = errors(version)
+        case ["unknown", *settings]:
+            found = unknown(settings)
         case ["test", *dags]:
             found = test(dags)
     print("\n" + json.dumps(found))
