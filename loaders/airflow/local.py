@@ -74,7 +74,9 @@ def start() -> list[str]:
         launch(folder, port)
         with log_in(folder, port) as airflow:
             if sample:
-                airflow.set_settings(sample)
+                before = airflow.settings()
+                keys = {name: value for name, value in before.items() if name.endswith("_KEY")}
+                airflow.set_settings({**before, **sample, **keys})  # the port is new
             airflow.unpause(["warehouse", *pipelines])
             airflow.unpause(begins_with(pipelines))
             if datetime.now(settings.KST).time() < BEGIN:  # later, the scheduler starts today's
@@ -317,15 +319,18 @@ class Api:
         answer = self._session.post(f"{self._url}/auth/token", json=body, timeout=60)
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
+    def settings(self) -> dict[str, str]:
+        """Return the project's settings that are in the variable."""
+        answer = self.get(f"variables/{VARIABLE}")
+        found: dict[str, str] = json.loads(answer.json()["value"]) if answer.ok else {}
+        return found
+
     def set_settings(self, found: dict[str, str]) -> None:
-        """Set settings of the project. A key that is there stays."""
-        known = self.get(f"variables/{VARIABLE}")
-        before = json.loads(known.json()["value"]) if known.ok else {}
-        keys = {name: value for name, value in before.items() if name.endswith("_KEY")}
-        value = json.dumps({**before, **found, **keys}, indent=1)
+        """Set the project's settings in the variable."""
         described = "Settings of the project: see docs/settings.md"
+        value = json.dumps(found, indent=1)
         body = {"key": VARIABLE, "value": value, "description": described}
-        if known.ok:
+        if self.get(f"variables/{VARIABLE}").ok:
             self.change("patch", f"variables/{VARIABLE}", body)
         else:
             self.change("post", "variables", body)

@@ -78,9 +78,17 @@ def day_of(context: Mapping[str, Any]) -> date:
     it was started."""
     run = context["dag_run"]
     if run.partition_key:
-        return datetime.strptime(run.partition_key, DATE).date()
+        return _date(run.partition_key)
     today = project.environment(variables.loader()).get("HELLO_KOREA_TODAY")
     return date.fromisoformat(today) if today else run.run_after.astimezone(KST).date()
+
+
+def _date(key: str) -> date:
+    try:
+        return date.fromisoformat(key)
+    except ValueError:
+        message = f"the partition key is {key!r}: expected a KST date such as 2026-11-22"
+        raise AirflowFailException(message) from None
 
 
 def run_table(source: str, table: str, phase: str, day: date) -> str | None:
