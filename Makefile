@@ -4,6 +4,9 @@
 # make test-long  run the tests that build everything from recordings, on Redshift and after kills
 # make score  compare the matching rules with labelled records of the real APIs
 # make soak   run the long tests, and kill the commands a hundred times
+# make airflow       run everything by Airflow, and print where to look
+# make airflow-down  stop Airflow
+# make test-airflow  run the tests of the DAGs, with a real Airflow
 # make bench  measure the figures of docs/benchmarks.md
 # make bench-history  measure a day after 2, 30, 365 and 1,095 days
 
@@ -19,11 +22,12 @@ SQL := dbt_project analyses tests/dbt
 # make check BASE=main lints what changed since that commit.
 BASE ?= HEAD
 
-PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP := pip install --quiet --disable-pip-version-check
+PIP_INSTALL := $(BIN)/$(PIP)
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
-.PHONY: run setup check test test-long lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
+.PHONY: run setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -63,8 +67,26 @@ $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 	$(call step,install Spark,$(PIP_INSTALL) -r requirements-spark.lock)
 	@touch $@
 
+# Airflow and dbt want different versions of some packages over time, so they are kept apart.
+AIRFLOW := .venv-airflow
+
+$(AIRFLOW)/.installed: requirements-airflow.lock
+	$(call step,create $(AIRFLOW),$(PYTHON) -m venv $(AIRFLOW))
+	$(call step,install Airflow,$(AIRFLOW)/bin/$(PIP) -r requirements-airflow.lock)
+	@touch $@
+
+# A port: make airflow AIRFLOW__API__PORT=8081
+airflow: setup $(AIRFLOW)/.installed
+	@python -m loaders.airflow.local start
+
+airflow-down: setup
+	@python -m loaders.airflow.local stop
+
+test-airflow: setup $(AIRFLOW)/.installed
+	@pytest -n 0 -m airflow
+
 test: setup lint $(BIN)/.spark
-	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak"
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
 test-long: setup $(BIN)/.spark
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m long
@@ -79,7 +101,7 @@ check: setup
 	if [ -n "$$changed" ]; then \
 		sqlfluff lint $$changed && sqlfluff lint --config tests/sqlfluff/duckdb.cfg $$changed; \
 	fi
-	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow and not long and not soak"
+	@pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow and not long and not soak and not airflow"
 
 lint: setup
 	@ruff check .
@@ -93,6 +115,8 @@ lint: setup
 audit: setup
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--requirement requirements.lock --requirement requirements-spark.lock
+	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements-airflow.lock
 
 # RECORDINGS is the folder of recorded responses.
 score: setup
@@ -129,8 +153,12 @@ lock: setup
 		--no-header --output-file requirements.lock pyproject.toml
 	@echo 'pyspark' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
+	@printf '%s\n' 'apache-airflow>=3.3,<3.4' asyncpg psycopg2-binary | uv pip compile --quiet $(UPGRADE) \
+		--python-version 3.11 --generate-hashes --no-header --constraint requirements.lock \
+		--output-file requirements-airflow.lock -
 
 # A PostgreSQL that can't be stopped ends by itself when its files are gone.
 clean:
+	@test ! -d .local/airflow || $(BIN)/python -m loaders.airflow.local stop || true
 	@test ! -x $(BIN)/python || $(BIN)/python -m loaders.export.embedded_postgres stop || true
 	rm -rf .local target logs

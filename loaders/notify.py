@@ -4,12 +4,14 @@
 of once, however many tables it stops and however often a command is repeated.
 """
 
+import fcntl
 import json
 import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -24,7 +26,7 @@ LONGEST_REASON = 500
 """Characters of a reason in a message. `dlt pipeline status` has all of it."""
 
 Open = dict[str, dict[str, Any]]
-"""By cause: what it is `about` (a list), `since` when, and its `reason`."""
+"""By cause: what it is `about` (a list), `since` when, its `reason` and the `phase` that failed."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Problem:
     reason: str
     remedy: str
     day: date | None = None
+    phase: str = ""
+    """The phase of a table that failed. Other phases do not show that it works again."""
 
     @property
     def cause(self) -> str:
@@ -63,18 +67,35 @@ def urls() -> tuple[str, ...]:
     return found
 
 
-def tell(problems: Iterable[Problem], is_covered: Callable[[str], bool], log: str) -> list[str]:
+def tell(
+    problems: Iterable[Problem],
+    is_covered: Callable[[str], bool],
+    log: str,
+    phases: Collection[str] = (),
+) -> list[str]:
     """Send one message of the causes that are new, and one of those that are over.
 
     `is_covered` says whether the command would have found a problem that is about something, so
-    that what it does not report is over. `log` says where the command's log is. Return a line for
-    each URL that could not be told; a cause stays new until somebody was. Raise SettingError.
+    that what it does not report is over; `phases` are those that it ran, if not all. `log` says
+    where the command's log is. Return a line for each URL that could not be told; a cause stays new
+    until somebody was. Raise SettingError.
     """
     addresses = urls()
     if not addresses:
         return []
+    with _alone():
+        return _tell(addresses, list(problems), is_covered, log, phases)
+
+
+def _tell(
+    addresses: tuple[str, ...],
+    problems: list[Problem],
+    is_covered: Callable[[str], bool],
+    log: str,
+    phases: Collection[str],
+) -> list[str]:
     before = _read()
-    after, new, over = compare(before, list(problems), is_covered)
+    after, new, over = compare(before, problems, is_covered, phases)
     where = f"log: {log} on {socket.gethostname()}"
     messages = []
     if new:
@@ -91,7 +112,10 @@ def tell(problems: Iterable[Problem], is_covered: Callable[[str], bool], log: st
 
 
 def compare(
-    before: Open, problems: list[Problem], is_covered: Callable[[str], bool]
+    before: Open,
+    problems: list[Problem],
+    is_covered: Callable[[str], bool],
+    phases: Collection[str] = (),
 ) -> tuple[Open, list[list[Problem]], list[dict[str, Any]]]:
     """Return the causes that are open now, the problems of each new one, and those that are over.
 
@@ -104,7 +128,13 @@ def compare(
     over = []
     for cause, known in before.items():
         found = {problem.about for problem in by_cause.get(cause, [])}
-        about = [each for each in known["about"] if each in found or not is_covered(each)]
+        phase = known.get("phase")
+        is_of_other_phase = bool(phase and phases and phase not in phases)
+        about = [
+            each
+            for each in known["about"]
+            if each in found or is_of_other_phase or not is_covered(each)
+        ]
         if about:
             after[cause] = {**known, "about": about}
         else:
@@ -112,7 +142,8 @@ def compare(
     new = []
     now = datetime.now(settings.KST).isoformat(timespec="seconds")
     for cause, group in by_cause.items():
-        known = after.get(cause, {"about": [], "since": now, "reason": _short(group[0].reason)})
+        described = {"reason": _short(group[0].reason), "phase": group[0].phase}
+        known = after.get(cause, {"about": [], "since": now, **described})
         sources = {source_of(each) for each in known["about"]}
         if any(source_of(problem.about) not in sources for problem in group):
             new.append(group)
@@ -126,6 +157,16 @@ def source_of(about: str) -> str:
     """Return the source of a table. A mart, or a node of dbt, stands for itself."""
     source, _, _ = about.partition(".")
     return about if source in ("rds", "dbt") else source
+
+
+def has_failed(asset: str) -> bool:
+    """Return whether somebody was told of a failure in the source of an asset, such as
+    `raw/tour`."""
+    source = asset.rpartition("/")[2]
+    return any(
+        cause.startswith("failed: ") and source in re.split(r"[^\w]+", " ".join(known["about"]))
+        for cause, known in _read().items()
+    )
 
 
 def log_place(otherwise: str) -> str:
@@ -184,6 +225,14 @@ def _apprise() -> Any:
 
 def _file() -> Path:
     return settings.home() / STATE
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process tells, so that two with one cause do not both tell of it."""
+    with _file().with_suffix(".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _read() -> Open:

@@ -8,6 +8,7 @@ from pathlib import Path
 from support.project import PROJECT
 
 FLOORS = (
+    {"airflow"},
     {"cli"},
     {"web_logs"},
     {"pipeline", "export", "sample_api"},

@@ -1,5 +1,7 @@
 """Somebody is told of problems, once for a cause, and when they are over."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from support.inboxes import mail_server, webhook
 from support.pipelines import run
-from support.project import TODAY
+from support.project import PROJECT, TODAY
 from support.small_project import SmallProject, postgres
 
 from loaders import notify
@@ -156,3 +158,38 @@ def test_systemd_tells_of_what_the_commands_could_not(
     (message,) = posted
     assert "hello-korea.service was ended (oom-kill)" in message["message"]
     assert "log: journalctl -u hello-korea.service on " in message["message"]
+
+
+def test_another_phase_does_not_end_a_cause(posted: Posted) -> None:
+    failed = Problem("failed", "exim.rates", "the API is down", "run", TODAY, phase="extract")
+    notify.tell([failed], lambda about: True, "here", ["extract"])
+    notify.tell([], lambda about: True, "here", ["load"])
+    assert len(posted) == 1
+    notify.tell([], lambda about: True, "here", ["extract"])
+    assert posted[1]["title"] == "Hello Korea: works again"
+
+
+def test_processes_that_end_together_send_one_message_of_one_cause(posted: Posted) -> None:
+    words = ["failed", "exim/rates.stage", "killed", "clear it"]
+    command = [sys.executable, "-m", "loaders.cli.tell", *words]
+    for process in [subprocess.Popen(command, cwd=PROJECT) for _ in range(3)]:
+        assert process.wait() == 0
+    (message,) = posted
+    assert "FAILED: exim/rates.stage: killed\n  remedy: clear it" in message["message"]
+
+
+def test_a_late_asset_is_told_unless_its_source_has_failed(posted: Posted) -> None:
+    late = ["late", "raw/exim", "not complete in time", "look"]
+    notify.tell([down("exim.rates")], lambda about: True, "here")
+    assert tell.main(late) == 0
+    assert [message["title"] for message in posted] == ["Hello Korea: failed: exim"]
+    notify.tell([], lambda about: True, "here")
+    assert tell.main(late) == tell.main(late) == 0
+    assert tell.main(["over", "raw/exim"]) == 0
+    titles = [message["title"] for message in posted[2:]]
+    assert titles == ["Hello Korea: late: raw/exim", "Hello Korea: works again"]
+
+
+def test_wrong_words_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tell.main(["failed", "exim"]) == 2
+    assert capsys.readouterr().err.startswith("'failed exim': expected a unit, failed or late with")

@@ -1,6 +1,7 @@
 """Commands, settings, files and messages in `docs/operations.md` exist and work as described."""
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -40,7 +41,7 @@ def test_each_dlt_command_exists(words: list[str]) -> None:
     assert group == "pipeline"
     assert name in {"", "rds", web_logs.NAME, *SOURCES}
     if verb != "run":
-        assert verb in ("info", "trace", "failed-jobs", "rejected", "status")
+        assert verb in ("info", "trace", "failed-jobs", "rejected", "status", "check")
         return
     parser = argparse.ArgumentParser(exit_on_error=False)
     RunCommand().configure_parser(parser)
@@ -81,6 +82,8 @@ def test_the_loaders_read_each_setting() -> None:
     named = set(re.findall(r"\b(?:[A-Z]+__[A-Z_]+|(?:AWS|DBT|HELLO)_[A-Z_]+)\b", DOCUMENT))
     assert len(named) >= 15
     for name in named:
+        if name.startswith("AIRFLOW__"):  # of Airflow itself: see test_airflow.py
+            continue
         *_, last = name.lower().split("__")
         assert name in code or f"{last}" in code, name
 
@@ -155,6 +158,51 @@ def test_the_daily_script_loads_and_builds_with_the_settings_of_each_user(
     process = subprocess.run(command, capture_output=True, text=True)
     assert process.returncode == expected_code
     assert process.stdout.splitlines() == expected_commands
+
+
+@pytest.mark.parametrize(
+    ("code", "opened", "expected_code", "expected_calls"),
+    [
+        (0, "", 0, []),
+        (1, "", 0, ["issue list", "issue create"]),
+        (1, "7", 0, ["issue list", "issue view", "issue comment"]),
+        (2, "", 2, []),
+    ],
+)
+def test_the_nightly_check_opens_one_issue_with_the_difference(
+    tmp_path: Path, code: int, opened: str, expected_code: int, expected_calls: list[str]
+) -> None:
+    difference = "exim.exchange_rates: new field 'spread'"
+    scripts = {
+        ".venv/bin/dlt": f'echo "kma.forecasts: as described"; echo "{difference}"; exit {code}',
+        "bin/gh": f'echo "$1 $2" >> {tmp_path}/calls; printf "%s" "$*" >> {tmp_path}/texts\n'
+        f'case "$2" in list) echo "{opened}";; esac',
+    }
+    for name, script in scripts.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(PROJECT / ".ci" / "drift", tmp_path / ".ci")
+    environment = {
+        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
+        "SOURCES__EXIM__SERVICE_KEY": "k",
+    }
+    process = subprocess.run([tmp_path / ".ci" / "drift"], env=environment, capture_output=True)
+    assert process.returncode == expected_code, process.stderr
+    calls = tmp_path / "calls"
+    assert (calls.read_text().splitlines() if calls.exists() else []) == expected_calls
+    if expected_calls:
+        texts = (tmp_path / "texts").read_text()
+        assert difference in texts
+        assert "kma.forecasts" not in texts
+
+
+def test_the_nightly_check_asks_nobody_without_a_key() -> None:
+    environment = {"PATH": os.environ["PATH"], "SOURCES__EXIM__SERVICE_KEY": ""}
+    command = [PROJECT / ".ci" / "drift"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (0, "no key is set: nothing is asked\n")
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The commands behind the command line. Each returns an exit code and its last line."""
 
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from loaders.cli.enabled import (
     read_removed,
 )
 from loaders.cli.exit_codes import BAD_SETTING, FAILED, INTERRUPTED, OK, RUNNING
+from loaders.files import replace_file
 from loaders.lake.lake import Lake, open_lake
 from loaders.lake.raw import RawError
 from loaders.pipeline import history, load, stage, upkeep
@@ -38,7 +39,7 @@ from loaders.pipeline.context import (
     prepare,
     record_home_origin,
 )
-from loaders.pipeline.locks import AlreadyRunningError, pipeline_lock
+from loaders.pipeline.locks import AlreadyRunningError, part_lock, pipeline_lock
 from loaders.pipeline.results import LAST_RUN, PHASES, TableResult
 from loaders.pipeline.run import run as run_tables
 from loaders.pipeline.stage import BrokenTableError
@@ -97,7 +98,8 @@ def _tell(
 ) -> None:
     """Tell those of `NOTIFY__URLS`. What can't be told is printed, and fails no run."""
     try:
-        lines = tell.tell_of_run(pipeline, code, message, results, exported)
+        phases = (arguments.only,) if arguments.only else ()
+        lines = tell.tell_of_run(pipeline, code, message, results, exported, phases)
     except OSError as error:
         lines = [f"nobody was told: {error}"]
     print_plain(console(to_stderr=arguments.is_json), lines)
@@ -146,7 +148,7 @@ def _run(
             if not arguments.plan:
                 names = [source.name for source in sources] + [web_logs.NAME] * bool(logs_tables)
                 for name in names:
-                    locks.enter_context(pipeline_lock(name))
+                    locks.enter_context(_lock(name, arguments))
             logs = (
                 _WebLogs(output, lake, pipeline, arguments, options, logs_tables)
                 if logs_tables
@@ -211,6 +213,20 @@ def rejected(pipeline: str | None, dates: str | None, table: str | None) -> tupl
         return BAD_SETTING, str(error)
     except OSError as error:
         return FAILED, str(error)
+
+
+def _lock(pipeline: str, arguments: RunArguments) -> AbstractContextManager[None]:
+    """Return the lock of a pipeline, or of the part of it that a run is limited to.
+
+    One table at a time is extracted, or generated, since tables share the daily allowance and the
+    index of details. Each table is staged, and loaded, beside others.
+    """
+    phase, table = arguments.only, arguments.table
+    is_generated = pipeline == web_logs.NAME
+    if not (phase and table) or (is_generated and arguments.refresh):
+        return pipeline_lock(pipeline)
+    is_extraction = phase == "extract" or (is_generated and phase == "stage")
+    return part_lock(pipeline, "extract" if is_extraction else f"{table}.{phase}")
 
 
 def _run_options(arguments: RunArguments, has_logs: bool) -> RunOptions:
@@ -374,8 +390,9 @@ def _complete_staging(
 def _tidy(output: Console, lake: Lake) -> None:
     """Delete and compact what piles up. A failure is printed; the next run tries again."""
     try:
-        if line := upkeep.tidy(lake, settings.today()):
-            print_plain(output, [line])
+        with suppress(AlreadyRunningError), pipeline_lock("upkeep"):  # one process does it for all
+            if line := upkeep.tidy(lake, settings.today()):
+                print_plain(output, [line])
     except (load.LoadError, OSError) as error:
         print_plain(output, [f"upkeep: {error}"])
 
@@ -419,7 +436,7 @@ def _rebuild_models(output: Console, enabled: Enabled) -> str | None:
 
 def _write_last_run(results: list[TableResult]) -> None:
     rows = [{**asdict(result), "files": {}, "folders": {}} for result in results]
-    (settings.home() / LAST_RUN).write_bytes(orjson.dumps(rows))
+    replace_file(settings.home() / LAST_RUN, orjson.dumps(rows))
 
 
 def _chosen(names: tuple[str, ...], table: str | None) -> tuple[list[Source], tuple[str, ...]]:

@@ -157,6 +157,37 @@ class StatusCommand(plugins.SupportsCliCommand):
         _exit(*status.status(args.pipeline_name, args.output))
 
 
+class CheckCommand(plugins.SupportsCliCommand):
+    """`dlt pipeline [NAME] check`."""
+
+    command = "check"
+    parent = "pipeline"
+    help_string = "Compare what the APIs return with the columns of Hello Korea's tables"
+    description = (
+        "One call a table, within the day's allowance. Nothing is kept. Exits with 1 if a field is"
+        " new or missing, or an API does not answer."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--output", choices=("text", "json"), default="text")
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders.cli import check
+
+        _exit(*check.check(args.pipeline_name, args.output))
+
+
+class CheckPlugin:
+    """A plug-in of its own, because dlt takes one command from each."""
+
+    @staticmethod
+    @plugins.hookimpl(specname="plug_cli")
+    @plugins.only_host("dlt")
+    def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+        return CheckCommand
+
+
 class StatusPlugin:
     """A plug-in of its own, because dlt takes one command from each."""
 

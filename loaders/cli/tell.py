@@ -1,11 +1,14 @@
 """Which problems of a run or a build somebody is told of: see `loaders.notify`.
 
-`python -m loaders.cli.tell UNIT` is for systemd's `OnFailure=`.
+`python -m loaders.cli.tell UNIT` is for systemd's `OnFailure=`. A scheduler tells of what ended
+without a command's doing with `… tell failed|late ABOUT REASON REMEDY`, and of its end with
+`… tell over ABOUT`.
 """
 
 import json
 import os
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,12 @@ def tell_of_run(
     message: str,
     results: list[TableResult],
     export: dict[str, Any],
+    phases: Collection[str] = (),
 ) -> list[str]:
-    """Tell of a run that has ended, and of tables that are late. Return lines to print."""
+    """Tell of a run that has ended, and of tables that are late. Return lines to print.
+
+    `phases`: those that it was limited to.
+    """
     if not _is_wanted() or code in (exit_codes.RUNNING, exit_codes.INTERRUPTED):
         return []
     command = f"dlt pipeline {pipeline} run" if pipeline else "dlt pipeline run"
@@ -48,7 +55,7 @@ def tell_of_run(
         is_command = about == command or (not pipeline and about.startswith("dlt pipeline "))
         return about in covered or is_command
 
-    return notify.tell(problems, is_covered, notify.log_place("the run's output"))
+    return notify.tell(problems, is_covered, notify.log_place("the run's output"), phases)
 
 
 def tell_of_build(target_dir: Path, is_plain: bool, error: str) -> list[str]:
@@ -89,9 +96,10 @@ def _is_wanted() -> bool:
 
 def _failures(result: TableResult) -> list[Problem]:
     about, remedy = f"{result.source}.{result.table}", f"dlt pipeline {result.source} run"
-    days = [step.logical_date for step in result.steps if step.status == "failed"]
-    day = next(filter(None, days), None)
-    return [Problem("failed", about, error, remedy, day) for error in result.errors]
+    failed = [step for step in result.steps if step.status == "failed"]
+    day = next((step.logical_date for step in failed if step.logical_date), None)
+    phase = next((step.phase for step in failed), "")
+    return [Problem("failed", about, error, remedy, day, phase) for error in result.errors]
 
 
 def _late(table: status.TableStatus) -> Problem:
@@ -131,14 +139,36 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
+    """Tell of a unit of systemd, or of what a scheduler says. Return the exit code."""
+    match arguments:
+        case [unit]:
+            return _tell_of_unit(unit)
+        case ["failed" | "late" as kind, about, reason, remedy]:
+            problem = Problem(kind, about, reason, remedy)
+            is_known = kind == "late" and notify.has_failed(about)
+            return 0 if is_known else _tell([problem], lambda other: False, about)
+        case ["over", about]:
+            return _tell([], about.__eq__, about)
+    print(
+        f"{' '.join(arguments)!r}: expected a unit, failed or late with what it is about, the"
+        " reason and the remedy, or over with what it was about",
+        file=sys.stderr,
+    )
+    return exit_codes.BAD_SETTING
+
+
+def _tell_of_unit(unit: str) -> int:
     """Tell of a systemd unit that was ended. Its commands tell of what they end with themselves."""
-    (unit,) = arguments
     result = os.environ.get("MONITOR_SERVICE_RESULT", "failure")
     if result == "exit-code":
         return 0
     problem = Problem("failed", unit, f"{unit} was ended ({result})", f"systemctl start {unit}")
+    return _tell([problem], lambda about: False, f"journalctl -u {unit}")
+
+
+def _tell(problems: list[Problem], is_covered: Callable[[str], bool], log: str) -> int:
     try:
-        for line in notify.tell([problem], lambda about: False, f"journalctl -u {unit}"):
+        for line in notify.tell(problems, is_covered, log):
             print(line, file=sys.stderr)
     except settings.SettingError as error:
         print(error, file=sys.stderr)

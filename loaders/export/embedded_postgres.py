@@ -40,22 +40,22 @@ KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR",
 """Environment of the server. A superuser can read it, so it has none of the loaders' settings."""
 
 
-def start(role: str = EXPORTER) -> str:
-    """Start the server, if it is not running, and return the URL of its database for a role.
+def start(role: str = EXPORTER, database: str = DATABASE) -> str:
+    """Start the server, if it is not running, and return the URL of a database for a role.
 
     Raise ExportError if it does not start.
     """
     folder = _folder()
     try:
         server = _server(folder)
-        _prepare(server)
+        _prepare(server, database)
     except Exception as error:  # of any kind: the server's log has the reason
         log = folder / "log"
         where = f": see {log}" if log.exists() else ""
         raise ExportError(
             f"the embedded PostgreSQL did not start ({str(error).strip()}){where}"
         ) from error
-    return _url(server, role, DATABASE)
+    return _url(server, role, database)
 
 
 def stop() -> None:
@@ -135,8 +135,8 @@ def _is_running(folder: Path) -> bool:
     return bool(info and info.process and info.process.name() == "postgres")
 
 
-def _prepare(server: Any) -> None:
-    """Create the database and its roles, of which none is a superuser."""
+def _prepare(server: Any, database: str) -> None:
+    """Create a database and the roles, of which none is a superuser."""
     with closing(psycopg2.connect(_url(server, SUPERUSER, SUPERUSER))) as connection:
         connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with connection.cursor() as cursor:
@@ -148,16 +148,16 @@ def _prepare(server: Any) -> None:
                     if role == READER:
                         cursor.execute(f"alter role {role} set default_transaction_read_only = on")
             cursor.execute(
-                "select datdba::regrole::text from pg_database where datname = %s", [DATABASE]
+                "select datdba::regrole::text from pg_database where datname = %s", [database]
             )
             owner = cursor.fetchone()
             if owner is None:
-                cursor.execute(f"create database {DATABASE} owner {EXPORTER}")
+                cursor.execute(f"create database {database} owner {EXPORTER}")
             elif owner != (EXPORTER,):
-                _hand_over(_url(server, SUPERUSER, DATABASE))
+                _hand_over(_url(server, SUPERUSER, database), database)
 
 
-def _hand_over(url: str) -> None:
+def _hand_over(url: str, database: str) -> None:
     """Give the exporter the tables of an earlier version, which the superuser owned."""
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
@@ -168,7 +168,7 @@ def _hand_over(url: str) -> None:
         )
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
-        cursor.execute(f"alter database {DATABASE} owner to {EXPORTER}")
+        cursor.execute(f"alter database {database} owner to {EXPORTER}")
 
 
 def main(words: list[str]) -> str:

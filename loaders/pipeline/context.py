@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 from loaders import settings
+from loaders.files import replace_file
 from loaders.lake import raw
 from loaders.lake.lake import Lake
 from loaders.lake.raw import Folder
@@ -272,7 +273,7 @@ def record_home_origin(origin: str) -> None:
     """Record where the rows that were loaded come from."""
     file = settings.home() / HOME_ORIGIN
     if not file.exists():
-        file.write_text(origin)
+        replace_file(file, origin.encode())
 
 
 def folder_to_stage(context: SourceContext, table: Table, logical_date: date) -> Folder | None:

@@ -333,6 +333,26 @@ class _Extractor:
             self._report(self._progress)
 
 
+def fetch_page(
+    context: SourceContext, table: Table, request: ApiRequest
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Fetch the first page of a request with one call. Return its rows, and the values that apply
+    to each of them. Raise ApiError, AllowanceSpentError."""
+    archive = Archive(
+        context,
+        f"raw/{context.source.name}/{table.name}",
+        set(),
+        table.read,
+        lambda response: accept(context.source, table, response),
+        lambda seconds: None,  # nobody waits for one call
+    )
+    archive.begin(request)
+    client = _client(context.api, _http_client(retries=False), archive)
+    params, paginator = dict(request.params), request.paginator()
+    next(client.paginate(request.path, params=params, paginator=paginator))
+    return archive.rows[0], archive.pages[0].row
+
+
 def _rows_of(archive: Archive) -> Iterator[tuple[Page, pa.Table]]:
     return zip(archive.pages, archive.rows, strict=True)
 
@@ -363,13 +383,15 @@ class _ArrowClient(RESTClient):
         return [rows] if len(rows) else []
 
 
-def _http_client() -> Client:
+def _http_client(*, retries: bool = True) -> Client:
     """Return a client whose retries, delays and time-outs follow dlt's `RUNTIME__REQUEST_…`."""
     client = Client(
         raise_for_status=False,
         status_codes=(),
         exceptions=(),
-        retry_condition=lambda _, error: isinstance(error, ApiError) and error.fault.is_transient,
+        retry_condition=lambda _, error: (
+            retries and isinstance(error, ApiError) and error.fault.is_transient
+        ),
     )
     client.configure()
     return client

@@ -16,10 +16,34 @@ class AlreadyRunningError(Exception):
 
 @contextmanager
 def pipeline_lock(name: str) -> Iterator[None]:
-    """Hold the lock of a pipeline. Raise AlreadyRunningError that names the process holding it."""
+    """Hold the lock of a whole pipeline. Raise AlreadyRunningError that names a process which holds
+    it, or a part of it."""
+    with _lock(name, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def part_lock(name: str, part: str) -> Iterator[None]:
+    """Hold the lock of a part of a pipeline, such as `places.stage`. Raise AlreadyRunningError.
+
+    Different parts run side by side, but not beside the whole pipeline.
+    """
+    with _lock(name, fcntl.LOCK_SH), _lock(f"{name}.{part}", fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def shared_lock(name: str) -> Iterator[None]:
+    """Keep a whole pipeline from running, but not its parts. Raise AlreadyRunningError."""
+    with _lock(name, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def _lock(name: str, kind: int) -> Iterator[None]:
     with _lock_file(name).open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise AlreadyRunningError(f"{name} is being run by {file.read()}") from None

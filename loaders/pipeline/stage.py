@@ -351,6 +351,18 @@ def _changed_fields(
     return new, missing
 
 
+def differences(table: Table, rows: pa.Table, constants: Mapping[str, Any]) -> list[str]:
+    """Return how the fields of a page differ from the columns, which the values that apply to each
+    of its rows are part of."""
+    page = _with_constants(table, rows, constants)
+    try:
+        new, missing = _changed_fields(table, [("this page", page)])
+    except BrokenTableError:
+        fields = {column.field for column in table.columns if column.name in table.primary_key}
+        return [f"no row has {name!r}" for name in sorted(fields - set(page.column_names))]
+    return [f"new field {name!r}" for name in new] + [f"no row has {name!r}" for name in missing]
+
+
 def _stop_at_changes(
     new: dict[str, str],
     missing: dict[str, str],

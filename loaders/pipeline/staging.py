@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from loaders.pipeline import load, loaded_dates
-from loaders.pipeline.locks import AlreadyRunningError, pipeline_lock, warehouse_lock
+from loaders.pipeline.locks import AlreadyRunningError, shared_lock, warehouse_lock
 from loaders.sources import SOURCES
 
 Tables = set[tuple[str, str]]
@@ -34,7 +34,8 @@ def create(missing: Tables) -> None:
     for source in SOURCES.values():
         tables = [table for table in source.tables if (source.name, table.name) in missing]
         if tables:
-            with suppress(AlreadyRunningError), pipeline_lock(source.name), warehouse_lock():
+            with suppress(AlreadyRunningError), shared_lock(source.name), warehouse_lock():
+                load.read_settings_again()  # other tables of it may have been loaded meanwhile
                 load.create_tables(load.pipeline(source.name), source, tables)
 
 

@@ -184,6 +184,7 @@ def _stage(
         _generate(config, lake, parts, results, report)
         for table, step in steps.items():
             step.rows = results[table].staged
+            results[table].files = {day: stage_folder(NAME, table, day) for day in dates}
 
 
 def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> None:
@@ -233,7 +234,6 @@ def _generate(
         for part in generated:
             for table, count in row_counts[part].items():
                 results[table].staged += count
-                results[table].files[part.day] = stage_folder(NAME, table, part.day)
                 done += count
             report(done, total)
 
