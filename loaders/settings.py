@@ -8,6 +8,7 @@ dbt's profile reads them there too.
 import errno
 import os
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -16,9 +17,12 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import dlt
+from dlt.common.runtime.run_context import active
 
 KST = timezone(timedelta(hours=9), "KST")
 PROJECT = Path(__file__).resolve().parents[1]
+FIRST_DAY = date(1900, 1, 1)
+"""The earliest date that a run takes."""
 
 T = TypeVar("T")
 
@@ -78,9 +82,17 @@ def today() -> date:
     return read(
         "hello_korea_today",
         datetime.now(KST).date(),
-        date.fromisoformat,
+        _day,
         "expected a date such as 2026-11-22",
     )
+
+
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    # Windows of days around it must be dates too.
+    if not FIRST_DAY <= day < date(2200, 1, 1):
+        raise ValueError(text)
+    return day
 
 
 def dbt_target() -> str:
@@ -239,10 +251,10 @@ def base_url(source: str, default: str) -> str:
 
 def exposed_secrets() -> list[str]:
     """Return a line if other users of this machine may read the file of the keys."""
-    file = Path(".dlt") / "secrets.toml"
+    file = Path(active().settings_dir) / "secrets.toml"
     if not file.exists() or not file.stat().st_mode & 0o077:
         return []
-    return [f"{file} can be read by others: run `chmod 600 {file}`"]
+    return [f"{file} can be read by others: run `chmod 600 {shlex.quote(str(file))}`"]
 
 
 def is_this_machine(url: str) -> bool:

@@ -46,6 +46,13 @@ def wait_until_free(open_file: Callable[[], T]) -> T:
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 
+def remedy(message: str) -> str:
+    """Return what to do about DuckDB's message, or nothing."""
+    if "not a valid DuckDB database" not in message:
+        return ""
+    return " Move it away: `dlt pipeline run --rebuild` fills a new one from the lake"
+
+
 def _holder(error: Exception) -> str | None:
     """Return the program that holds the file, as DuckDB names it, or None for another error."""
     message = one_line(error)

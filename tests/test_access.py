@@ -76,6 +76,8 @@ def rds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with postgres(tmp_path_factory.mktemp("rds")) as url:
         query(url, "create role administrator login createrole createdb")
         query(url, "alter database hello_korea owner to administrator")
+        query(url, "drop role hello_korea_exporter")  # the file under test creates them
+        query(url, "drop role hello_korea_web")
         administrator = url_of(url, "administrator")
         apply("rds.sql", administrator)
         apply("rds.sql", administrator)

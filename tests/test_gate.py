@@ -2,16 +2,19 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+import orjson
 import pytest
 from support.pipelines import run, table_results
-from support.project import TODAY
+from support.project import TODAY, point_at
 from support.stub_api import Parameters, point_tour_at, serve, stays
 
 from loaders.cli.display import Display, console
@@ -21,6 +24,8 @@ from loaders.pipeline.budget import BLOCK, Budget
 from loaders.pipeline.gate import Gate, StoppedError, seconds_to_retry
 from loaders.pipeline.results import Progress
 from loaders.sample_api import SampleApi
+from loaders.settings import KST
+from loaders.sources import SOURCES
 
 
 class Load:
@@ -142,7 +147,8 @@ def test_rows_are_staged_in_the_order_of_the_requests(
 
 
 def budget(folder: Path, allowance: int = 1000) -> Budget:
-    return Budget(FolderLake(folder), "kopis", lambda: TODAY, allowance, "ALLOWANCE")
+    lake = FolderLake(folder)
+    return Budget(lake, "kopis", lambda: TODAY, allowance, "ALLOWANCE", lambda _: Counter())
 
 
 def test_a_killed_run_has_counted_its_calls_and_at_most_a_block_more(tmp_path: Path) -> None:
@@ -189,3 +195,28 @@ def test_a_pause_of_a_minute_is_shown_in_the_log(capsys: pytest.CaptureFixture[s
         display.progress("kopis", "venues", Progress(pages=1, total=3, pause=75.0))
     lines = [line for line in capsys.readouterr().out.splitlines() if "pause" in line]
     assert lines == ["kopis.venues: pauses 75 s, as the API asks (Retry-After)"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"calls": "many"}'])
+def test_a_damaged_count_is_counted_again_in_raw(
+    home: Path, few_places: None, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    today = datetime.now(KST).date()  # as raw has it
+    monkeypatch.setenv("HELLO_KOREA_TODAY", str(today))
+    sources = ["tour"] if damage else list(SOURCES)
+    with SampleApi(today=today) as api:
+        point_at(api, monkeypatch)
+        for source in sources:
+            assert run(source) == (0, "")
+        files = sorted((home / "lake" / "budget").rglob("*.json"))
+        counts = {file: orjson.loads(file.read_bytes())["calls"] for file in files}
+        assert sum(counts.values()) == sum(api.calls.values())
+        for file in files:
+            file.write_bytes(damage)
+        for source in sources:
+            assert run(source) == (0, "")
+            results = table_results(home).values()
+            notes = [note for result in results for note in result["notes"] if "damaged" in note]
+            assert len(notes) == sum(f"/budget/{source}/" in str(file) for file in files)
+    assert {file: orjson.loads(file.read_bytes())["calls"] for file in files} == counts

@@ -8,6 +8,7 @@ import pytest
 from support.pipelines import DLT, run
 from support.project import PROJECT
 
+from loaders.cli import commands, plugin, summary
 from loaders.sample_api import SampleApi
 
 
@@ -22,6 +23,7 @@ from loaders.sample_api import SampleApi
         ("SOURCES__TOUR__PARALLEL_CALLS", "four", "expected a number of calls, at least 1"),
         ("SOURCES__KOPIS__BASE_URL", "kopis.or.kr", "expected https://host/path"),
         ("HELLO_KOREA_TODAY", "yesterday", "expected a date such as 2026-11-22"),
+        ("HELLO_KOREA_TODAY", "9999-12-31", "expected a date such as 2026-11-22"),
         ("LAKE__URL", "gs://bucket/lake", "expected a folder"),
         ("DBT_TARGET", "prod", "expected local"),
     ],
@@ -67,6 +69,7 @@ def test_an_unknown_contract_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RUNTIME__REQUEST_TIMEOUT", "abc"),
         ("RUNTIME__REQUEST_TIMEOUT", "0"),
         ("RUNTIME__REQUEST_MAX_ATTEMPTS", "-1"),
+        ("RUNTIME__LOG_LEVEL", "LOUD"),
         ("SOURCES__KOPIS__BASE_URL", "http://[::1/x"),
         ("SOURCES__KOPIS__BASE_URL", "http://127.0.0.1:notaport/x"),
     ],
@@ -115,21 +118,87 @@ def test_a_password_in_a_base_url_is_refused_and_not_shown(
     )
 
 
-def test_a_file_of_keys_that_others_can_read_is_named_with_the_remedy(
-    api: SampleApi,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    file = tmp_path / ".dlt" / "secrets.toml"
-    file.parent.mkdir()
+@pytest.mark.slow
+def test_a_file_of_keys_that_others_can_read_is_named_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "my settings" / ".dlt" / "secrets.toml"
+    file.parent.mkdir(parents=True)
     file.touch()
-    monkeypatch.chdir(tmp_path)
-    line = ".dlt/secrets.toml can be read by others: run `chmod 600 .dlt/secrets.toml`"
+    line = f"{file} can be read by others: run `chmod 600 '{file}'`"
     for mode, is_named in ((0o644, True), (0o600, False)):
         file.chmod(mode)
-        assert run("exim") == (0, "")
-        assert (line in capsys.readouterr().out) is is_named
+        output = subprocess.check_output(
+            [DLT, "pipeline", "exim", "run", "--plan"],
+            env=os.environ | {"DLT_PROJECT_DIR": str(file.parents[1])},
+            text=True,
+        )
+        assert (line in output.replace("\n", "")) is is_named
+
+
+@pytest.mark.slow
+def test_a_file_of_settings_that_is_no_toml_is_named_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / ".dlt" / "secrets.toml"
+    file.parent.mkdir()
+    file.write_text('[sources.exim]\nservice_key = "planted-secret\n')
+    process = subprocess.run(
+        [DLT, "pipeline", "exim", "run"],
+        env=os.environ | {"DLT_PROJECT_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 2
+    assert process.stderr.startswith(f"{file} can't be read as TOML")
+    assert process.stderr.count("\n") == 1
+    assert "planted-secret" not in process.stderr
+
+
+def test_a_date_before_all_calendars_is_refused() -> None:
+    message = "--date is '0001-01-01': expected no date before 1900-01-01"
+    assert run("exim", date="0001-01-01") == (2, message)
+
+
+def test_a_home_below_which_dlt_can_not_load_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELLO_KOREA_HOME", f"{tmp_path}/it's here")
+    code, message = run("exim")
+    assert code == 2
+    assert message.endswith("expected a path without an apostrophe, below which dlt can't load")
+
+
+def test_a_fault_of_the_program_is_one_line_with_a_file_to_report(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+
+    def fail() -> tuple[int, str]:
+        raise ZeroDivisionError("division\nby zero")
+
+    with pytest.raises(SystemExit) as exit:
+        plugin._execute(fail)
+    assert exit.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("ZeroDivisionError in test_pipeline_settings.py, line ")
+    remedy = f"This is a fault of the program: please report it with {home}/error.log\n"
+    assert error.endswith(f": division by zero. {remedy}")
+    assert "raise ZeroDivisionError" in (home / "error.log").read_text()
+
+
+def test_damaged_files_of_results_do_not_hide_the_rest(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "last_run.json").write_text("{")
+    summary.main()
+    output = capsys.readouterr().out
+    assert f"{home / 'last_run.json'} is damaged: the next run replaces it" in output
+    assert "where to look" in output
+
+    file = home / "lake" / "rejected" / "exim" / "exchange_rates" / "dt=2026-11-22" / "a.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"reason": ')
+    assert commands.rejected("exim", None, None) == (0, "")
+    remedy = "`dlt pipeline exim run --only stage --table exchange_rates --date 2026-11-22`"
+    assert remedy in capsys.readouterr().out
 
 
 def test_a_base_url_without_a_service_key_is_refused(

@@ -469,6 +469,8 @@ def _parse_dates(text: str, today: date) -> list[date]:
         raise SettingError("--date", text, expected) from None
     if end < start or text.endswith(".."):
         raise SettingError("--date", text, expected)
+    if start < settings.FIRST_DAY:
+        raise SettingError("--date", text, f"expected no date before {settings.FIRST_DAY}")
     if (end - start).days > LONGEST_RANGE:
         raise SettingError("--date", text, f"expected a range of at most {LONGEST_RANGE} days")
     if end > today:

@@ -6,12 +6,21 @@ dlt imports this module at every start. So it imports the commands only when one
 import argparse
 import os
 import sys
-from typing import Any
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
 
 from dlt.common.configuration import plugins, resolve_configuration
 from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+from dlt.common.configuration.providers import ConfigProvider
+from dlt.common.configuration.providers.toml import TomlProviderReadException
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.common.runtime.run_context import RunContext
+
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
 
 class _HomeContext(RunContext):
@@ -32,12 +41,27 @@ class _HomeContext(RunContext):
             config = runtime_config or resolve_configuration(RuntimeConfiguration())
             if config.log_format.lower() == "json":
                 config.log_format = "JSON"  # dlt knows it in capitals only
+            if config.log_level.upper() not in LEVELS:
+                _refuse(f"RUNTIME__LOG_LEVEL is {config.log_level!r}: expected {', '.join(LEVELS)}")
             super().initialize_runtime(config)
         except ConfigValueCannotBeCoercedException as error:
             name = f"RUNTIME__{error.field_name.upper()}"
             expected = getattr(error.hint, "__name__", str(error.hint))
-            print(f"{name} is {error.field_value!r}: expected {expected}", file=sys.stderr)
-            sys.exit(2)
+            _refuse(f"{name} is {error.field_value!r}: expected {expected}")
+
+    def initial_providers(self) -> list[ConfigProvider]:
+        """Exit with one line if a file of settings is no TOML."""
+        try:
+            return super().initial_providers()
+        except TomlProviderReadException as error:
+            *_, reason = str(error).splitlines()
+            file = error.full_paths[0]
+            _refuse(f"{file} can't be read as TOML, for example without a closing quote: {reason}")
+
+
+def _refuse(line: str) -> NoReturn:
+    print(line, file=sys.stderr)
+    sys.exit(2)
 
 
 @plugins.hookimpl(specname="plug_run_context")
@@ -106,12 +130,7 @@ class RunCommand(plugins.SupportsCliCommand):
             args.rebuild,
             is_json=args.output == "json",
         )
-        try:
-            code, message = commands.run(args.pipeline_name, arguments)
-        except KeyboardInterrupt:
-            code = 130
-            message = "interrupted: finished work is kept, and the next run continues from there"
-        _exit(code, message)
+        _execute(partial(commands.run, args.pipeline_name, arguments))
 
 
 class RejectedCommand(plugins.SupportsCliCommand):
@@ -133,7 +152,7 @@ class RejectedCommand(plugins.SupportsCliCommand):
     def execute(self, args: argparse.Namespace) -> None:
         from loaders.cli import commands
 
-        _exit(*commands.rejected(args.pipeline_name, args.date, args.table))
+        _execute(partial(commands.rejected, args.pipeline_name, args.date, args.table))
 
 
 class StatusCommand(plugins.SupportsCliCommand):
@@ -154,7 +173,7 @@ class StatusCommand(plugins.SupportsCliCommand):
     def execute(self, args: argparse.Namespace) -> None:
         from loaders.cli import status
 
-        _exit(*status.status(args.pipeline_name, args.output))
+        _execute(partial(status.status, args.pipeline_name, args.output))
 
 
 class CheckCommand(plugins.SupportsCliCommand):
@@ -175,7 +194,7 @@ class CheckCommand(plugins.SupportsCliCommand):
     def execute(self, args: argparse.Namespace) -> None:
         from loaders.cli import check
 
-        _exit(*check.check(args.pipeline_name, args.output))
+        _execute(partial(check.check, args.pipeline_name, args.output))
 
 
 class CheckPlugin:
@@ -208,12 +227,35 @@ class RejectedPlugin:
         return RejectedCommand
 
 
-def _exit(code: int, message: str) -> None:
-    if code:
-        from loaders.cli.display import print_error
+def _execute(command: Callable[[], tuple[int, str]]) -> None:
+    """Run a command, and exit with its code and its last line unless it succeeds."""
+    from loaders.cli.display import print_error
 
+    try:
+        code, message = command()
+    except KeyboardInterrupt:
+        code = 130
+        message = "interrupted: finished work is kept, and the next run continues from there"
+    except Exception as error:
+        code, message = 1, _unexpected(error)
+    if code:
         print_error(message)
         sys.exit(code)
+
+
+def _unexpected(error: Exception) -> str:
+    """Write the traceback of an error that nothing else handles. Return the line to print."""
+    from loaders.errors import one_line
+    from loaders.settings import home
+
+    file = home() / "error.log"
+    with suppress(OSError):  # the disk may be full
+        file.write_text("".join(traceback.format_exception(error)), "utf-8")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}:"
+        f" {one_line(error)}. This is a fault of the program: please report it with {file}"
+    )
 
 
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")

@@ -36,7 +36,12 @@ def main() -> None:
 
 
 def _read(file: Path, default: Any) -> Any:
-    return json.loads(file.read_bytes()) if file.is_file() else default
+    """Return the content of a file, or `default` if it is missing or damaged."""
+    try:
+        return json.loads(file.read_bytes()) if file.is_file() else default
+    except ValueError:
+        print_plain(console(), [f"{file} is damaged: the next run replaces it"])
+        return default
 
 
 def build_lines(run_results: dict[str, Any]) -> list[str]:

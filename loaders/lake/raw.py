@@ -7,7 +7,8 @@ description with the body, as its metadata; a folder next to it, in `<body>.meta
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -38,6 +39,12 @@ class Page:
     answered_at: str
     """Time of the response in KST, ISO 8601."""
 
+    @property
+    def path(self) -> str:
+        """Path of the request, with a slash for each dot."""
+        name = self.file.rpartition("/")[2]
+        return re.sub(r"\.[0-9a-f]{12}(\.\d+)?\.\w+$", "", name).replace(".", "/")
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -67,6 +74,19 @@ def extractions(lake: Lake, source: str, table: str, day: date) -> list[Folder]:
     for key in lake.keys(date_folder):
         keys.setdefault(key.rpartition("/")[0], set()).add(key)
     return [Folder(name, frozenset(keys[name])) for name in sorted(keys)]
+
+
+def pages_of_day(
+    lake: Lake, source: str, table: str, dates: Iterable[date], day: date
+) -> list[str]:
+    """Return the path of each request of some dates that was answered on a KST day."""
+    folders = [folder for on in dates for folder in extractions(lake, source, table, on)]
+    return [
+        page.path
+        for folder in folders
+        for page in pages_of(lake, folder)
+        if page.answered_at.startswith(str(day))
+    ]
 
 
 def newest_complete(folders: list[Folder]) -> Folder | None:

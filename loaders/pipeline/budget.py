@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,14 +40,25 @@ class Budget:
     """
 
     def __init__(
-        self, lake: Lake, source: str, day: Callable[[], date], allowance: int, setting: str
+        self,
+        lake: Lake,
+        source: str,
+        day: Callable[[], date],
+        allowance: int,
+        setting: str,
+        count_kept: Callable[[date], Counter[str]],
     ) -> None:
-        """`day` returns the current KST day; `setting` is named when the allowance is spent."""
+        """`day` returns the current KST day; `setting` is named when the allowance is spent.
+
+        `count_kept` counts the responses in raw of a day, by operation, for a count that is lost.
+        """
         self.allowance = allowance
         self._lake = lake
         self._source = source
         self._day = day
         self._setting = setting
+        self._count_kept = count_kept
+        self._remarks: list[str] = []
         self._kept: dict[str, set[str]] = {}
         """The keys of a day's folder in the lake, as first listed."""
         self._listing = threading.Lock()
@@ -99,6 +111,11 @@ class Budget:
                     self._write(key, count.used, count.is_closed)
                     count.counted = count.used
 
+    def take_remarks(self) -> list[str]:
+        """Return what is to be told of the counts, once."""
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
     def _lock(self, key: str) -> threading.Lock:
         return self._locks.setdefault(key, threading.Lock())
 
@@ -112,10 +129,25 @@ class Budget:
             with self._listing:
                 if folder not in self._kept:
                     self._kept[folder] = set(self._lake.keys(folder))
-            kept = orjson.loads(self._lake.read(key)) if key in self._kept[folder] else {}
-            calls = kept.get("calls", 0)
-            self._counts[key] = _Count(calls, calls, kept.get("spent", False))
+            is_kept = key in self._kept[folder]
+            self._counts[key] = self._read_file(key) if is_kept else _Count()
         return self._counts[key]
+
+    def _read_file(self, key: str) -> _Count:
+        try:
+            kept = orjson.loads(self._lake.read(key))
+            calls, is_closed = int(kept["calls"]), bool(kept["spent"])
+        except (ValueError, TypeError, KeyError):
+            by_operation = self._count_kept(self._day())
+            calls = sum(
+                count for operation, count in by_operation.items() if self._key(operation) == key
+            )
+            is_closed = False
+            self._write(key, calls, is_closed)
+            self._remarks.append(
+                f"{key} was damaged: {calls} calls are counted in raw, which has none that failed"
+            )
+        return _Count(calls, calls, is_closed)
 
     def _write(self, key: str, calls: int, is_closed: bool) -> None:
         self._lake.write(key, orjson.dumps({"calls": calls, "spent": is_closed}))

@@ -1,9 +1,11 @@
 """The settings of one source in a run, read and checked."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -152,7 +154,14 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
         source=source,
         lake=lake,
         api=api,
-        budget=Budget(lake, source.name, settings.today, allowance, setting),
+        budget=Budget(
+            lake,
+            source.name,
+            settings.today,
+            allowance,
+            setting,
+            partial(_count_kept, lake, source),
+        ),
         gate=Gate(parallel, source.calls_per_minute, stopping),
         options=options,
         limits=settings.limits(),
@@ -166,6 +175,19 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
         earlier=_earlier(source, run) if run.is_daily and needs_sample(source) else {},
         stopping=stopping,
     )
+
+
+def _count_kept(lake: Lake, source: Source, day: date) -> Counter[str]:
+    """Return how many responses of a day raw holds, by operation."""
+    calls: Counter[str] = Counter()
+    for table in source.tables:
+        # A run belongs to the day that it began on, and may end on the next.
+        dates = [day, day - timedelta(days=1)]
+        if table.answers_past:
+            dates = raw.days(lake, source.name, table.name)
+        paths = raw.pages_of_day(lake, source.name, table.name, dates, day)
+        calls.update(map(source.operation, paths))
+    return calls
 
 
 def _earlier(source: Source, run: RunOptions) -> dict[str, tuple[date, ...]]:

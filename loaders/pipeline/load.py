@@ -26,7 +26,7 @@ from dlt.common.schema.typing import TColumnSchema, TTableSchema, TTableSchemaCo
 from dlt.common.schema.utils import new_table
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from loaders import redshift, settings
+from loaders import redshift, settings, warehouse_file
 from loaders.errors import one_line
 from loaders.lake.lake import Lake, batches
 from loaders.pipeline import loaded_dates
@@ -125,7 +125,11 @@ def warehouse() -> tuple[Any, Any]:
     """
     target = settings.dbt_target()
     if target == "local":
-        return dlt.destinations.duckdb(str(settings.home() / "warehouse.duckdb")), None
+        home = str(settings.home())
+        if "'" in home:
+            expected = "expected a path without an apostrophe, below which dlt can't load"
+            raise SettingError("HELLO_KOREA_HOME", home, expected)
+        return dlt.destinations.duckdb(f"{home}/warehouse.duckdb"), None
     if target == "redshift":
         return redshift.destination(), redshift.staging()
     raise SettingError("DBT_TARGET", target, "expected local or redshift")
@@ -184,7 +188,7 @@ def reason(error: Exception) -> str:
     *_, message = re.split(r"^[\w.]+(?:Error|Exception)\w*: ", str(cause), flags=re.MULTILINE)
     message = message.partition("\nCONTEXT:")[0].partition(". The job has been queued")[0]
     message = message.rpartition("The actual reason given is: ")[2]
-    return one_line(message) + redshift.remedy(message)
+    return one_line(message) + redshift.remedy(message) + warehouse_file.remedy(message)
 
 
 def _source(source: Source, table: Table, lake: Lake, files: list[str]) -> Any:

@@ -77,6 +77,7 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
                         report(result.source, result.table, Progress(phase="load"))
                         load_table(context, table, result, known_loads)
                     result.calls_left = context.calls_left(table)
+                    result.notes += context.budget.take_remarks()
                     done(result)
                     signals.raise_if_signalled()
         except BaseException:  # for example Ctrl-C: the threads make no further call

@@ -285,11 +285,15 @@ def rejected_lines(lake: Lake, source: str, table: str, dates: list[date] | None
         logical_date = date.fromisoformat(file.split("/dt=")[1].partition("/")[0])
         if dates is not None and logical_date not in dates:
             continue
-        for line in lake.read(file).splitlines():
-            rejected = orjson.loads(line)
-            reason, raw_file = rejected["reason"], rejected["raw_file"]
-            row = orjson.dumps(rejected["row"]).decode()
-            yield f"{source}.{table} {logical_date}: {reason}, in {raw_file}: {row}"
+        try:
+            rows = [orjson.loads(line) for line in lake.read(file).splitlines()]
+            for rejected in rows:
+                reason, raw_file = rejected["reason"], rejected["raw_file"]
+                row = orjson.dumps(rejected["row"]).decode()
+                yield f"{source}.{table} {logical_date}: {reason}, in {raw_file}: {row}"
+        except (ValueError, TypeError, KeyError):
+            again = f"dlt pipeline {source} run --only stage --table {table} --date {logical_date}"
+            yield f"{source}.{table} {logical_date}: {file} is damaged: write it with `{again}`"
 
 
 def _write_rejected(lake: Lake, key: str, rejected: list[Row]) -> None:

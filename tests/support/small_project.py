@@ -154,10 +154,12 @@ def postgres(home: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HELLO_KOREA_HOME", str(home))
         url = embedded_postgres.start(embedded_postgres.SUPERUSER)
-    yield url
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("HELLO_KOREA_HOME", str(home))
-        embedded_postgres.stop()
+    try:
+        yield url
+    finally:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("HELLO_KOREA_HOME", str(home))
+            embedded_postgres.stop()
 
 
 def new_database(server: str, name: str) -> str:
