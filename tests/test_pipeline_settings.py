@@ -1,6 +1,7 @@
 """Settings and arguments of pipelines: wrong values are reported before any call."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from support.pipelines import DLT, run
 from support.project import PROJECT
 
-from loaders.cli import commands, plugin, summary
+from loaders.cli import commands, misspelt, plugin, summary
 from loaders.sample_api import SampleApi
+
+SETTINGS_PAGE = (PROJECT / "docs" / "settings.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +152,57 @@ def test_a_file_of_settings_that_is_no_toml_is_named_in_one_line(tmp_path: Path)
     assert process.stderr.startswith(f"{file} can't be read as TOML")
     assert process.stderr.count("\n") == 1
     assert "planted-secret" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("SOURCES__EXIM__DAILY_ALOWANCE", "expected SOURCES__EXIM__DAILY_ALLOWANCE"),
+        ("SOURCES__TOURS__SERVICE_KEY", "expected SOURCES__TOUR__SERVICE_KEY"),
+        ("SOURCES__KMA__COLOUR", "expected one of docs/settings.md"),
+        ("RDS__MAX_DELETE_SHARES", "expected RDS__MAX_DELETE_SHARE"),
+        ("LAKE__CREDENTIALS__REGION", "expected LAKE__CREDENTIALS__REGION_NAME"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_named_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.setenv(name, "planted-secret")
+    assert run("exim") == (2, f"{name} is not a setting: {message}")
+
+
+@pytest.mark.slow
+def test_a_setting_of_a_file_that_does_not_exist_is_named_too(tmp_path: Path) -> None:
+    file = tmp_path / ".dlt" / "config.toml"
+    file.parent.mkdir()
+    file.write_text("[sources.exim]\ndaily_alowance = 5\n")
+    process = subprocess.run(
+        [DLT, "pipeline", "exim", "run"],
+        env=os.environ | {"DLT_PROJECT_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 2
+    assert process.stderr.startswith("SOURCES__EXIM__DAILY_ALOWANCE is not a setting: expected")
+
+
+def test_every_documented_setting_is_known() -> None:
+    documented = re.findall(r"^\| `([A-Z_]+__[A-Z_]+)` \|", SETTINGS_PAGE, re.M)
+    own = [name for name in documented if name.split("__")[0].lower() in misspelt.SECTIONS]
+    assert len(own) >= 40
+    known = {name.replace(".", "__").upper() for name in misspelt._known()}
+    assert set(own) <= known
+    documented_of_all = {name.upper() for name in misspelt.OF_EACH_SOURCE} - {"SERVICE_KEY"}
+    assert documented_of_all == set(
+        re.findall(r"^\| `SOURCES__<SOURCE>__([A-Z_]+)` \|", SETTINGS_PAGE, re.M)
+    )
+
+
+def test_an_encryption_of_a_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE__ENCRYPTION", "AES256")
+    message = "LAKE__ENCRYPTION is 'AES256': expected LAKE__URL=s3://bucket/prefix with it"
+    code, line = run("exim")
+    assert (code, line.startswith(message)) == (2, True)
 
 
 def test_a_date_before_all_calendars_is_refused() -> None:

@@ -9,7 +9,7 @@ import orjson
 from rich.console import Console
 
 from loaders import notify, settings, web_logs
-from loaders.cli import left_out, plan, tell
+from loaders.cli import left_out, misspelt, plan, tell
 from loaders.cli.display import (
     Display,
     RowsDisplay,
@@ -126,6 +126,7 @@ def _run(
     output = console(to_stderr=arguments.is_json)
     began_at = datetime.now(settings.KST)
     try:
+        misspelt.check()
         notify.urls()  # checks them
         if pipeline == "rds":
             return _export(output, arguments, exported)

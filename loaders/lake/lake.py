@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loaders import settings
 from loaders.lake.folder import PARTS, FolderLake
 from loaders.settings import SettingError
 
@@ -90,6 +91,9 @@ def open_lake(url: str) -> Lake:
         raise SettingError(
             "LAKE__URL", shown, "expected a folder on this machine, or s3://bucket/prefix"
         )
+    if encryption := settings.lake_encryption():
+        expected = "expected LAKE__URL=s3://bucket/prefix with it: a folder is not encrypted"
+        raise SettingError("LAKE__ENCRYPTION", encryption["ServerSideEncryption"], expected)
     root = Path(url).expanduser().absolute()
     try:
         lake = FolderLake(root)
