@@ -815,6 +815,23 @@ def test_a_column_that_someone_dropped_holds_back_the_children_of_its_table_only
     assert [table.table for table in report.tables] == ["districts", "rates"]
 
 
+def test_a_column_of_the_websites_own_is_left_alone(project: SmallProject) -> None:
+    run(project)
+    project.rds("alter table rates add column shown_as text default 'own'")
+    project.warehouse(f"update {SERVING}.rds_rates set rate = rate + 1")
+    assert changes(run(project)) == {"rates": (0, 10, 0)}
+    assert project.rds("select distinct shown_as from rates") == [("own",)]
+
+
+def test_a_primary_key_that_someone_dropped_is_built_again(project: SmallProject) -> None:
+    run(project)
+    project.rds("alter table rates drop constraint rates_pkey")
+    project.warehouse(f"update {SERVING}.rds_rates set rate = rate + 1")
+    assert changes(run(project)) == {"rates": (0, 10, 0)}
+    keys = "select count(*) from pg_constraint where conrelid = 'rates'::regclass and contype = 'p'"
+    assert project.rds(keys) == [(1,)]
+
+
 def test_a_table_whose_mart_is_gone_stays_and_the_report_has_the_statement_that_removes_it(
     project: SmallProject,
 ) -> None:

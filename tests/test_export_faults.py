@@ -3,6 +3,7 @@
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -231,6 +232,28 @@ def test_a_reader_that_keeps_a_table_locked_is_named(
         reader.cursor().execute("lock table public.events in share mode")
         with pytest.raises(ExportError, match="a long report"):
             export(project.target_dir)
+
+
+def test_readers_pass_while_a_change_of_a_table_waits_for_one_of_them(
+    project: SmallProject,
+) -> None:
+    project.rds("alter table rates drop column rate")  # the export adds it again
+    with closing(psycopg2.connect(project.url)) as idle, ThreadPoolExecutor(1) as threads:
+        idle.cursor().execute("select from rates")
+        exporting = threads.submit(export, project.target_dir)
+        limit = 3 * tables.LOCK_TRY_SECONDS
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        while project.rds(waiting) != [(1,)]:
+            assert not exporting.done(), exporting.result()
+            sleep(0.01)
+        for _ in range(3):
+            # A reader waits no longer than one try.
+            project.rds(f"set statement_timeout = '{limit}s'; select from rates")
+            sleep(tables.LOCK_TRY_SECONDS / 2)
+        assert not exporting.done()
+        idle.rollback()
+        assert exporting.result().held_back == {}
+    assert project.rds("select count(rate) > 0 from rates") == [(True,)]
 
 
 def test_a_deadlock_ends_the_whole_export_and_the_next_one_completes(

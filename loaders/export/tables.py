@@ -6,9 +6,12 @@ a reader with an older snapshot would see frozen rows, so a child without its pa
 
 from collections.abc import Iterator
 from hashlib import md5
+from math import inf
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
@@ -25,6 +28,8 @@ from loaders.export.marts import (
 )
 from loaders.export.roles import READER
 
+LOCK_TRY_SECONDS = 1
+"""Seconds for which a change of a table waits for its readers, and then lets them pass."""
 SMALL_TABLE = 20
 """A table with fewer rows may lose any share of them, but never all."""
 
@@ -72,6 +77,7 @@ def fill(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
 def stage(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
     """Copy the mart into a temporary table, and return the number of rows copied."""
     _match_columns(cursor, mart)
+    _add_primary_key(cursor, mart, _constraints(cursor, mart))  # the upsert needs it
     rows = _copy(cursor, mart, _new(mart), csv)
     _execute(cursor, "analyze {new}", mart)
     return rows
@@ -82,22 +88,21 @@ def _match_columns(cursor: Cursor, mart: Mart) -> None:
     the table.
 
     The website may rely on the other columns: if some were removed or have another type, raise
-    HeldBackError with the statement for the database's owner.
+    HeldBackError with the statement for the database's owner. Columns without a comment are not
+    the export's, and are left alone.
     """
     _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
     expected, actual = _types(cursor, _new(mart)), _types(cursor, _table(mart))
     if actual.pop(UPDATED_AT, None) is None:
         # The rows that are there get the time of this statement, without being written.
-        _execute(cursor, f"alter table {{table}} add column {_UPDATED_AT}", mart)
+        _alter(cursor, f"add column {_UPDATED_AT}", mart)
     differences, actions = [], []
-    for name in sorted(actual.keys() - expected.keys()):
+    for name in sorted((actual.keys() - expected.keys()) & _commented(cursor, mart)):
         differences.append(f"column {name} is no longer in the contract")
         actions.append(f"drop column {name}")
     for name, data_type in expected.items():
         if name not in actual:
-            _execute(
-                cursor, "alter table {table} add column {column} " + data_type, mart, column=name
-            )
+            _alter(cursor, "add column {column} " + data_type, mart, column=name)
         elif actual[name] != data_type:
             differences.append(f"column {name} is {actual[name]}, but {data_type} in the contract")
             actions.append(f"alter column {name} type {data_type}")
@@ -308,7 +313,9 @@ def apply_contract(cursor: Cursor, mart: Mart) -> None:
     Whatever exists is not written again, so that an export without a change writes nothing. Raise
     HeldBackError if the table has another primary key.
     """
-    _add_keys(cursor, mart)
+    constraints = _constraints(cursor, mart)
+    _add_primary_key(cursor, mart, constraints)
+    _add_foreign_keys(cursor, mart, constraints)
     _set_not_null(cursor, mart)
     _add_indexes(cursor, mart)
     _set_comments(cursor, mart)
@@ -317,7 +324,11 @@ def apply_contract(cursor: Cursor, mart: Mart) -> None:
         _execute(cursor, "grant select on {table} to {reader}", mart, reader=READER)
 
 
-def _add_keys(cursor: Cursor, mart: Mart) -> None:
+Constraint = tuple[str, list[str], str | None, list[str] | None]
+"""Kind, columns, and, for a foreign key, its parent and the parent's columns."""
+
+
+def _constraints(cursor: Cursor, mart: Mart) -> list[Constraint]:
     cursor.execute(
         """
         select contype::text, {columns}, relname::text, {parent_columns}
@@ -329,10 +340,13 @@ def _add_keys(cursor: Cursor, mart: Mart) -> None:
         ),
         [_regclass(mart)],
     )
-    constraints = cursor.fetchall()
+    return cursor.fetchall()
+
+
+def _add_primary_key(cursor: Cursor, mart: Mart, constraints: list[Constraint]) -> None:
     primary_key = next((tuple(columns) for kind, columns, *_ in constraints if kind == "p"), None)
     if primary_key is None:
-        _execute(cursor, "alter table {table} add primary key ({key})", mart)
+        _alter(cursor, "add primary key ({key})", mart)
     elif primary_key != mart.primary_key:
         raise HeldBackError(
             mart.table,
@@ -340,8 +354,11 @@ def _add_keys(cursor: Cursor, mart: Mart) -> None:
             f"in the contract; once the website is ready: drop table {mart.table}, and the next "
             "export creates it again",
         )
+
+
+def _add_foreign_keys(cursor: Cursor, mart: Mart, constraints: list[Constraint]) -> None:
     foreign_keys = {
-        (tuple(columns), parent, tuple(parent_columns))
+        (tuple(columns), parent, tuple(parent_columns or ()))
         for kind, columns, parent, parent_columns in constraints
         if kind == "f"
     }
@@ -371,12 +388,7 @@ def _set_not_null(cursor: Cursor, mart: Mart) -> None:
             verb = "drop"
         else:
             continue
-        _execute(
-            cursor,
-            f"alter table {{table}} alter column {{column}} {verb} not null",
-            mart,
-            column=column.name,
-        )
+        _alter(cursor, f"alter column {{column}} {verb} not null", mart, column=column.name)
 
 
 def missing_extensions(cursor: Cursor, mart: Mart) -> tuple[str, ...]:
@@ -502,6 +514,46 @@ def _types(cursor: Cursor, table: Composable) -> dict[str, str]:
         ).format(Literal(table.as_string(cursor)))
     )
     return dict(cursor.fetchall())
+
+
+def _commented(cursor: Cursor, mart: Mart) -> set[str]:
+    """Return the columns of the table that have a comment, as all columns of the export do."""
+    cursor.execute(
+        "select attname::text from pg_attribute"
+        " where attrelid = %s::regclass and col_description(attrelid, attnum) is not null",
+        [_regclass(mart)],
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _alter(cursor: Cursor, action: str, mart: Mart, **parts: str | Composable) -> None:
+    """Change a table for which its readers must wait, as soon as none reads it."""
+    _lock_out_readers(cursor, mart)
+    _execute(cursor, "alter table {table} " + action, mart, **parts)
+
+
+def _lock_out_readers(cursor: Cursor, mart: Mart) -> None:
+    """Lock a table by short tries, within `rds.lock_timeout`. Raise LockNotAvailable.
+
+    While a session waits for this lock, every new reader waits behind it.
+    """
+    cursor.execute("select extract(epoch from current_setting('lock_timeout')::interval)")
+    seconds = float(_value(cursor))  # 0 waits for ever
+    deadline = monotonic() + seconds if seconds else inf
+    while True:
+        cursor.execute("savepoint before_the_lock")
+        cursor.execute(f"set local lock_timeout = '{LOCK_TRY_SECONDS}s'")
+        try:
+            _execute(cursor, "lock table {table} in access exclusive mode", mart)
+        except LockNotAvailable:
+            cursor.execute("rollback to savepoint before_the_lock")  # also of the setting
+            if monotonic() >= deadline:
+                raise
+            sleep(LOCK_TRY_SECONDS)
+        else:
+            cursor.execute(f"set local lock_timeout = '{seconds}s'")
+            cursor.execute("release savepoint before_the_lock")
+            return
 
 
 def _execute(cursor: Cursor, statement: str, mart: Mart, **parts: str | Composable) -> None:

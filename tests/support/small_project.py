@@ -76,7 +76,7 @@ models:
         data_tests:
           - relationships:
               arguments: {to: ref('rds_districts'), field: district_id}
-      - {name: venue_name, data_type: varchar}
+      - {name: venue_name, data_type: varchar, description: Name of the venue.}
   - name: rds_events
     description: What happens on a day.
     config:
@@ -102,7 +102,7 @@ models:
     columns:
       - {name: currency, data_type: varchar(3)}
       - {name: rate_date, data_type: date, data_tests: [not_null]}
-      - {name: rate, data_type: "numeric(12, 4)"}
+      - {name: rate, data_type: "numeric(12, 4)", description: Won for a unit.}
 unit_tests:
   - name: rates_are_rounded
     model: rds_rates
