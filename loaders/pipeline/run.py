@@ -255,6 +255,8 @@ def _add_staged(result: TableResult, step: StepResult, file: stage.StagedFile) -
         result.notes.append(f"new field {name!r}, first in {raw_file}")
     for name, raw_file in file.missing_fields.items():
         result.notes.append(f"no row has the field {name!r}, first in {raw_file}")
+    for name, what in file.long_fields.items():
+        result.notes.append(f"texts of {name!r}: {what}")
     if file.conflicting_fields:
         fields = ", ".join(map(repr, file.conflicting_fields))
         first = min(file.conflicting_fields.values())
