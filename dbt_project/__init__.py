@@ -38,6 +38,13 @@ MAY_BE_EMPTY = ("state:", "result:", "source_status:")
 WRITERS = ("build", "run", "test", "seed", "snapshot")
 """Commands that open the DuckDB file and may take long."""
 
+LEDGER = """
+select 1 as found
+from information_schema.tables
+where table_schema = 'staging_runs' and table_name = 'loaded_dates'
+"""
+LOADED = "select source_name, table_name, logical_date from staging_runs.loaded_dates"
+
 SOURCE_TYPES = """
 select
     table_schema, table_name, column_name, data_type, character_maximum_length,
@@ -76,6 +83,8 @@ class ProofsAndExport(dbtPlugin):
         if get_flags().WHICH not in ("build", "test"):  # type: ignore[no-untyped-call]
             return {}
         check_settings()
+        if self.project_name == "hello_korea" and manifest.metadata.adapter_type == "duckdb":
+            check_warehouse()
         path, unit_tests = describe_unit_tests(manifest)
         if is_plain_build() and unit_tests.proven:
             leave_out(manifest, unit_tests)
@@ -150,6 +159,28 @@ def check_settings() -> None:
     from loaders import notify
 
     notify.urls()
+
+
+def check_warehouse() -> None:
+    """Raise LostDatesError if a warehouse whose marts are exported has lost dates of the lake.
+
+    On Redshift the loader alone checks it: who builds may not read the lake.
+    """
+    from dbt.adapters.factory import get_adapter_by_type
+
+    from loaders import settings
+
+    adapter = get_adapter_by_type("duckdb")  # type: ignore[no-untyped-call]
+    if adapter.config.target_name not in settings.rds_targets():
+        return
+    with adapter.connection_named("lost"):
+        _, tables = adapter.execute(LEDGER, fetch=True)
+        if not tables:
+            return  # check_staging_tables says so
+        _, rows = adapter.execute(LOADED, fetch=True)
+    from loaders.pipeline import lost  # takes a second
+
+    lost.check(settings.lake_url(), {tuple(row) for row in rows}, settings.today())
 
 
 def describe_unit_tests(manifest: "Manifest") -> tuple[Path, "UnitTests"]:

@@ -364,6 +364,41 @@ def test_a_table_that_lost_too_many_rows_is_held_back_and_the_others_are_exporte
     assert list(report.kept_out) == ["events"]
 
 
+def test_a_table_of_which_a_column_lost_too_many_values_is_held_back_whoever_keeps_its_rows(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project)
+    events = "select * from events order by event_id"
+    before = project.rds(events)
+    project.warehouse(
+        f"""
+        update {SERVING}.rds_events set title = null where event_id >= 79;
+        update {SERVING}.rds_districts set district_name = null;
+        """
+    )
+    report = run(project)
+    assert report.failure
+    assert report.failure.startswith("not exported: events: 21 of 100 values of title would become")
+    assert "RDS__MAX_NULL_SHARE=0.2" in report.failure
+    assert project.rds(events) == before
+    assert changes(report) == {"districts": (0, 2, 0)}  # too few values to judge
+
+    monkeypatch.setenv("RDS__MAX_NULL_SHARE", "0.21")
+    assert changes(run(project)) == {"events": (0, 21, 0)}
+
+
+def test_values_of_rows_that_leave_are_no_lost_values(project: SmallProject) -> None:
+    project.warehouse(f"update {SERVING}.rds_events set title = null where event_id >= 20")
+    run(project)
+    project.warehouse(
+        f"""
+        delete from {SERVING}.rds_events where event_id < 20;
+        update {SERVING}.rds_events set title = 'new' where event_id >= 90;
+        """
+    )
+    assert changes(run(project)) == {"events": (0, 10, 20)}
+
+
 def test_the_children_of_a_table_that_is_held_back_are_kept_out(project: SmallProject) -> None:
     project.warehouse(
         f"insert into {SERVING}.rds_venues select 'w' || i, 11, 'Hall' from range(30) as r (i)"

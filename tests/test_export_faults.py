@@ -234,6 +234,25 @@ def test_a_reader_that_keeps_a_table_locked_is_named(
             export(project.target_dir)
 
 
+def test_an_export_waits_for_another_program_that_has_the_warehouse_open(
+    project: SmallProject,
+) -> None:
+    holding = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", holding, project.home / "warehouse.duckdb"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdin and holder.stdout
+    with holder, ThreadPoolExecutor(1) as threads:
+        holder.stdout.readline()
+        exporting = threads.submit(export, project.target_dir)
+        with pytest.raises(TimeoutError):
+            exporting.result(timeout=1)
+        holder.stdin.close()
+        assert exporting.result().held_back == {}
+
+
 def test_readers_pass_while_a_change_of_a_table_waits_for_one_of_them(
     project: SmallProject,
 ) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -15,10 +16,11 @@ from support.pipelines import DLT
 from support.project import PROJECT
 from support.s3_server import S3Server
 
+from loaders.lake import raw
 from loaders.lake.folder import OLDEST_PART, PARTS, FolderLake
 from loaders.lake.lake import Lake, open_lake
 from loaders.lake.s3 import PART, S3Lake
-from loaders.settings import SettingError
+from loaders.settings import KST, SettingError
 
 
 @pytest.fixture
@@ -366,3 +368,11 @@ def test_credentials_in_secrets_toml_open_a_lake_and_are_written_nowhere(
     files = [path for path in home.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if s3.secret_key.encode() in path.read_bytes()]
+
+
+def test_a_page_that_another_home_has_written_meanwhile_is_named(lake: Lake) -> None:
+    file = "raw/kopis/venues/dt=2026-11-22/extraction=001/prfplc.0123456789ab.xml"
+    answered_at = datetime(2026, 11, 22, tzinfo=KST)
+    raw.keep(lake, file, b"<dbs/>", {}, "", {}, answered_at)
+    with pytest.raises(raw.RawError, match=f"{file} was written meanwhile, by a run in another"):
+        raw.keep(lake, file, b"<dbs/>", {}, "", {}, answered_at)

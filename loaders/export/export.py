@@ -344,6 +344,8 @@ def _load(
     for key in mart.foreign_keys:
         if key.parent in absent:
             tables.check_parent(cursor, mart, key, is_empty)
+    if not is_empty:
+        tables.check_values(cursor, mart)
     inserted, changed = (copied, 0) if is_empty else tables.upsert(cursor, mart)
     tables.apply_contract(cursor, mart)
     return TableReport(

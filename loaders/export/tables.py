@@ -149,6 +149,44 @@ def check_parent(cursor: Cursor, mart: Mart, key: ForeignKey, is_filled: bool) -
         )
 
 
+def check_values(cursor: Cursor, mart: Mart) -> None:
+    """Raise HeldBackError if rows that stay would lose too many values of a column.
+
+    The limit is a share of the column's values: `rds.max_null_share`, or the mart's own share of
+    deletes if that is larger, since its rows are other ones every day.
+    """
+    allowed = settings.read(
+        "rds.max_null_share", 0.2, _share, "expected a share from 0 to 1, such as 0.2"
+    )
+    share = max(mart.max_delete_share, allowed)
+    names = [
+        column.name
+        for column in mart.columns
+        if not column.not_null and column.name not in mart.primary_key
+    ]
+    if not names or share == 1:
+        return
+    counts = [
+        SQL("count(t.{0}), count(t.{0}) filter (where n.{0} is null)").format(Identifier(name))
+        for name in names
+    ]
+    _execute(
+        cursor,
+        "select {counts} from {table} as t join {new} as n on {same_key}",
+        mart,
+        counts=SQL(", ").join(counts),
+    )
+    (values,) = cursor.fetchall()
+    for name, before, lost in zip(names, values[::2], values[1::2], strict=True):
+        if lost > share * before and before >= SMALL_TABLE:
+            raise HeldBackError(
+                mart.table,
+                f"{lost:,} of {before:,} values of {name} would become null, more than the share "
+                f"RDS__MAX_NULL_SHARE={share:g} allows; the table is unchanged: if they are right "
+                "to go, set it higher for one export",
+            )
+
+
 def upsert(cursor: Cursor, mart: Mart) -> tuple[int, int]:
     """Write only the staged rows that are new or differ. Return the numbers of rows inserted and
     changed."""

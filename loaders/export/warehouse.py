@@ -15,6 +15,7 @@ from loaders import redshift, settings
 from loaders.errors import one_line
 from loaders.export.marts import ExportError
 from loaders.lake.lake import BATCH_ROWS, Lake, batches, open_lake
+from loaders.warehouse_file import WarehouseInUseError, wait_until_free
 
 
 class Warehouse(Protocol):
@@ -55,11 +56,14 @@ def _open_duckdb(credentials: Any) -> Iterator[Warehouse]:
     try:
         environment = environments.create(credentials)
         try:
-            connection = environment.handle().cursor()  # type: ignore[no-untyped-call]
+            handle = wait_until_free(environment.handle)
+            connection = handle.cursor()  # type: ignore[no-untyped-call]
             connection.begin()
             yield _DuckDB(connection)
         finally:
             environment.close()  # type: ignore[no-untyped-call]
+    except WarehouseInUseError as error:
+        raise ExportError(f"nothing was exported: {error}") from None
     except duckdb.Error as error:
         raise ExportError(f"the warehouse {credentials.path}: {one_line(error)}") from error
 

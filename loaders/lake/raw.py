@@ -128,7 +128,17 @@ def days(lake: Lake, source: str, table: str) -> list[date]:
 
 def complete(lake: Lake, folder: str, pages: Sequence[Page]) -> None:
     """Mark the extraction as complete and record the order of its pages."""
-    lake.write_once(f"{folder}/{COMPLETE}", orjson.dumps(list(pages)))
+    _write_once(lake, f"{folder}/{COMPLETE}", orjson.dumps(list(pages)))
+
+
+def _write_once(lake: Lake, key: str, data: bytes, description: bytes = b"") -> None:
+    try:
+        lake.write_once(key, data, description)
+    except FileExistsError:
+        raise RawError(
+            f"{key} was written meanwhile, by a run in another home: run a pipeline of a lake in one"
+            " home at a time, then run it again"
+        ) from None
 
 
 def pages_of(lake: Lake, folder: Folder, known: Sequence[Page] = ()) -> list[Page]:
@@ -191,7 +201,7 @@ def keep(
         "row": dict(row),
         "key": key,
     }
-    lake.write_once(file, body, orjson.dumps(meta))
+    _write_once(lake, file, body, orjson.dumps(meta))
     return _page(file, meta)
 
 

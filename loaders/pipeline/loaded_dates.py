@@ -126,6 +126,13 @@ def tables_with_whole_dates(client: Any, before: date) -> set[tuple[str, str]]:
         return {(source, table) for source, table in cursor.fetchall()}
 
 
+def newest(client: Any) -> date | None:
+    """Return the newest date of any table, if there is one."""
+    with client.execute_query(f"select max(logical_date) from {NAME}") as cursor:
+        ((newest,),) = cursor.fetchall()
+    return newest  # type: ignore[no-any-return]
+
+
 def newest_partial(client: Any, source: str, table: str) -> date | None:
     """Return the newest date of which staging has forgotten rows, if there is one."""
     where = f"{_of_table(source, table)} and not is_whole"

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlt.common.runtime import signals
 
 from loaders.lake import raw
-from loaders.pipeline import load, loaded_dates, retention, stage
+from loaders.pipeline import load, loaded_dates, lost, retention, stage
 from loaders.pipeline.context import SourceContext, folder_to_stage
 from loaders.pipeline.extract import Extraction, extract_date
 from loaders.pipeline.loaded_dates import Key, LoadedDate
@@ -45,7 +45,7 @@ def run(contexts: list[SourceContext], report: Report, done: Callable[[TableResu
         for table in context.source.tables
         for day in context.dates(table)
     }
-    known_loads = cache(partial(_known_loads, () if options.rebuild else days))
+    known_loads = cache(partial(_known_loads, () if options.rebuild else days, contexts))
     with ThreadPoolExecutor(len(tables)) as threads:
 
         def start(context: SourceContext, table: Table) -> None:
@@ -256,6 +256,8 @@ def _add_staged(result: TableResult, step: StepResult, file: stage.StagedFile) -
         result.notes.append(f"new field {name!r}, first in {raw_file}")
     for name, raw_file in file.missing_fields.items():
         result.notes.append(f"no row has the field {name!r}, first in {raw_file}")
+    for name, what in file.long_fields.items():
+        result.notes.append(f"texts of {name!r}: {what}")
     if file.conflicting_fields:
         fields = ", ".join(map(repr, file.conflicting_fields))
         first = min(file.conflicting_fields.values())
@@ -318,7 +320,23 @@ def _load_changed(
     return {day: kept for day, kept in loads.items() if kept}
 
 
-def _known_loads(dates: Iterable[date]) -> dict[Key, LoadedDate]:
-    """Return the loads of dates of all tables. Raise LoadError."""
+def _known_loads(
+    dates: Iterable[date], contexts: Sequence[SourceContext] = ()
+) -> dict[Key, LoadedDate]:
+    """Return the loads of dates of all tables. Raise LoadError, also if a daily run of `contexts`
+    finds that the warehouse has lost dates."""
     with warehouse_lock(), load.connect() as ledger:
-        return loaded_dates.read(ledger, dates)
+        known = loaded_dates.read(ledger, dates)
+        daily = [context for context in contexts if context.run.is_daily]
+        if daily and lost.is_suspicious(loaded_dates.newest(ledger), daily[0].run.today):
+            running = {
+                (context.source.name, table.name, day)
+                for context in daily
+                for table in context.source.tables
+                for day in context.dates(table)
+            }
+            loaded, sources = loaded_dates.read(ledger).keys(), {key[0] for key in running}
+            line = lost.describe(daily[0].lake, loaded, sources, running)
+            if line:
+                raise load.LoadError(f"not loaded: {line}")
+    return known

@@ -25,7 +25,7 @@ from loaders.lake.raw import Folder, Page
 from loaders.sources.source import Column, Row, Table
 
 PATTERNS = {
-    pa.float64(): r"^[-+]?\d{1,18}(\.\d+)?$",
+    pa.float64(): r"^[-+]?\d{1,12}(\.\d+)?$",  # as many digits as the contracts have
     pa.int32(): r"^[-+]?\d{1,9}$",
     pa.bool_(): r"^[YN]$",
 }
@@ -66,6 +66,9 @@ class Staged:
     """Fields that some page lacks in every row, with the first such raw file."""
     conflicting_fields: dict[str, str] = field(default_factory=dict)
     """Fields in which rows of one key differ, with the raw file of the first such row."""
+    long_fields: dict[str, str] = field(default_factory=dict)
+    """Fields with texts that are too long, with what was done to how many, and the first raw file.
+    """
 
 
 def stage(
@@ -82,7 +85,7 @@ def stage(
         ]
         new, missing = _changed_fields(table, parsed)
         combined = _concatenated(parsed)
-        columns = list(threads.map(lambda column: _typed(column, combined), table.columns))
+        columns = list(threads.map(lambda column: _typed(table, column, combined), table.columns))
     length = len(combined)
     typed = pa.table(
         [
@@ -93,8 +96,9 @@ def stage(
         schema=_nullable(schema(table)),
     )
     reasons = _reasons(table, columns)
+    long_fields = _long_fields(columns, typed["raw_file"])
     if contract == "stop":
-        _stop_at_changes(new, missing, reasons, parsed)
+        _stop_at_changes(new, missing, long_fields, reasons, parsed)
     last, repeated = _last_and_repeated(typed, table.primary_key, reasons)
     rows = (typed if len(last) == length else typed.take(last)).cast(schema(table))
     if contract == "evolve":
@@ -106,6 +110,7 @@ def stage(
         new_fields=new,
         missing_fields=missing,
         conflicting_fields=_conflicting_fields(table, typed.take(repeated)),
+        long_fields=long_fields,
     )
 
 
@@ -124,6 +129,7 @@ class StagedFile:
     new_fields: Mapping[str, str]
     missing_fields: Mapping[str, str]
     conflicting_fields: Mapping[str, str]
+    long_fields: Mapping[str, str]
     """As in `Staged`."""
 
 
@@ -152,6 +158,7 @@ def stage_extraction(
         "new_fields": staged.new_fields,
         "missing_fields": staged.missing_fields,
         "conflicting_fields": staged.conflicting_fields,
+        "long_fields": staged.long_fields,
     }
     data = parquet(staged.rows, origin, report)
     date_folder = stage_folder(source, table.name, logical_date)
@@ -370,12 +377,14 @@ def differences(table: Table, rows: pa.Table, constants: Mapping[str, Any]) -> l
 def _stop_at_changes(
     new: dict[str, str],
     missing: dict[str, str],
+    long: dict[str, str],
     reasons: dict[int, str],
     parsed: list[tuple[str, pa.Table]],
 ) -> None:
     """Raise BrokenTableError at the first difference from the columns."""
     changes = [f"new field {name!r}, first in {file}" for name, file in new.items()]
     changes += [f"no row has the field {name!r}, first in {file}" for name, file in missing.items()]
+    changes += [f"{name!r}: {what}" for name, what in long.items()]
     changes += [
         f"{rejected['reason']}, first in {rejected['raw_file']}"
         for rejected in _rejected(reasons, parsed)
@@ -407,6 +416,8 @@ class _Typed:
     column: Column
     texts: pa.ChunkedArray
     values: pa.ChunkedArray
+    shortened: tuple[int, ...] = ()
+    """The numbers of the rows whose text was too long, and is cut or left out."""
 
     def untypable(self) -> list[int]:
         """Return the numbers of the rows whose text does not fit the type."""
@@ -414,7 +425,7 @@ class _Typed:
             return []
         failed = pc.and_(pc.is_valid(self.texts), pc.is_null(self.values))
         indices: list[int] = pc.indices_nonzero(failed).to_pylist()
-        return indices
+        return [index for index in indices if index not in self.shortened]
 
     def empty(self) -> list[int]:
         """Return the numbers of the rows without a text."""
@@ -428,10 +439,10 @@ def _concatenated(parsed: list[tuple[str, pa.Table]]) -> pa.Table:
     return pa.concat_tables(pages, promote_options="default").combine_chunks()
 
 
-def _typed(column: Column, rows: pa.Table) -> _Typed:
+def _typed(table: Table, column: Column, rows: pa.Table) -> _Typed:
     texts = _texts(rows, column.field)
     if column.type == pa.string():
-        return _Typed(column, texts, _without_nul(texts))
+        return _fitted(column, texts, _without_nul(texts), column.name in table.primary_key)
     if column.format:
         return _Typed(column, texts, _times(texts, column.format).cast(column.type))
     fits = pc.match_substring_regex(texts, PATTERNS[column.type])
@@ -459,6 +470,38 @@ def _without_nul(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(has_nul, pa.scalar(None, pa.string()), texts)
 
 
+def _fitted(
+    column: Column, texts: pa.ChunkedArray, values: pa.ChunkedArray, is_key: bool
+) -> _Typed:
+    """Cut or leave out values that are too long. Those of a key become null: they are rejected."""
+    is_long = pc.fill_null(pc.greater(pc.binary_length(values), column.limit), False)
+    if not pc.any(is_long).as_py():
+        return _Typed(column, texts, values)
+    long = values.filter(is_long).to_pylist()
+    cut = [_cut(text, column.limit) if column.is_cut and not is_key else None for text in long]
+    mask = is_long.combine_chunks()
+    fitted = pc.replace_with_mask(values.combine_chunks(), mask, pa.array(cut, pa.string()))
+    numbers = () if is_key else tuple(pc.indices_nonzero(is_long).to_pylist())
+    return _Typed(column, texts, pa.chunked_array([fitted]), numbers)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return the longest beginning of a text that has at most `limit` bytes in UTF-8."""
+    return text.encode()[:limit].decode(errors="ignore")
+
+
+def _long_fields(columns: Iterable[_Typed], raw_files: pa.ChunkedArray) -> dict[str, str]:
+    """Return what was done to texts that are too long, by field."""
+    done: dict[str, str] = {}
+    for typed in columns:
+        if typed.shortened:
+            column, count = typed.column, len(typed.shortened)
+            what = "cut to" if column.is_cut else "left out, longer than"
+            first = raw_files[typed.shortened[0]].as_py()
+            done[column.field] = f"{count} {what} {column.limit} bytes, first in {first}"
+    return done
+
+
 def _times(texts: pa.ChunkedArray, format: str) -> pa.ChunkedArray:
     """Parse times, with null for a text that does not match the format.
 
@@ -469,6 +512,7 @@ def _times(texts: pa.ChunkedArray, format: str) -> pa.ChunkedArray:
     null = pa.scalar(None, times.type)
     length = len(f"{datetime(2000, 1, 1):{format}}")
     times = pc.if_else(pc.equal(pc.utf8_length(texts), length), times, null)
+    times = pc.if_else(pc.greater(pc.year(times), 0), times, null)  # PostgreSQL has no year 0
     early = pc.if_else(pc.less_equal(pc.day(times), 3), times, null)
     rolled_over = pc.not_equal(pc.strftime(early, format=format), texts)
     return pc.if_else(pc.fill_null(rolled_over, False), null, times)
@@ -482,7 +526,10 @@ def _reasons(table: Table, columns: list[_Typed]) -> dict[int, str]:
         expected = typed.column.format or typed.column.type
         for index in typed.untypable():
             text = typed.texts[index].as_py()
-            problem = "has a NUL" if expected == pa.string() else f"is {text!r}, not {expected}"
+            problem = f"is {text!r}, not {expected}"
+            if expected == pa.string():
+                is_long = len(text.encode()) > typed.column.limit
+                problem = f"has more than {typed.column.limit} bytes" if is_long else "has a NUL"
             reasons.setdefault(index, f"{name}: {field} {problem}")
         if name in table.primary_key:
             reasons |= dict.fromkeys(typed.empty(), f"no {name}")

@@ -32,6 +32,7 @@ from loaders.sources.source import (
     Row,
     Source,
     Table,
+    code_,
     date_,
     days,
     integer,
@@ -319,9 +320,9 @@ IGNORED_OBSERVATIONS = frozenset(
 )
 
 OBSERVATION_COLUMNS = (
-    text("station", "stnId"),
+    code_("station", "stnId", 10),
     date_("date", "tm", "%Y-%m-%d"),
-    text("station_name", "stnNm"),
+    text("station_name", "stnNm", 100),
     number("mean_temperature", "avgTa"),
     number("low_temperature", "minTa"),
     number("high_temperature", "maxTa"),
@@ -362,7 +363,7 @@ SOURCE = Source(
                 integer("nx", "nx"),
                 integer("ny", "ny"),
                 timestamp("base_at", "base_at", MINUTE),
-                text("category", "category"),
+                code_("category", "category"),
                 timestamp("forecast_at", "forecast_at", MINUTE),
                 text("value_text", "fcstValue"),
                 number("value_min", "least"),
@@ -375,10 +376,10 @@ SOURCE = Source(
             name="mid_forecasts",
             primary_key=("region", "issued_at", "day", "half"),
             columns=(
-                text("region", "regId"),
+                code_("region", "regId", 10),
                 timestamp("issued_at", "tmFc", MINUTE),
                 integer("day", "ahead"),
-                text("half", "half"),
+                code_("half", "half"),
                 # Temperatures and the weather come in separate responses.
                 *(
                     optional(column)

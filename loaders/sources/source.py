@@ -19,6 +19,9 @@ from requests import HTTPError, PreparedRequest, Request, Response
 
 from loaders.errors import one_line
 
+SHORT_TEXT, LONG_TEXT, LONGEST_URL = 1000, 65_535, 2000
+"""Bytes of the texts that the contracts of dbt's models allow."""
+
 Row = dict[str, Any]
 """One record of a response: the API's own field names and values."""
 
@@ -104,6 +107,14 @@ class Column:
     """The strptime format of dates and times."""
     optional: bool = False
     """Whether responses may lack the field without a note."""
+    limit: int = SHORT_TEXT
+    """The most bytes of a text in UTF-8. Redshift counts them, and PostgreSQL the characters.
+
+    A row with a longer key is rejected. Any other text is cut or left out, and reported.
+    """
+    is_cut: bool = True
+    """Whether a longer text is cut. A part of a code or an address would mean something else, so
+    such a text is left out."""
 
 
 def optional(column: Column) -> Column:
@@ -111,8 +122,24 @@ def optional(column: Column) -> Column:
     return replace(column, optional=True)
 
 
-def text(name: str, field: str) -> Column:
-    return Column(name, field, pa.string())
+def text(name: str, field: str, limit: int = SHORT_TEXT) -> Column:
+    """Return a column of texts that are cut to `limit` bytes."""
+    return Column(name, field, pa.string(), limit=limit)
+
+
+def long_text(name: str, field: str) -> Column:
+    """Return a column of texts as long as Redshift stores any."""
+    return Column(name, field, pa.string(), limit=LONG_TEXT)
+
+
+def code_(name: str, field: str, limit: int = 20) -> Column:
+    """Return a column of codes or ids of at most `limit` bytes."""
+    return Column(name, field, pa.string(), limit=limit, is_cut=False)
+
+
+def url(name: str, field: str) -> Column:
+    """Return a column of web addresses."""
+    return Column(name, field, pa.string(), limit=LONGEST_URL, is_cut=False)
 
 
 def number(name: str, field: str) -> Column:

@@ -27,11 +27,13 @@ from loaders.sources.source import (
     Row,
     Source,
     Table,
+    code_,
     integer,
     number,
     optional,
     text,
     text_columns,
+    url,
 )
 
 PAGE_SIZE = 1000
@@ -193,27 +195,27 @@ SOURCE = Source(
             ),
             history_day="logical_date",
             columns=(
-                text("currency", "currency"),
-                text("origin", "origin"),
-                text("destination", "destination"),
+                code_("currency", "currency", 10),
+                code_("origin", "origin", 10),
+                code_("destination", "destination", 10),
                 text("departure_at", "departure_at"),
                 text("return_at", "return_at"),
-                text("airline", "airline"),
-                text("flight_number", "flight_number"),  # "0511" is not 511
-                optional(text("origin_airport", "origin_airport")),
-                optional(text("destination_airport", "destination_airport")),
+                code_("airline", "airline", 10),
+                code_("flight_number", "flight_number", 10),  # "0511" is not 511
+                optional(code_("origin_airport", "origin_airport", 10)),
+                optional(code_("destination_airport", "destination_airport", 10)),
                 Column("departs_at", "departs_at", pa.timestamp("us"), LOCAL),
-                text("departs_offset", "departs_offset"),
+                code_("departs_offset", "departs_offset", 10),
                 Column("returns_at", "returns_at", pa.timestamp("us"), LOCAL),
-                text("returns_offset", "returns_offset"),
+                code_("returns_offset", "returns_offset", 10),
                 number("price", "price"),
                 integer("transfers", "transfers"),
                 integer("return_transfers", "return_transfers"),
                 integer("duration", "duration"),
                 optional(integer("duration_to", "duration_to")),
                 optional(integer("duration_back", "duration_back")),
-                optional(text("seller", "gate")),  # since 2025
-                optional(text("link", "link")),
+                optional(text("seller", "gate", 200)),  # since 2025
+                optional(url("link", "link")),
             ),
             requests=_fares,
             read=read_fares,
