@@ -34,6 +34,8 @@ SLOW_FIXTURES = {
 
 Tests that use them are slow, unless they are marked `core`.
 """
+LONG_FIXTURES = {"in_four_languages", "redshift_roles"}
+"""Fixtures that build for minutes, so that tests which use them are long."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_core = item.get_closest_marker("core")
         if fixtures & SLOW_FIXTURES and not is_core:
             item.add_marker(pytest.mark.slow)
+        if fixtures & LONG_FIXTURES:
+            item.add_marker(pytest.mark.long)
         item.add_marker(pytest.mark.xdist_group("built" if "built" in fixtures else item.path.stem))
     items.sort(key=_rank)
 

@@ -243,7 +243,8 @@ def test_an_export_waits_for_another_program_that_has_the_warehouse_open(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert holder.stdin and holder.stdout
+    assert holder.stdin
+    assert holder.stdout
     with holder, ThreadPoolExecutor(1) as threads:
         holder.stdout.readline()
         exporting = threads.submit(export, project.target_dir)

@@ -57,7 +57,7 @@ def _open_duckdb(credentials: Any) -> Iterator[Warehouse]:
         environment = environments.create(credentials)
         try:
             handle = wait_until_free(environment.handle)
-            connection = handle.cursor()  # type: ignore[no-untyped-call]
+            connection = handle.cursor()
             connection.begin()
             yield _DuckDB(connection)
         finally:

@@ -136,8 +136,8 @@ def _write_once(lake: Lake, key: str, data: bytes, description: bytes = b"") -> 
         lake.write_once(key, data, description)
     except FileExistsError:
         raise RawError(
-            f"{key} was written meanwhile, by a run in another home: run a pipeline of a lake in one"
-            " home at a time, then run it again"
+            f"{key} was written meanwhile, by a run in another home: a pipeline of a lake runs in"
+            " one home at a time"
         ) from None
 
 
