@@ -10,15 +10,34 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from loaders import settings
+from loaders.cli.summary import read_json
 from loaders.errors import one_line
+from loaders.export.mart_proofs import last_build
+from loaders.pipeline.results import LAST_RUN
 
 FOLDER = Path("analyses", "dashboards")
 PAGES = "dashboards"
 """Folder of the pages in dbt's target folder."""
+
+RESULTS_FILE = "results.duckdb"
+RESULTS = """
+create table tables (
+    pipeline varchar, loaded_table varchar, calls bigint, calls_left bigint, rejected bigint,
+    reason varchar
+);
+create table nodes (kind varchar, node varchar, status varchar, message varchar);
+create table exports (
+    exported_table varchar, row_count bigint, inserted bigint, changed bigint, deleted bigint,
+    kept_out varchar
+);
+"""
+
+Row = tuple[object, ...]
 
 
 def main(arguments: list[str]) -> int:
@@ -67,6 +86,7 @@ def build(pages: Path) -> int:
     pages.mkdir(parents=True, exist_ok=True)
     for page in pages.glob("*.html"):
         page.unlink()
+    write_results(pages / RESULTS_FILE, settings.home(), settings.dbt_artifacts())
     boards = [str(FOLDER / f"{name}.yml") for name in names()]
     process = subprocess.run(
         [
@@ -89,11 +109,70 @@ def build(pages: Path) -> int:
 
 def serve(options: list[str]) -> int:
     """Serve the dashboards until Ctrl-C, and return the exit code."""
+    pages = settings.dbt_artifacts() / PAGES
+    write_results(pages / RESULTS_FILE, settings.home(), settings.dbt_artifacts())
     command = ["dct", "serve", "--host", "127.0.0.1", "--no-cache", *options]
     try:
         return subprocess.run(command, cwd=settings.PROJECT, env=environment()).returncode
     except KeyboardInterrupt:
         return 130
+
+
+def write_results(file: Path, home: Path, target_dir: Path) -> None:
+    """Write what the last run, build and export on this machine did, as tables that dct reads."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    tables = {
+        "tables": table_rows(read_json(home / LAST_RUN, [])),
+        "nodes": node_rows(read_json(last_build(target_dir) / "run_results.json", {})),
+        "exports": export_rows(read_json(target_dir / "export.json", {})),
+    }
+    with duckdb.connect(file) as results:
+        results.execute(RESULTS)
+        for name, rows in tables.items():
+            for row in rows:
+                marks = ", ".join("?" * len(row))
+                results.execute(f"insert into {name} values ({marks})", row)
+
+
+def table_rows(results: list[dict[str, Any]]) -> list[Row]:
+    """Return a row for each table of the last run."""
+    return [
+        (
+            *(result["source"], result["table"], result["calls"], result["calls_left"]),
+            *(result["rejected"], first_reason(result["notes"])),
+        )
+        for result in results
+    ]
+
+
+def first_reason(notes: list[str]) -> str | None:
+    """Return why the first row was rejected, or None if none was."""
+    return next((one_line(note) for note in notes if note.startswith("rejected")), None)
+
+
+def node_rows(run_results: dict[str, Any]) -> list[Row]:
+    """Return a row for each model and test of the last build."""
+    return [
+        (kind, name, result["status"], one_line(result["message"] or ""))
+        for result in run_results.get("results", [])
+        for kind, _, name, *_ in [result["unique_id"].split(".")]
+        if kind != "operation"
+    ]
+
+
+def export_rows(report: dict[str, Any]) -> list[Row]:
+    """Return a row for each table that was exported or kept out."""
+    counts = ("rows", "inserted", "changed", "deleted")
+    exported = [
+        (change["table"], *(change[count] for count in counts), None)
+        for change in report.get("tables", [])
+    ]
+    kept_out = [
+        (table, *(None for _ in counts), one_line(reason))
+        for table, reason in report.get("kept_out", {}).items()
+    ]
+    return exported + kept_out
 
 
 def environment() -> dict[str, str]:
@@ -108,17 +187,30 @@ def environment() -> dict[str, str]:
 
 
 def failure_lines(diagnostics: Iterable[str]) -> list[str]:
-    """Return a line for each error among dct's diagnostics, and each line that is none."""
+    """Return a line for each error that dct printed."""
     lines = []
     for line in diagnostics:
         try:
             event = json.loads(line)
         except json.JSONDecodeError:
-            lines.append(line)
+            if not line.startswith("Rendered "):
+                lines.append(line)
             continue
-        if event.get("level") == "error":
-            lines.append(one_line(json.dumps(event)))
+        if event["level"] == "error":
+            lines.append(failure_line(event))
     return lines
+
+
+def failure_line(error: dict[str, Any]) -> str:
+    """Return one line of an error: the file and line, the chart or query, what is wrong, and the
+    remedy if dct has one."""
+    place = error["range"] or {}
+    parts = (
+        f"{place['file']}:{place['start_line']}" if place else "",
+        error["path"] or (f"queries.{error['query']}" if error["query"] else ""),
+        error["message"],
+    )
+    return one_line(": ".join(part for part in parts if part) + f" {error['fix'] or ''}")
 
 
 if __name__ == "__main__":

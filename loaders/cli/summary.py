@@ -19,21 +19,22 @@ from loaders.pipeline.results import LAST_RUN, TableResult
 def main() -> None:
     output = console()
     home, artifacts = settings.home(), settings.dbt_artifacts()
-    results = [TableResult(**result) for result in _read(home / LAST_RUN, [])]
+    results = [TableResult(**result) for result in read_json(home / LAST_RUN, [])]
     if results:
         output.rule("pipelines")
         output.print(results_table(results))
         print_plain(output, remarks(results))
     output.rule("dbt build")
-    for line in build_lines(_read(last_build(artifacts) / "run_results.json", {})):
+    for line in build_lines(read_json(last_build(artifacts) / "run_results.json", {})):
         output.print(line, highlight=False)
     output.rule("export")
-    print_plain(output, export_lines(_read(artifacts / "export.json", {})))
+    print_plain(output, export_lines(read_json(artifacts / "export.json", {})))
     output.rule("where to look")
     print_plain(output, places(home, artifacts))
 
 
-def _read(file: Path, default: Any) -> Any:
+def read_json(file: Path, default: Any) -> Any:
+    """Return the content of a file, or `default` without one."""
     return json.loads(file.read_bytes()) if file.is_file() else default
 
 
