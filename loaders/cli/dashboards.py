@@ -61,6 +61,10 @@ def names() -> list[str]:
 
 def check_warehouse(warehouse: Path, target_dir: Path) -> None:
     """Raise SettingError if there is no build to read, or another process writes the warehouse."""
+    if not target_dir.is_relative_to(settings.PROJECT):
+        raise settings.SettingError(
+            "DBT_TARGET_PATH", str(target_dir), "the dashboards need a folder in the checkout"
+        )
     if not (target_dir / "manifest.json").is_file():
         raise settings.SettingError(
             "dbt's manifest", str(target_dir / "manifest.json"), "run `dbt build` first"
@@ -96,8 +100,7 @@ def build(pages: Path) -> int:
         ],
         cwd=settings.PROJECT,
         env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
     )
     for line in failure_lines(process.stderr.splitlines()):

@@ -29,7 +29,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[WebDriver]:
-    """Start a headless Chromium with a new profile, and quit it. Skip without one, but not in CI."""
+    """Start a headless Chromium on a new profile, then quit. Skip without one, but fail in CI."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if not program or not driver:

@@ -1,8 +1,9 @@
-"""Draw the schematic districts of `seeds/district_shapes.csv`: `python tests/support/district_shapes.py`.
+"""Draw the schematic districts of `seeds/district_shapes.csv`.
 
-Boundaries with a free licence are not at hand, so a district is the part of a rough outline of Seoul
-that is nearest to its office, where nearness is weighted until each part has the district's area. The
-map shows where a district is and how large it is, not where its border runs.
+`python tests/support/district_shapes.py` writes the seed. Boundaries with a free licence are not at
+hand, so a district is the part of a rough outline of Seoul that is nearest to its office, where
+nearness is weighted until each part has the district's area. The map shows where a district is and
+how large it is, not where its border runs.
 """
 
 import csv
@@ -13,62 +14,16 @@ SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 TOLERANCE = 0.01
 """Largest error of an area, as a share of it."""
 OUTLINE = (
-    *(
-        (126.764, 37.555),
-        (126.802, 37.604),
-        (126.853, 37.572),
-        (126.876, 37.590),
-        (126.903, 37.592),
-    ),
-    *(
-        (126.886, 37.612),
-        (126.905, 37.648),
-        (126.947, 37.657),
-        (126.966, 37.646),
-        (126.976, 37.648),
-    ),
-    *(
-        (126.984, 37.664),
-        (126.994, 37.684),
-        (127.016, 37.701),
-        (127.051, 37.686),
-        (127.096, 37.690),
-    ),
-    *(
-        (127.093, 37.645),
-        (127.112, 37.617),
-        (127.118, 37.595),
-        (127.112, 37.579),
-        (127.126, 37.574),
-    ),
-    *(
-        (127.141, 37.575),
-        (127.178, 37.581),
-        (127.183, 37.545),
-        (127.155, 37.502),
-        (127.161, 37.490),
-    ),
-    *(
-        (127.130, 37.465),
-        (127.098, 37.457),
-        (127.070, 37.430),
-        (127.035, 37.439),
-        (127.028, 37.454),
-    ),
-    *(
-        (127.005, 37.467),
-        (126.988, 37.457),
-        (126.964, 37.439),
-        (126.930, 37.436),
-        (126.903, 37.434),
-    ),
-    *(
-        (126.882, 37.459),
-        (126.866, 37.479),
-        (126.823, 37.474),
-        (126.815, 37.493),
-        (126.826, 37.506),
-    ),
+    *((126.764, 37.555), (126.802, 37.604), (126.853, 37.572), (126.876, 37.590)),
+    *((126.903, 37.592), (126.886, 37.612), (126.905, 37.648), (126.947, 37.657)),
+    *((126.966, 37.646), (126.976, 37.648), (126.984, 37.664), (126.994, 37.684)),
+    *((127.016, 37.701), (127.051, 37.686), (127.096, 37.690), (127.093, 37.645)),
+    *((127.112, 37.617), (127.118, 37.595), (127.112, 37.579), (127.126, 37.574)),
+    *((127.141, 37.575), (127.178, 37.581), (127.183, 37.545), (127.155, 37.502)),
+    *((127.161, 37.490), (127.130, 37.465), (127.098, 37.457), (127.070, 37.430)),
+    *((127.035, 37.439), (127.028, 37.454), (127.005, 37.467), (126.988, 37.457)),
+    *((126.964, 37.439), (126.930, 37.436), (126.903, 37.434), (126.882, 37.459)),
+    *((126.866, 37.479), (126.823, 37.474), (126.815, 37.493), (126.826, 37.506)),
     *((126.822, 37.541), (126.796, 37.535)),
 )
 """Longitude and latitude of points around Seoul, read off by eye."""
@@ -158,13 +113,14 @@ def rows() -> list[tuple[str, str, int, int]]:
         rings = shapes(list(csv.DictReader(file)))
     west = min(x for ring in rings.values() for x, _ in ring)
     north = max(y for ring in rings.values() for _, y in ring)
-    drawn = {
+    drawn: dict[str, list[Point]] = {
         district: [(round((x - west) * 100), round((north - y) * 100)) for x, y in ring]
         for district, ring in rings.items()
     }
     return [
-        (district, " ".join(f"{x},{y}" for x, y in ring), *map(round, centre(ring)))
+        (district, " ".join(f"{x},{y}" for x, y in ring), round(x_middle), round(y_middle))
         for district, ring in drawn.items()
+        for x_middle, y_middle in [centre(ring)]
     ]
 
 
