@@ -278,6 +278,7 @@ def test_each_query_runs_on_redshift_with_the_readers_role_alone(
     redshift.query("create group dashboard_readers")
     redshift.query(f"create user dashboards password '{PASSWORD}' in group dashboard_readers")
     for schema in ("star", "frequent", "serving"):
+        redshift.query(f"drop schema if exists {schema} cascade")
         redshift.query(f"create schema {schema}")
     for statement in empty_tables(manifest):
         redshift.query(statement)
@@ -286,6 +287,26 @@ def test_each_query_runs_on_redshift_with_the_readers_role_alone(
         redshift.query(f"grant select on all tables in schema {schema} to group dashboard_readers")
     url = f"postgresql://dashboards:{PASSWORD}@{redshift.host}:{redshift.port}/{DATABASE}"
     run_queries(url, manifest)
+
+
+@pytest.mark.long
+def test_a_reader_of_redshift_builds_every_page(
+    redshift: RedshiftServer, profiles: Path, manifest: dict[str, Any], tmp_path: Path
+) -> None:
+    redshift.query("create group page_readers")
+    redshift.query(f"create user pages password '{PASSWORD}' in group page_readers")
+    for schema in ("star", "frequent", "serving"):
+        redshift.query(f"drop schema if exists {schema} cascade")
+        redshift.query(f"create schema {schema}")
+    for statement in empty_tables(manifest):
+        redshift.query(statement)
+    for schema in ("star", "frequent", "serving"):
+        redshift.query(f"grant usage on schema {schema} to group page_readers")
+        redshift.query(f"grant select on all tables in schema {schema} to group page_readers")
+    settings = redshift.environment("pages", PASSWORD)
+    reader = Newcomer(tmp_path, profiles, **settings, DBT_TARGET="redshift")
+    reader.check_output("dbt", "parse")
+    assert {page.stem for page in build_pages(reader).glob("*.html")} == set(NAMES)
 
 
 def test_each_query_runs_on_postgresql(database: str, manifest: dict[str, Any]) -> None:

@@ -15,9 +15,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 from lxml import etree
+from support.browser import chromium
 from support.dbt_checks import NO_TESTS, dbt
+from support.newcomer import Newcomer
+from support.pages import LOCAL, build_pages, open_page
 from support.project import PROJECT
 
+from loaders.cli import dashboards
 from loaders.export.marts import UPDATED_AT, parse_mart
 from loaders.pipeline import history, loaded_dates, stage
 from loaders.sources import SOURCES as PIPELINES
@@ -697,3 +701,17 @@ def test_events_at_unlisted_venues_are_listed_beyond_one_in_twenty_and_without_d
     assert listed(unlisted=1, without_details=0) == set()
     assert listed(unlisted=2, without_details=0) == {"e0", "e1"}
     assert listed(unlisted=1, without_details=1) == {"e0"}
+
+
+def test_no_chart_breaks_without_data(
+    empty: Warehouse, profiles: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pages = build_pages(Newcomer(empty.home, profiles))
+    assert {page.stem for page in pages.glob("*.html")} == set(dashboards.names())
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+        for name in dashboards.names():
+            page = open_page(browser, name, (pages / f"{name}.html").as_uri())
+            assert page.errors == []
+            assert page.origins <= LOCAL
+            assert None not in page.marks.values(), name
+            assert "no data yet" in page.text

@@ -15,7 +15,6 @@ from typing import Any
 import duckdb
 
 from loaders import settings
-from loaders.cli.summary import read_json
 from loaders.errors import one_line
 from loaders.export.mart_proofs import last_build
 from loaders.pipeline.results import LAST_RUN
@@ -59,6 +58,11 @@ def names() -> list[str]:
     )
 
 
+def pages(target_dir: Path) -> list[Path]:
+    """Return the file of each dashboard's page."""
+    return [target_dir / PAGES / f"{name}.html" for name in names()]
+
+
 def check_warehouse(warehouse: Path, target_dir: Path) -> None:
     """Raise SettingError if there is no build to read, or another process writes the warehouse."""
     if not target_dir.is_relative_to(settings.PROJECT):
@@ -85,17 +89,17 @@ def check_warehouse(warehouse: Path, target_dir: Path) -> None:
         ) from None
 
 
-def build(pages: Path) -> int:
+def build(folder: Path) -> int:
     """Write all pages, print a line for each failure, and return the exit code."""
-    pages.mkdir(parents=True, exist_ok=True)
-    for page in pages.glob("*.html"):
-        page.unlink()
-    write_results(pages / RESULTS_FILE, settings.home(), settings.dbt_artifacts())
+    folder.mkdir(parents=True, exist_ok=True)
+    for page in folder.glob("*.html"):
+        page.unlink()  # a page that can't be built must not look new
+    write_results(folder / RESULTS_FILE, settings.home(), settings.dbt_artifacts())
     boards = [str(FOLDER / f"{name}.yml") for name in names()]
     process = subprocess.run(
         [
             *("dct", "--no-workspace-guard", "render", *boards),
-            *("--format", "html", "--output", str(pages / "{stem}.html")),
+            *("--format", "html", "--output", str(folder / "{stem}.html")),
             *("--no-cache", "--diagnostics-json"),
         ],
         cwd=settings.PROJECT,
@@ -105,15 +109,15 @@ def build(pages: Path) -> int:
     )
     for line in failure_lines(process.stderr.splitlines()):
         print(line, file=sys.stderr)
-    for page in sorted(pages.glob("*.html")):
+    for page in sorted(folder.glob("*.html")):
         print(page)
     return 1 if process.returncode else 0
 
 
 def serve(options: list[str]) -> int:
     """Serve the dashboards until Ctrl-C, and return the exit code."""
-    pages = settings.dbt_artifacts() / PAGES
-    write_results(pages / RESULTS_FILE, settings.home(), settings.dbt_artifacts())
+    results = settings.dbt_artifacts() / PAGES / RESULTS_FILE
+    write_results(results, settings.home(), settings.dbt_artifacts())
     command = ["dct", "serve", "--host", "127.0.0.1", "--no-cache", *options]
     try:
         return subprocess.run(command, cwd=settings.PROJECT, env=environment()).returncode
@@ -136,6 +140,11 @@ def write_results(file: Path, home: Path, target_dir: Path) -> None:
             for row in rows:
                 marks = ", ".join("?" * len(row))
                 results.execute(f"insert into {name} values ({marks})", row)
+
+
+def read_json(file: Path, default: Any) -> Any:
+    """Return the content of a file, or `default` without one."""
+    return json.loads(file.read_bytes()) if file.is_file() else default
 
 
 def table_rows(results: list[dict[str, Any]]) -> list[Row]:

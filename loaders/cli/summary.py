@@ -2,12 +2,13 @@
 `python -m loaders.cli.summary`.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from loaders import settings
+from loaders.cli import dashboards
+from loaders.cli.dashboards import read_json
 from loaders.cli.display import console, print_plain, remarks, results_table
 from loaders.cli.enabled import read_enabled
 from loaders.errors import one_line
@@ -31,11 +32,6 @@ def main() -> None:
     print_plain(output, export_lines(read_json(artifacts / "export.json", {})))
     output.rule("where to look")
     print_plain(output, places(home, artifacts))
-
-
-def read_json(file: Path, default: Any) -> Any:
-    """Return the content of a file, or `default` without one."""
-    return json.loads(file.read_bytes()) if file.is_file() else default
 
 
 def build_lines(run_results: dict[str, Any]) -> list[str]:
@@ -94,10 +90,19 @@ def places(home: Path, artifacts: Path) -> list[str]:
         f"                    {home / 'warehouse.duckdb'}, for a client of DuckDB 2",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
+        *dashboard_lines(artifacts),
         "to type next        dlt pipeline run --plan",
         "                    dbt show --select events_by_district_and_month --limit 20",
         "real data           a key in .dlt/secrets.toml, another HELLO_KOREA_HOME, then make run",
     ]
+
+
+def dashboard_lines(artifacts: Path) -> list[str]:
+    """Return a line for the page of each dashboard that is built, or that none is."""
+    built = [str(page) for page in dashboards.pages(artifacts) if page.is_file()]
+    if not built:
+        return ["dashboards          none yet: make dashboards"]
+    return [f"{'' if number else 'dashboards':20}{page}" for number, page in enumerate(built)]
 
 
 if __name__ == "__main__":
