@@ -75,9 +75,10 @@ def main(arguments: list[str]) -> int:
             return 1
     except (ExportError, settings.SettingError, duckdb.Error, psycopg2.Error):
         return 1  # the build prints the reason
+    built_at = read_json(target_dir / "export.json")["started_at"][:16].replace("T", " ")
     print(
         "dbt build, export, docs and dashboards left out: nothing was loaded and no code changed "
-        f"since the build of {read_json(target_dir / 'export.json')['started_at'][:16].replace('T', ' ')} KST"
+        f"since the build of {built_at} KST"
     )
     return 0
 

@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--window-size=1600,1000",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # resolves no host name
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # resolves no other host
 )
 
 
