@@ -10,8 +10,11 @@ import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
+from support import erd
 from support.browser import chromium, requested_urls
 from support.newcomer import Newcomer
+
+from loaders.cli import dashboards
 
 TIMEOUT = 30
 """Seconds to wait for a part of the page."""
@@ -150,3 +153,16 @@ def test_the_site_makes_no_network_request(browser: WebDriver, site: str) -> Non
     urls = requested_urls(browser)
     assert any(url.startswith(site) for url in urls)
     assert {url.partition(":")[0] for url in urls} <= {"file", "data", "about", "chrome"}
+
+
+def test_the_overview_shows_the_star_as_its_contracts_have_it(
+    browser: WebDriver, site: str, manifest: dict[str, Any]
+) -> None:
+    page = open_page(browser, f"{site}#!/overview", "Where to look")
+    for name in dashboards.names():
+        assert browser.find_elements(By.CSS_SELECTOR, f'a[href$="dashboards/{name}.html"]'), name
+    image = browser.find_element(By.CSS_SELECTOR, 'img[src^="data:image/svg"]')
+    assert browser.execute_script("return arguments[0].naturalWidth", image) > 0
+    drawn = erd.PICTURE.search(erd.OVERVIEW.read_text(encoding="utf-8"))
+    assert drawn, page
+    assert drawn.group() == erd.picture(manifest), "run python tests/support/erd.py"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     if arguments[:1] == ["--serve"]:
-        return serve(arguments[1:])
+        serve(arguments[1:])
     return build(settings.dbt_artifacts() / PAGES)
 
 
@@ -114,15 +114,13 @@ def build(folder: Path) -> int:
     return 1 if process.returncode else 0
 
 
-def serve(options: list[str]) -> int:
-    """Serve the dashboards until Ctrl-C, and return the exit code."""
+def serve(options: list[str]) -> NoReturn:
+    """Become the server of the dashboards, which ends with Ctrl-C."""
     results = settings.dbt_artifacts() / PAGES / RESULTS_FILE
     write_results(results, settings.home(), settings.dbt_artifacts())
+    os.chdir(settings.PROJECT)
     command = ["dct", "serve", "--host", "127.0.0.1", "--no-cache", *options]
-    try:
-        return subprocess.run(command, cwd=settings.PROJECT, env=environment()).returncode
-    except KeyboardInterrupt:
-        return 130
+    os.execvpe(command[0], command, environment())
 
 
 def write_results(file: Path, home: Path, target_dir: Path) -> None:

@@ -1,8 +1,8 @@
 """Time each query of the dashboard on usage, on tables as large as at 400 million clicks.
 
-`PYTHONPATH=tests python tests/bench/dashboards.py FOLDER` reads the home FOLDER after `make run`. At
-scale 1 the frequent tables have a row for each combination of their keys, so this fills a copy of them
-with all combinations.
+`PYTHONPATH=tests python tests/bench/dashboards.py FOLDER` reads the home FOLDER after `make run`.
+At scale 1 the frequent tables have a row for each combination of their keys, so this fills a copy
+of them with all combinations.
 """
 
 import sys
