@@ -45,7 +45,7 @@ NAMES = dashboards.names()
 QUERIES = [(name, query) for name in NAMES for query in warehouse_queries(name)]
 EMPTY_AFTER_SUCCESS = {"failures", "build_problems"}
 """Charts without rows when everything succeeded."""
-EXACT = ("bubble_map", "custom", "heatmap")
+EXACT = ("custom", "heatmap")
 """Types of charts that draw one mark for each row."""
 
 

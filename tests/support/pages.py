@@ -18,8 +18,7 @@ WAREHOUSE = "warehouse"
 LOCAL = {"file://", "data://", "about://", "chrome://"}
 MARKS = {
     "bar": '.role-mark path[aria-roledescription="bar"]',
-    "bubble_map": 'path[aria-roledescription="circle"]',
-    "custom": "polygon",
+    "custom": "polygon, circle",
     "heatmap": 'path[aria-roledescription="rect mark"]',
     "line": ".mark-line.role-mark path",
     "area": ".mark-area.role-mark path",
