@@ -215,12 +215,23 @@ def failure_line(error: dict[str, Any]) -> str:
     """Return one line of an error: the file and line, the chart or query, what is wrong, and the
     remedy if dct has one."""
     place = error["range"] or {}
+    query = error["query"] or ""
     parts = (
-        f"{place['file']}:{place['start_line']}" if place else "",
-        error["path"] or (f"queries.{error['query']}" if error["query"] else ""),
+        f"{place['file']}:{place['start_line']}" if place else ", ".join(files_with(query)),
+        error["path"] or (f"queries.{query}" if query else ""),
         error["message"],
     )
     return one_line(": ".join(part for part in parts if part) + f" {error['fix'] or ''}")
+
+
+def files_with(query: str) -> list[str]:
+    """Return the files of dashboards that have a query. dct names none for a query of a text."""
+    boards = [FOLDER / f"{name}.yml" for name in names()]
+    return [
+        str(board)
+        for board in boards
+        if query and f"\n  {query}:" in (settings.PROJECT / board).read_text(encoding="utf-8")
+    ]
 
 
 if __name__ == "__main__":
