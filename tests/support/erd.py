@@ -62,7 +62,8 @@ def table_of(node: dict[str, Any]) -> Table:
     ]
     primary = next((columns for columns, key in keys if key["type"] == "primary_key"), [])
     foreign = [
-        (column, re.sub(r"^ref\('(\w+)'\)$", r"\1", key["to"]))
+        # A parsed manifest has ref('dim_date'), a compiled one the relation.
+        (column, re.findall(r"\w+", key["to"])[-1])
         for columns, key in keys
         if key["type"] == "foreign_key"
         for column in columns
