@@ -1,4 +1,6 @@
 # make run    set up, run everything on this machine, and print where to look
+# make dashboards  build the pages of target/dashboards
+# make dashboards-serve  serve them with filters, on the warehouse as it is
 # make check  lint what changed and run the fast tests
 # make test   set up, run the tests and lint
 # make test-long  run the tests that build everything from recordings, on Redshift and after kills
@@ -13,9 +15,10 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# dbt's and dlt's telemetry is off in every target.
+# The telemetry of dbt, dlt and dbt-charts is off in every target.
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export RUNTIME__DLTHUB_TELEMETRY := false
+export DO_NOT_TRACK := 1
 
 # Folders of SQL that dbt compiles.
 SQL := dbt_project analyses tests/dbt
@@ -27,7 +30,7 @@ PIP_INSTALL := $(BIN)/$(PIP)
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
-.PHONY: run setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
+.PHONY: run dashboards dashboards-serve setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -37,10 +40,18 @@ run: setup
 		rm -f target/run_results.json target/export.json; \
 		python -m loaders.cli.build || status=$$?; \
 		dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
+		python -m loaders.cli.dashboards || status=$$?; \
 		[ $$status -ne 0 ] || python -m loaders.cli.unchanged --record; \
 	fi; \
 	python -m loaders.cli.summary || status=$$?; \
 	exit $$status
+
+dashboards: setup
+	@python -m loaders.cli.dashboards
+
+# PORT is dct's own choice unless set.
+dashboards-serve: setup
+	@python -m loaders.cli.dashboards --serve $(if $(PORT),--port $(PORT))
 
 setup: $(BIN)/.installed profiles.yml .dlt/config.toml .dlt/secrets.toml
 

@@ -1,7 +1,20 @@
 """Files of the home that one process writes while others read them."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
+
+import orjson
+
+
+def read_json(file: Path, default: Any) -> Any:
+    """Return the content of a file, or `default` if it is missing or damaged, which is said."""
+    try:
+        return orjson.loads(file.read_bytes()) if file.is_file() else default
+    except ValueError:
+        print(f"{file} is damaged: the next run replaces it", file=sys.stderr)
+        return default
 
 
 def replace_file(file: Path, content: bytes) -> None:

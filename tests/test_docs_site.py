@@ -1,7 +1,5 @@
 """The docs site, opened from its file in a real browser without a network."""
 
-import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,25 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
+from support import erd
+from support.browser import chromium, requested_urls
 from support.newcomer import Newcomer
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1600,1000",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # resolves no host name
-)
+from loaders.cli import dashboards
+
 TIMEOUT = 30
 """Seconds to wait for a part of the page."""
 
@@ -71,21 +59,8 @@ class Lineage:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        missing = "no chromium and chromedriver (Debian: apt-get install chromium chromium-driver)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    yield browser
-    browser.quit()
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -175,12 +150,19 @@ def test_the_lineage_runs_from_each_source_to_each_table_of_the_website(
 
 def test_the_site_makes_no_network_request(browser: WebDriver, site: str) -> None:
     open_page(browser, f"{site}#!/overview", "hello_korea")
-    log = browser.get_log("performance")  # type: ignore[no-untyped-call]
-    events = [json.loads(entry["message"])["message"] for entry in log]
-    urls = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
+    urls = requested_urls(browser)
     assert any(url.startswith(site) for url in urls)
     assert {url.partition(":")[0] for url in urls} <= {"file", "data", "about", "chrome"}
+
+
+def test_the_overview_shows_the_star_as_its_contracts_have_it(
+    browser: WebDriver, site: str, manifest: dict[str, Any]
+) -> None:
+    page = open_page(browser, f"{site}#!/overview", "Where to look")
+    for name in dashboards.names():
+        assert browser.find_elements(By.CSS_SELECTOR, f'a[href$="dashboards/{name}.html"]'), name
+    image = browser.find_element(By.CSS_SELECTOR, 'img[src^="data:image/svg"]')
+    assert browser.execute_script("return arguments[0].naturalWidth", image) > 0
+    drawn = erd.PICTURE.search(erd.OVERVIEW.read_text(encoding="utf-8"))
+    assert drawn, page
+    assert drawn.group() == erd.picture(manifest), "run python tests/support/erd.py"

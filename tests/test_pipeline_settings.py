@@ -243,8 +243,8 @@ def test_damaged_files_of_results_do_not_hide_the_rest(
     home.mkdir()
     (home / "last_run.json").write_text("{")
     summary.main()
-    output = capsys.readouterr().out
-    assert f"{home / 'last_run.json'} is damaged: the next run replaces it" in output
+    output, error = capsys.readouterr()
+    assert error == f"{home / 'last_run.json'} is damaged: the next run replaces it\n"
     assert "where to look" in output
 
     file = home / "lake" / "rejected" / "exim" / "exchange_rates" / "dt=2026-11-22" / "a.jsonl"

@@ -2,18 +2,19 @@
 `python -m loaders.cli.summary`.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from loaders import settings
+from loaders.cli import dashboards
 from loaders.cli.display import console, print_plain, remarks, results_table
 from loaders.cli.enabled import read_enabled
 from loaders.errors import one_line
 from loaders.export import embedded_postgres
 from loaders.export.mart_proofs import last_build
 from loaders.export.marts import ExportError
+from loaders.files import read_json
 from loaders.pipeline.context import needs_sample
 from loaders.pipeline.results import LAST_RUN, TableResult
 
@@ -21,27 +22,18 @@ from loaders.pipeline.results import LAST_RUN, TableResult
 def main() -> None:
     output = console()
     home, artifacts = settings.home(), settings.dbt_artifacts()
-    results = [TableResult(**result) for result in _read(home / LAST_RUN, [])]
+    results = [TableResult(**result) for result in read_json(home / LAST_RUN, [])]
     if results:
         output.rule("pipelines")
         output.print(results_table(results))
         print_plain(output, remarks(results))
     output.rule("dbt build")
-    for line in build_lines(_read(last_build(artifacts) / "run_results.json", {})):
+    for line in build_lines(read_json(last_build(artifacts) / "run_results.json", {})):
         output.print(line, highlight=False)
     output.rule("export")
-    print_plain(output, export_lines(_read(artifacts / "export.json", {})))
+    print_plain(output, export_lines(read_json(artifacts / "export.json", {})))
     output.rule("where to look")
     print_plain(output, places(home, artifacts))
-
-
-def _read(file: Path, default: Any) -> Any:
-    """Return the content of a file, or `default` if it is missing or damaged."""
-    try:
-        return json.loads(file.read_bytes()) if file.is_file() else default
-    except ValueError:
-        print_plain(console(), [f"{file} is damaged: the next run replaces it"])
-        return default
 
 
 def build_lines(run_results: dict[str, Any]) -> list[str]:
@@ -108,10 +100,19 @@ def places(home: Path, artifacts: Path) -> list[str]:
         f"                    {home / 'warehouse.duckdb'}, for a client of DuckDB 2",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
+        *dashboard_lines(artifacts),
         "to type next        dlt pipeline run --plan",
         "                    dbt show --select events_by_district_and_month --limit 20",
         "real data           a key in .dlt/secrets.toml, another HELLO_KOREA_HOME, then make run",
     ]
+
+
+def dashboard_lines(artifacts: Path) -> list[str]:
+    """Return a line for the page of each dashboard that is built, or that none is."""
+    built = [str(page) for page in dashboards.pages(artifacts) if page.is_file()]
+    if not built:
+        return ["dashboards          none yet: make dashboards"]
+    return [f"{'' if number else 'dashboards':20}{page}" for number, page in enumerate(built)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tell whether `make run` may leave out `dbt build` and the docs.
+"""Tell whether `make run` may leave out `dbt build`, the docs and the dashboards.
 
 It may if nothing was loaded, and no code or setting changed, since a build that passed and was
 exported in full. `python -m loaders.cli.unchanged` then says so in one line. Otherwise it exits
@@ -18,12 +18,16 @@ import duckdb
 import psycopg2
 
 from loaders import settings
+from loaders.cli import dashboards
 from loaders.export import rds
 from loaders.export.marts import ExportError, read_json
 
 BUILT, BUILDING = "last_build.json", "this_build.json"
-CODE = ("dbt_project", "macros", "seeds", "analyses", "tests/dbt", "loaders/export")
-FILES = ("dbt_project.yml", "profiles.yml", "requirements.lock", ".dlt/config.toml")
+CODE = ("dbt_project", "macros", "seeds", "analyses", "templates", "tests/dbt", "loaders/export")
+FILES = (
+    *("dbt_project.yml", "dbt_charts.yml", "profiles.yml", "requirements.lock"),
+    ".dlt/config.toml",
+)
 SECRETS = ".dlt/secrets.toml"
 SETTINGS = ("DBT_", "RDS__", "DESTINATION__")
 """Prefixes of the environment variables that dbt, its profile and the export read."""
@@ -71,9 +75,10 @@ def main(arguments: list[str]) -> int:
             return 1
     except (ExportError, settings.SettingError, duckdb.Error, psycopg2.Error):
         return 1  # the build prints the reason
+    built_at = read_json(target_dir / "export.json")["started_at"][:16].replace("T", " ")
     print(
-        "dbt build, export and docs left out: nothing was loaded and no code changed since the "
-        f"build of {read_json(target_dir / 'export.json')['started_at'][:16].replace('T', ' ')} KST"
+        "dbt build, export, docs and dashboards left out: nothing was loaded and no code changed "
+        f"since the build of {built_at} KST"
     )
     return 0
 
@@ -88,6 +93,7 @@ def is_built(state: dict[str, str], built: Path, target_dir: Path) -> bool:
         settings.dbt_target() == "local"
         and read_json(built) == {**state, "run_id": exported_run(target_dir)}
         and (target_dir / DOCS).is_file()
+        and all(page.is_file() for page in dashboards.pages(target_dir))
         and is_in_database(read_json(target_dir / "export.json"))
     )
 
