@@ -298,15 +298,17 @@ def test_a_wrong_key_starts_nothing_else_and_is_told_once(
         "update_asset": ("upstream_failed", 0),
     }
     assert not scheduler.run_of("exim", day)
-    (message,) = messages
-    assert "the key is refused" in message["message"]
-    assert "planted" not in message["message"]
+    (told,) = [each["message"] for each in messages if "FAILED" in each["message"]]
+    assert "the key is refused" in told
+    assert "planted" not in told
 
     scheduler.api.set_settings({})
     scheduler.clear("exim_extract", day)
     scheduler.wait_for("exim", day, "success")
-    assert [message["title"] for message in messages[1:]] == ["Hello Korea: works again"]
-    messages.clear()
+    assert [each["title"] for each in messages if "the key is refused" in each["message"]] == [
+        "Hello Korea: failed: exim",
+        "Hello Korea: works again",
+    ]
 
 
 def test_a_table_that_runs_already_is_tried_again(scheduler: Scheduler) -> None:
@@ -317,6 +319,26 @@ def test_a_table_that_runs_already_is_tried_again(scheduler: Scheduler) -> None:
         wait(lambda: scheduler.tasks("exim_extract", day).get("exchange_rates") == expected)
     scheduler.wait_for("exim_extract", day, "success")
     assert scheduler.tasks("exim_extract", day)["exchange_rates"] == ("success", 2)
+
+
+def test_a_late_asset_is_told_by_the_triggerer_and_that_it_is_there(
+    scheduler: Scheduler, posted: tuple[str, list[dict[str, Any]]]
+) -> None:
+    day, messages = settings.today() - timedelta(days=7), posted[1]
+    messages.clear()
+    with part_lock("exim", "extract"):
+        scheduler.start(day)
+        wait(lambda: scheduler.run_of("exim_extract", day).get("state") == "running")
+        metadata(
+            "update deadline set deadline_time = now() from dag_run"
+            f" where dag_run.id = dagrun_id and partition_key = '{day}' returning 1"
+        )
+        wait(lambda: messages)
+    assert messages[0]["title"] == "Hello Korea: late: raw/exim"
+    assert f"LATE: raw/exim: not complete in time {day}" in messages[0]["message"]
+    scheduler.wait_for("exim_extract", day, "success")
+    wait(lambda: len(messages) > 1)
+    assert messages[1]["title"] == "Hello Korea: works again"
 
 
 def test_a_wrong_setting_fails_at_once(scheduler: Scheduler) -> None:
