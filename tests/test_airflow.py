@@ -145,6 +145,28 @@ def test_no_xcom_is_more_than_a_path(tried: tuple[dict[str, Any], Path]) -> None
     assert len(values) == 3
 
 
+def test_a_table_that_is_held_back_fails_its_task_and_the_others_are_exported(
+    tried: tuple[dict[str, Any], Path],
+) -> None:
+    with closing(psycopg2.connect(embedded_postgres.start())) as connection:
+        connection.cursor().execute("alter table airports alter column city_en type varchar(999)")
+        connection.commit()
+    run = airflow("test", "warehouse", **local.prepare(local.state_folder(), free_port()))
+    tasks = run["warehouse"]["tasks"]
+    by_state: dict[str, set[str]] = {}
+    for name, state in tasks.items():
+        by_state.setdefault(state, set()).add(name)
+    assert run["warehouse"]["state"] == "failed"
+    assert by_state["failed"] == {"export.airports"}
+    assert by_state["skipped"] == {
+        "export.fares",
+        "export.popular_airports",
+        "export.popular_items",
+    }
+    assert by_state["upstream_failed"] == {"freshness"}
+    assert {"is_new", "dbt_build", "export.districts", "export.events"} <= by_state["success"]
+
+
 class Scheduler:
     """An Airflow with its scheduler, and what is asked of it."""
 

@@ -43,8 +43,8 @@ class RunsAlreadyError(AirflowException):
     """Raised if another process runs the same table."""
 
 
-class KilledError(AirflowException):
-    """Raised if a command was killed, so that it could not tell anybody."""
+class EndedError(AirflowException):
+    """Raised if a command was killed or broke off, so that it could not tell anybody."""
 
 
 class StaleError(AirflowException):
@@ -156,11 +156,13 @@ def check(ended: Ended) -> None:
     match ended.code:
         case 0:
             return
+        case 1:
+            raise told.CommandError(message)
         case 2:
             raise AirflowFailException(message)
         case 3:
             raise RunsAlreadyError(message)
         case code if code < 0:
-            raise KilledError(f"the command was ended by signal {-code}")
+            raise EndedError(f"the command was ended by signal {-code}")
         case code:
-            raise told.CommandError(f"exit code {code}: {message}")
+            raise EndedError(f"the command ended with exit code {code}: {message}")
