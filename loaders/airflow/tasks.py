@@ -33,8 +33,8 @@ DAILY = "10 6 * * *"
 ZONE = "Asia/Seoul"
 DATE = "%Y-%m-%d"
 START = datetime(2026, 1, 1, tzinfo=KST)
-DEADLINE = timedelta(hours=3)
-"""Age of a run at which its asset is late."""
+LATE_AFTER = timedelta(hours=3)
+"""Time after the usual end of a run at which its asset is late."""
 
 log = logging.getLogger("airflow.task")
 
@@ -142,12 +142,13 @@ def update_asset(asset: Asset) -> Any:
 
 
 def late(asset: Asset) -> DeadlineAlert:
-    """Return the alert for an asset that a run has not updated in time."""
-    return DeadlineAlert(
-        DeadlineReference.DAGRUN_QUEUED_AT,
-        DEADLINE,
-        AsyncCallback(told.late, {"asset": asset.name}),
-    )
+    """Return the alert for an asset that a run has not updated in time.
+
+    A deadline that counts from the start of the run would make Airflow 3.3.2 refuse to clear a task
+    of it.
+    """
+    usual = DeadlineReference.AVERAGE_RUNTIME(max_runs=10, min_runs=1)
+    return DeadlineAlert(usual, LATE_AFTER, AsyncCallback(told.late, {"asset": asset.name}))
 
 
 def check(ended: Ended) -> None:
