@@ -1,5 +1,6 @@
 """The worked example of docs/add-a-source.md runs as it is written."""
 
+import json
 import os
 import re
 import shutil
@@ -59,3 +60,5 @@ def test_the_worked_example_loads_and_builds(checkout: Path, home: Path) -> None
     assert (f"{rows[-1][0]}", rows[-1][1]) == (f"{TODAY.year}-10-09", "한글날")
     selection = ("build", "--select", "stg_holidays__holidays")
     assert "PASS=6" in run_tool(checkout, home, "dbt", *selection, "--no-use-colors")
+    listed = json.loads(run_tool(checkout, home, "python", "-m", "loaders.cli.listing"))
+    assert listed["sources"]["holidays"] == {"holidays": []}  # what its DAGs are made of

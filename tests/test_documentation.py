@@ -76,6 +76,13 @@ def test_every_pipeline_is_in_the_readme_and_has_its_key_and_options_documented(
         assert not missing, f"docs/settings.md: add a row for {', '.join(missing)}"
 
 
+def test_the_nightly_check_gets_the_key_of_every_source() -> None:
+    workflow = (PROJECT / ".github" / "workflows" / "drift.yml").read_text("utf-8")
+    for name in SOURCES:
+        key = environment_name(f"sources.{name}.service_key")
+        assert f"{key}: ${{{{ secrets.{key} }}}}" in workflow
+
+
 def test_every_documented_default_of_a_source_is_the_real_one() -> None:
     rows = dict(
         re.findall(r"^\| `SOURCES__(\w+)` \| `?([^|`]+?)`?(?: \([^|]+\))? \|", SETTINGS, re.M)

@@ -33,8 +33,8 @@ DAILY = "10 6 * * *"
 ZONE = "Asia/Seoul"
 DATE = "%Y-%m-%d"
 START = datetime(2026, 1, 1, tzinfo=KST)
-DEADLINE = timedelta(hours=3)
-"""Age of a run at which its asset is late."""
+LATE_AFTER = timedelta(hours=3)
+"""Time after the usual end of a run at which its asset is late."""
 
 log = logging.getLogger("airflow.task")
 
@@ -43,8 +43,8 @@ class RunsAlreadyError(AirflowException):
     """Raised if another process runs the same table."""
 
 
-class KilledError(AirflowException):
-    """Raised if a command was killed, so that it could not tell anybody."""
+class EndedError(AirflowException):
+    """Raised if a command was killed or broke off, so that it could not tell anybody."""
 
 
 class StaleError(AirflowException):
@@ -142,12 +142,13 @@ def update_asset(asset: Asset) -> Any:
 
 
 def late(asset: Asset) -> DeadlineAlert:
-    """Return the alert for an asset that a run has not updated in time."""
-    return DeadlineAlert(
-        DeadlineReference.DAGRUN_QUEUED_AT,
-        DEADLINE,
-        AsyncCallback(told.late, {"asset": asset.name}),
-    )
+    """Return the alert for an asset that a run has not updated in time.
+
+    A deadline that counts from the start of the run would make Airflow 3.3.2 refuse to clear a task
+    of it.
+    """
+    usual = DeadlineReference.AVERAGE_RUNTIME(max_runs=10, min_runs=1)
+    return DeadlineAlert(usual, LATE_AFTER, AsyncCallback(told.late, {"asset": asset.name}))
 
 
 def check(ended: Ended) -> None:
@@ -156,11 +157,13 @@ def check(ended: Ended) -> None:
     match ended.code:
         case 0:
             return
+        case 1:
+            raise told.CommandError(message)
         case 2:
             raise AirflowFailException(message)
         case 3:
             raise RunsAlreadyError(message)
         case code if code < 0:
-            raise KilledError(f"the command was ended by signal {-code}")
+            raise EndedError(f"the command was ended by signal {-code}")
         case code:
-            raise told.CommandError(f"exit code {code}: {message}")
+            raise EndedError(f"the command ended with exit code {code}: {message}")

@@ -66,10 +66,12 @@ def running_airflow(folder: Path, port: int) -> Iterator[local.Api]:
 
 
 def metadata(sql: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query on Airflow's metadata."""
+    """Return the rows of a query or a change of Airflow's metadata."""
     with (
         closing(psycopg2.connect(embedded_postgres.start("airflow"))) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(sql)
-        return cursor.fetchall()
+        rows = cursor.fetchall()
+        connection.commit()
+        return rows
