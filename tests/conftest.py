@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -36,6 +37,19 @@ Tests that use them are slow, unless they are marked `core`.
 """
 LONG_FIXTURES = {"in_four_languages", "redshift_roles"}
 """Fixtures that build for minutes, so that tests which use them are long."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the session temporary files of its own, which it removes at its end.
+
+    pytest closes the folder that its sessions share to other users whenever one begins. If root
+    runs the tests, the user of the embedded PostgreSQL is such a user.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ or "PYTEST_DEBUG_TEMPROOT" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="hello-korea-")
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(tryfirst=True)
