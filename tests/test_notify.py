@@ -105,13 +105,13 @@ def test_a_build_tells_of_a_warning_and_of_a_mart_that_was_held_back(
         project = small_project.copy(tmp_path / "copy", url)
         schema = project.folder / "models" / "schema.yml"
         text = schema.read_text().replace(
-            'data_type: "numeric(12, 4)"}',
-            'data_type: "numeric(12, 4)", data_tests: [{not_null: {config: {severity: warn}}}]}',
+            "description: Won for a unit.}",
+            "description: Won for a unit., data_tests: [{not_null: {config: {severity: warn}}}]}",
         )
         schema.write_text(
             text.replace(
-                "{name: venue_name, data_type: varchar}",
-                "{name: venue_name, data_type: varchar, data_tests: [not_null]}",
+                "description: Name of the venue.}",
+                "description: Name of the venue., data_tests: [not_null]}",
             )
         )
         project.warehouse(

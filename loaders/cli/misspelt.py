@@ -20,8 +20,8 @@ GENERAL = (
     *("lake.credentials.aws_session_token", "lake.credentials.endpoint_url"),
     *("lake.credentials.profile_name", "lake.credentials.region_name"),
     *("notify.urls", "runs.keep_days", "staging.keep_days", "warehouse.lock_timeout"),
-    *("rds.lock_timeout", "rds.max_delete_share", "rds.statement_timeout", "rds.targets"),
-    *("rds.url", "sources.enabled", "sources.remove_rows_of"),
+    *("rds.lock_timeout", "rds.max_delete_share", "rds.max_null_share", "rds.statement_timeout"),
+    *("rds.targets", "rds.url", "sources.enabled", "sources.remove_rows_of"),
 )
 OF_EACH_SOURCE = ("base_url", "daily_allowance", "parallel_calls", "service_key")
 OF_WEB_LOGS = (
