@@ -33,7 +33,7 @@ def planned(context: SourceContext) -> Iterator[PlannedCalls]:
         if context.run.table in (None, table.name):
             for logical_date in context.dates(table):
                 plan = _planned_date(context, table, logical_date)
-                if logical_date in context.run.dates or plan.calls:
+                if plan.calls or logical_date not in context.earlier.get(table.name, ()):
                     yield plan
 
 
