@@ -163,7 +163,7 @@ def test_a_subset_is_built_tested_and_exported_with_empty_marts_for_the_absent_s
 
 
 @pytest.mark.slow
-def test_the_rows_of_a_removed_source_leave_the_website_once_two_settings_say_so(
+def test_the_rows_of_a_removed_source_leave_the_website_once_its_settings_say_so(
     everything: Path, home: Path, profiles: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(everything, home)
@@ -187,7 +187,8 @@ def test_the_rows_of_a_removed_source_leave_the_website_once_two_settings_say_so
         assert "more than the share RDS__MAX_DELETE_SHARE=0.2 allows" in process.stdout
         assert rows(url, lodgings) == before, process.stdout[-3000:]
 
-        newcomer.check_output("dlt", "pipeline", "rds", "run", RDS__MAX_DELETE_SHARE="1")
+        shares = {"RDS__MAX_DELETE_SHARE": "1", "RDS__MAX_NULL_SHARE": "1"}
+        newcomer.check_output("dlt", "pipeline", "rds", "run", **shares)
         assert [source for source, _ in rows(url, lodgings)] == ["tour"]
         assert rows(url, "select count(*) from events where source = 'seoul'") == [(0,)]
         for table in ("fct_session", "fct_click", "fct_purchase"):
