@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if "PYTEST_XDIST_WORKER" in os.environ or "PYTEST_DEBUG_TEMPROOT" in os.environ:
         return
-    folder = tempfile.mkdtemp(prefix="hello-korea-")
+    folder = tempfile.mkdtemp(prefix="hk-")  # short, for the paths of sockets
     os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
