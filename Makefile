@@ -100,7 +100,7 @@ test: setup lint $(BIN)/.spark
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
 test-long: setup $(BIN)/.spark
-	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m long
+	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "long and not soak"
 
 check: setup
 	@ruff check .

@@ -80,6 +80,8 @@ def export_lines(report: dict[str, Any]) -> list[str]:
 
 def _reader_url() -> list[str]:
     """Return the website's own URL of the embedded database, or nothing if that does not start."""
+    if settings.rds_url():  # then none is started
+        return []
     try:
         return [f"{embedded_postgres.reader_url()} (read-only)"]
     except ExportError:
