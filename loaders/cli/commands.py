@@ -1,6 +1,6 @@
 """The commands behind the command line. Each returns an exit code and its last line."""
 
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -174,13 +174,14 @@ def _run(
                 raise
         if arguments.plan:
             return OK, ""
-        failed = _finish(output, lake, results, began_at, options.phases)
-        incomplete = None
-        if "load" in options.phases:
-            removed_rows = removed if pipeline is None else None
-            incomplete = _complete_staging(output, lake, enabled, removed_rows)
-            if not arguments.rebuild:  # histories are rebuilt from the full lists first
-                _tidy(output, lake)
+        incomplete, loads = None, "load" in options.phases
+        with load.kept_open() if loads else nullcontext():
+            failed = _finish(output, lake, results, began_at, options.phases)
+            if loads:
+                removed_rows = removed if pipeline is None else None
+                incomplete = _complete_staging(output, lake, enabled, removed_rows)
+        if loads and not arguments.rebuild:  # histories are rebuilt from the full lists first
+            _tidy(output, lake)
         problem = failed or incomplete
         if arguments.rebuild and pipeline is None and not problem:
             problem = _rebuild_models(output, enabled)

@@ -7,7 +7,7 @@ copies the rows from the lake, where dlt puts them under `load/`.
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from datetime import date
 from functools import cache
@@ -31,6 +31,7 @@ from loaders.errors import one_line
 from loaders.lake.lake import Lake, batches
 from loaders.pipeline import loaded_dates
 from loaders.pipeline.loaded_dates import LoadedDate
+from loaders.pipeline.locks import warehouse_lock
 from loaders.pipeline.stage import schema
 from loaders.settings import SettingError
 from loaders.sources.source import Source, Table
@@ -103,6 +104,18 @@ def connect() -> Iterator[Any]:
         raise LoadError(f"not loaded: {error}") from None
     except (DltException, psycopg2.Error) as error:
         raise LoadError(f"not loaded: {reason(error)}") from error
+
+
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Keep the warehouse open and locked, since DuckDB takes longer to open a file than to answer.
+
+    If it can't be opened, the next function that needs it says so.
+    """
+    with warehouse_lock(), ExitStack() as stack:
+        with suppress(LoadError):
+            stack.enter_context(connect())
+        yield
 
 
 @contextmanager

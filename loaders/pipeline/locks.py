@@ -2,12 +2,17 @@
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from loaders import settings
+
+
+_held = threading.local()
+"""Whether the thread holds the lock of the warehouse."""
 
 
 class AlreadyRunningError(Exception):
@@ -56,10 +61,20 @@ def _lock(name: str, kind: int) -> Iterator[None]:
 
 @contextmanager
 def warehouse_lock() -> Iterator[None]:
-    """Wait until no other pipeline loads: DuckDB allows one writing process at a time."""
+    """Wait until no other pipeline loads: DuckDB allows one writing process at a time.
+
+    A thread that holds the lock enters it again.
+    """
+    if getattr(_held, "warehouse", False):
+        yield
+        return
     with _lock_file("warehouse").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        _held.warehouse = True
+        try:
+            yield
+        finally:
+            _held.warehouse = False
 
 
 def _lock_file(name: str) -> Path:
