@@ -10,7 +10,6 @@ from pathlib import Path
 
 from loaders import settings
 
-
 _held = threading.local()
 """Whether the thread holds the lock of the warehouse."""
 
