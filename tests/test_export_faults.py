@@ -276,6 +276,45 @@ def test_readers_pass_while_a_change_of_a_table_waits_for_one_of_them(
     assert project.rds("select count(rate) > 0 from rates") == [(True,)]
 
 
+def test_readers_do_not_wait_for_the_rows_of_a_table_that_got_a_new_column(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert = tables.upsert
+    project.rds("alter table rates drop column rate")  # the export adds it again
+    read: list[Any] = []
+
+    def read_and_upsert(cursor: Any, mart: Mart) -> tuple[int, int]:
+        counts = upsert(cursor, mart)
+        read.extend(project.rds("set statement_timeout = '1s'; select count(rate) from rates"))
+        return counts
+
+    monkeypatch.setattr(tables, "upsert", read_and_upsert)
+    export(project.target_dir)
+    assert set(read) == {(0,)}
+    assert project.rds("select count(rate) > 0 from rates") == [(True,)]
+
+
+def test_a_new_column_stays_the_exports_own_if_the_export_fails(
+    project: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.rds("alter table rates drop column rate")
+
+    def fail(*_: Any) -> tuple[int, int]:
+        raise ExportError("the power failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "upsert", fail)
+        with pytest.raises(ExportError, match="the power failed"):
+            export(project.target_dir)
+    (commented,) = project.rds(
+        "select count(col_description(attrelid, attnum)) from pg_attribute"
+        " where attrelid = 'rates'::regclass and attname = 'rate'"
+    )
+    assert commented == (1,)
+    assert export(project.target_dir).held_back == {}
+    assert project.rds("select count(rate) > 0 from rates") == [(True,)]
+
+
 def test_a_deadlock_ends_the_whole_export_and_the_next_one_completes(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

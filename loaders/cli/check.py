@@ -1,6 +1,7 @@
 """`dlt pipeline [NAME] check`: compare what the APIs return today with the sources' columns.
 
-It makes one call for each table, within the day's allowance, and keeps nothing.
+It makes one call for each table, and another for an earlier time if today has no rows yet. They
+count against the day's allowance. Nothing is kept.
 """
 
 from collections.abc import Iterator

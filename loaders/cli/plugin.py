@@ -183,8 +183,8 @@ class CheckCommand(plugins.SupportsCliCommand):
     parent = "pipeline"
     help_string = "Compare what the APIs return with the columns of Hello Korea's tables"
     description = (
-        "One call a table, within the day's allowance. Nothing is kept. Exits with 1 if a field is"
-        " new or missing, or an API does not answer."
+        "One call a table, and another for an earlier time if today has no rows yet. Nothing is"
+        " kept. Exits with 1 if a field is new or missing, or an API does not answer."
     )
     docs_url = None
 

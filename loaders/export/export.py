@@ -1,7 +1,8 @@
 """The export: write the marts whose newest proof is good to the website's database.
 
 It runs in one transaction and under one lock: tables are filled and upserted parents first, then
-rows that left the marts are deleted children first. Readers see the state before or after it.
+rows that left the marts are deleted children first. Readers see the rows before or after it. New
+columns are added before, empty, in a short transaction.
 """
 
 import gc
@@ -157,7 +158,7 @@ def export(target_dir: Path) -> Report:
     """Export after the `dbt build` in `target_dir`: every mart whose newest proof is good.
 
     The warehouse is taken from dbt's profile. Raise ExportError or SettingError with a one-line
-    message; the website's database is then unchanged.
+    message; no row of the website's database is then changed.
     """
     run_results = read_run_results(target_dir)
     if _is_trial(run_results):
@@ -246,7 +247,7 @@ def _export_or_hold_back(report: Report, marts: tuple[Mart, ...], credentials: A
 
 
 def export_all(report: Report, marts: tuple[Mart, ...], credentials: Any) -> Report:
-    """Export all marts and log their reports, or raise ExportError and change nothing. Return the
+    """Export all marts and log their reports, or raise ExportError and change no row. Return the
     report with them."""
     url = rds.database_url(report.target)
     try:
@@ -256,6 +257,7 @@ def export_all(report: Report, marts: tuple[Mart, ...], credentials: Any) -> Rep
             connection.cursor() as cursor,
         ):
             rds.lock(cursor)
+            _match_columns(url, marts)
             rds.prepare(cursor)
             reports = export_marts(cursor, marts, source)
             for table_report in reports:
@@ -266,6 +268,15 @@ def export_all(report: Report, marts: tuple[Mart, ...], credentials: Any) -> Rep
             return replace(report, tables=reports, without_mart=without_mart)
     except psycopg2.Error as error:
         raise ExportError(f"nothing was exported: {_failure(error, url, marts)}") from error
+
+
+def _match_columns(url: str, marts: tuple[Mart, ...]) -> None:
+    """Add new columns in a transaction of their own, so that readers don't wait for the rows."""
+    with closing(rds.connect(url)) as connection, connection.cursor() as cursor:
+        rds.set_timeouts(cursor)
+        for mart in marts:
+            tables.match_columns(cursor, mart)
+        rds.commit(connection)
 
 
 def _failure(error: psycopg2.Error, url: str, marts: tuple[Mart, ...]) -> str:

@@ -152,9 +152,15 @@ def commit(connection: Connection) -> None:
 def lock(cursor: Cursor) -> None:
     """Wait until no other export runs, and lock others out until the end of the transaction.
 
-    Also set the timeouts of this and every other lock, and of statements, from the settings
-    `rds.lock_timeout` and `rds.statement_timeout`, in seconds.
+    Also set its timeouts.
     """
+    set_timeouts(cursor)
+    cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def set_timeouts(cursor: Cursor) -> None:
+    """Set the timeouts of locks and statements in the transaction, from the settings
+    `rds.lock_timeout` and `rds.statement_timeout`, in seconds."""
     cursor.execute(
         "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
         "set_config('maintenance_work_mem', '256MB', true), "
@@ -167,7 +173,6 @@ def lock(cursor: Cursor) -> None:
             f"{_seconds('rds.statement_timeout', 1800)}s",
         ],
     )
-    cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
 
 
 def _seconds(name: str, default: int) -> int:

@@ -1,7 +1,8 @@
 """Write the marts to the tables of the website's database.
 
-Every function works on a cursor in the export's one transaction. COPY is never used with `freeze`:
-a reader with an older snapshot would see frozen rows, so a child without its parent.
+Every function works on a cursor in the export's one transaction; `match_columns` has one before it.
+COPY is never used with `freeze`: a reader with an older snapshot would see frozen rows, so a child
+without its parent.
 """
 
 from collections.abc import Iterator
@@ -62,48 +63,25 @@ def _exists(cursor: Cursor, mart: Mart) -> bool:
     return _value(cursor) is not None
 
 
-def fill(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
-    """Copy the mart directly into its empty table, and return the number of rows copied.
+def match_columns(cursor: Cursor, mart: Mart) -> None:
+    """Add to an existing table the contract's new columns, and `updated_at`, without values.
 
-    A missing table is created without keys: to build them after the copy is faster than row by row.
+    Readers wait until the transaction ends, so it should write no rows. The website may rely on
+    the other columns: if some were removed or have another type, raise HeldBackError with the
+    statement for the database's owner. Columns without a comment are not the export's, and are
+    left alone.
     """
-    if _exists(cursor, mart):
-        _match_columns(cursor, mart)
-    else:
-        _execute(cursor, f"create table {{table}} ({{definitions}}, {_UPDATED_AT})", mart)
-    return _copy(cursor, mart, _table(mart), csv)
-
-
-def stage(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
-    """Copy the mart into a temporary table, and return the number of rows copied."""
-    _match_columns(cursor, mart)
-    _add_primary_key(cursor, mart, _constraints(cursor, mart))  # the upsert needs it
-    rows = _copy(cursor, mart, _new(mart), csv)
-    _execute(cursor, "analyze {new}", mart)
-    return rows
-
-
-def _match_columns(cursor: Cursor, mart: Mart) -> None:
-    """Create the temporary table by the contract, and add its new columns, and `updated_at`, to
-    the table.
-
-    The website may rely on the other columns: if some were removed or have another type, raise
-    HeldBackError with the statement for the database's owner. Columns without a comment are not
-    the export's, and are left alone.
-    """
-    _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
+    if not _exists(cursor, mart):
+        return
+    _create_new(cursor, mart)
     expected, actual = _types(cursor, _new(mart)), _types(cursor, _table(mart))
-    if actual.pop(UPDATED_AT, None) is None:
-        # The rows that are there get the time of this statement, without being written.
-        _alter(cursor, f"add column {_UPDATED_AT}", mart)
+    lacks_time = actual.pop(UPDATED_AT, None) is None
     differences, actions = [], []
     for name in sorted((actual.keys() - expected.keys()) & _commented(cursor, mart)):
         differences.append(f"column {name} is no longer in the contract")
         actions.append(f"drop column {name}")
     for name, data_type in expected.items():
-        if name not in actual:
-            _alter(cursor, "add column {column} " + data_type, mart, column=name)
-        elif actual[name] != data_type:
+        if actual.get(name, data_type) != data_type:
             differences.append(f"column {name} is {actual[name]}, but {data_type} in the contract")
             actions.append(f"alter column {name} type {data_type}")
     if actions:
@@ -112,6 +90,37 @@ def _match_columns(cursor: Cursor, mart: Mart) -> None:
             f"{', '.join(differences)}; once the website is ready: alter table {mart.table} "
             f"{', '.join(actions)}",
         )
+    if lacks_time:
+        # The rows that are there get the time of this statement, without being written.
+        _alter(cursor, f"add column {_UPDATED_AT}", mart)
+    for name, data_type in expected.items():
+        if name not in actual:
+            _alter(cursor, "add column {column} " + data_type, mart, column=name)
+    if lacks_time or expected.keys() - actual.keys():
+        _set_comments(cursor, mart)  # by which the next export knows the columns as its own
+
+
+def fill(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
+    """Copy the mart directly into its empty table, and return the number of rows copied.
+
+    A missing table is created without keys: to build them after the copy is faster than row by row.
+    """
+    if not _exists(cursor, mart):
+        _execute(cursor, f"create table {{table}} ({{definitions}}, {_UPDATED_AT})", mart)
+    return _copy(cursor, mart, _table(mart), csv)
+
+
+def stage(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
+    """Copy the mart into a temporary table, and return the number of rows copied."""
+    _create_new(cursor, mart)
+    _add_primary_key(cursor, mart, _constraints(cursor, mart))  # the upsert needs it
+    rows = _copy(cursor, mart, _new(mart), csv)
+    _execute(cursor, "analyze {new}", mart)
+    return rows
+
+
+def _create_new(cursor: Cursor, mart: Mart) -> None:
+    _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
 
 
 def check_parent(cursor: Cursor, mart: Mart, key: ForeignKey, is_filled: bool) -> None:

@@ -336,8 +336,11 @@ class _Extractor:
 def fetch_page(
     context: SourceContext, table: Table, request: ApiRequest
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Fetch the first page of a request with one call. Return its rows, and the values that apply
-    to each of them. Raise ApiError, AllowanceSpentError."""
+    """Fetch the first page of a request that has rows. Return them, and the values that apply to
+    each of them. Raise ApiError, AllowanceSpentError.
+
+    There is one call, unless the request falls back to earlier times, as rates of a Sunday do.
+    """
     archive = Archive(
         context,
         f"raw/{context.source.name}/{table.name}",
@@ -349,8 +352,10 @@ def fetch_page(
     archive.begin(request)
     client = _client(context.api, _http_client(retries=False), archive)
     params, paginator = dict(request.params), request.paginator()
-    next(client.paginate(request.path, params=params, paginator=paginator))
-    return archive.rows[0], archive.pages[0].row
+    for _ in client.paginate(request.path, params=params, paginator=paginator):
+        if len(archive.rows[-1]):
+            break
+    return archive.rows[-1], archive.pages[-1].row
 
 
 def _rows_of(archive: Archive) -> Iterator[tuple[Page, pa.Table]]:
