@@ -51,6 +51,7 @@ def run_tool(checkout: Path, home: Path, tool: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_worked_example_loads_and_builds(checkout: Path, home: Path) -> None:
     assert len(files_of_the_document()) == 5

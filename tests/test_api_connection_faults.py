@@ -23,6 +23,8 @@ from support.stub_api import Parameters, point_tour_at, serve
 
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 STAYS = "*/searchStay2"
 MEGABYTE = 1024**2
 

@@ -15,6 +15,8 @@ from support.project import TODAY, point_at
 
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 
 def error_of(home: Path, table: str) -> str:
     (error,) = table_results(home)[table]["errors"]

@@ -66,6 +66,7 @@ def test_output_in_a_file_has_no_colour_codes(built: Newcomer) -> None:
     assert "\x1b" not in built.outputs["dbt build"]
 
 
+@pytest.mark.long
 def test_a_build_before_the_first_load_shows_the_reason_and_ends_as_dbt_does(
     home: Path, profiles: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

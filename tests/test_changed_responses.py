@@ -22,6 +22,8 @@ from loaders.sample_api import SampleApi
 from loaders.sample_api.service import ApiResponse
 from loaders.sources import SOURCES
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 
 def test_rejected_rows_are_listed_and_loaded_from_raw_after_a_fix_of_the_reader(
     api: SampleApi,
@@ -193,6 +195,7 @@ def test_rows_of_one_key_that_differ_are_noted_with_field_and_raw_file(
     assert query(home, rows) == [("EUR", 1408.0), ("USD", 1500.0)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_implausible_values_are_listed_with_table_column_and_raw_file(
     home: Path, monkeypatch: pytest.MonkeyPatch

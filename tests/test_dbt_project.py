@@ -706,6 +706,7 @@ def test_events_at_unlisted_venues_are_listed_beyond_one_in_twenty_and_without_d
     assert listed(unlisted=1, without_details=1) == {"e0"}
 
 
+@pytest.mark.long
 def test_no_chart_breaks_without_data(
     empty: Warehouse, profiles: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -12,7 +12,7 @@ from support.project import TODAY, point_at
 
 from loaders.sample_api import SampleApi
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("staging_tables")]
 
 
 def advance(api: SampleApi, days: int, monkeypatch: pytest.MonkeyPatch) -> None:

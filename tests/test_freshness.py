@@ -32,6 +32,7 @@ def freshness(newcomer: Newcomer) -> tuple[int, str, datetime]:
     return process.returncode, result["status"], datetime.fromisoformat(result["max_loaded_at"])
 
 
+@pytest.mark.long
 def test_a_source_is_fresh_after_a_run_for_today_but_not_for_an_old_day(
     newcomer: Newcomer,
 ) -> None:

@@ -27,6 +27,8 @@ from loaders.sample_api import SampleApi
 from loaders.settings import KST
 from loaders.sources import SOURCES
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 
 class Load:
     """Counts how many calls are in flight at the same time."""

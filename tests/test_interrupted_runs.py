@@ -15,7 +15,7 @@ from loaders.pipeline.extract import WORKERS_PER_CALL
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("staging_tables")]
 
 
 def kill_during_call(api: SampleApi, pipeline: str, operation: str, number: int) -> None:

@@ -17,6 +17,8 @@ from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 from loaders.sources.source import LONG_TEXT, LONGEST_URL, SHORT_TEXT
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 PLACES = SOURCES["tour"].table("places")
 FIELDS = {column.field: "" for column in PLACES.columns if column.name != "language"}
 PLACE = {**FIELDS, "contentid": "1", "title": "Gyeongbokgung", "createdtime": "20090520203730"}
@@ -94,6 +96,7 @@ def test_a_run_reports_what_was_cut_and_goes_on(api: SampleApi, home: Path) -> N
     assert query(home, "select currency_name from staging_exim.exchange_rates") == [("달" * 33,)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dbt_finds_a_text_that_is_longer_than_its_contract(api: SampleApi, home: Path) -> None:
     assert run("exim") == (0, "")

@@ -66,6 +66,7 @@ def test_a_loss_of_today_alone_and_a_day_that_was_never_loaded_are_no_loss(
     assert query(home, DATES) == [(2,)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_build_on_a_warehouse_that_lost_dates_ends_before_it_begins(
     api: SampleApi, home: Path, profiles: Path, monkeypatch: pytest.MonkeyPatch

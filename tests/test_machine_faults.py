@@ -25,6 +25,8 @@ from loaders.lake.lake import Lake
 from loaders.pipeline import load
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 EXIM = f"{DLT} pipeline exim run"
 KOPIS = f"{DLT} pipeline kopis run"
 

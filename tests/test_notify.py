@@ -97,6 +97,7 @@ def test_a_run_mails_its_failure_once_and_that_it_works_again(
     assert len(posted) == 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_build_tells_of_a_warning_and_of_a_mart_that_was_held_back(
     small_project: SmallProject, tmp_path: Path, posted: Posted

@@ -9,6 +9,8 @@ from support.stub_api import Parameters, ids_of_page, point_tour_at, serve, stay
 
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 
 @pytest.mark.slow
 def test_an_empty_page_in_the_middle_of_a_list_is_an_error(

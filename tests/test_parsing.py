@@ -17,6 +17,8 @@ from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 from loaders.sources.source import Table
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 
 def ignore_progress(source: str, table: str, progress: Progress) -> None:
     pass

@@ -65,6 +65,7 @@ def test_a_run_creates_the_tables_of_all_sources_and_a_later_load_fills_them(
     assert redshift.query(columns) == before
 
 
+@pytest.mark.long
 def test_the_rows_of_a_source_leave_on_request(
     redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

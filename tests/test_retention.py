@@ -27,6 +27,8 @@ from loaders.pipeline.run import load_table
 from loaders.sources import SOURCES
 from loaders.sources.source import Table
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 FIRST = date(2026, 11, 1)
 KEEP = timedelta(days=7)
 SEEDS = (0, pytest.param(1, marks=pytest.mark.soak))
@@ -273,6 +275,7 @@ def days_of(forecasts: Staging) -> dict[date, tuple[int, float, float]]:
     return {day: (len(values), min(values), max(values)) for day, values in sorted(days.items())}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_the_order_of_loads_and_builds_the_histories_are_those_of_all_dates(

@@ -12,6 +12,8 @@ from support.project import PROJECT, TODAY
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 
 def test_the_history_has_each_phase_of_each_table(api: SampleApi, home: Path) -> None:
     assert run("tour", table="stays") == (0, "")
@@ -29,6 +31,7 @@ def test_the_history_has_each_phase_of_each_table(api: SampleApi, home: Path) ->
     assert loaded == ("load", "done", TODAY, 0, row_count, None, None, None)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_failure_is_listed_until_a_later_run_succeeds(api: SampleApi, home: Path) -> None:
     api.fail("*/searchStay2", error="bad_key")

@@ -17,6 +17,8 @@ from loaders.sample_api.exim import is_published
 from loaders.sources import SOURCES, exim
 from loaders.sources.source import ApiError, ApiFault
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 OPERATION = "site/program/financial/exchangeJSON"
 RATES = SOURCES["exim"].table("exchange_rates")
 FRIDAY = date(2026, 11, 20)

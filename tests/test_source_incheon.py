@@ -16,6 +16,8 @@ from loaders.sample_api import SampleApi
 from loaders.sample_api.incheon import season
 from loaders.sources import SOURCES, data_go_kr, incheon
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 ARRIVALS = "StatusOfPaxFltSched/getPaxFltSchedArrivalsDeOdp"
 DEPARTURES = "StatusOfPaxFltSched/getPaxFltSchedDeparturesDeOdp"
 DESTINATIONS = "StatusOfSrvDestinations/getServiceDestinationInfo"

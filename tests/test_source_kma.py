@@ -18,6 +18,8 @@ from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES, kma
 from loaders.sources.source import ApiError, ApiFault, ApiRequest, ExtractRequest
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 SHORT = "VilageFcstInfoService_2.0/getVilageFcst"
 MID = "MidFcstInfoService/getMidTa"
 LAND = "MidFcstInfoService/getMidLandFcst"

@@ -19,6 +19,8 @@ from loaders.sample_api.seoul_rows import EVENTS, HOMESTAYS, HOTELS, SPACES, STA
 from loaders.sources import SOURCES, seoul
 from loaders.sources.source import ApiFault
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 SECRET = "5a4b3c2d1e5a4b3c2d1e5a4b3c2d1e"
 """A key in the plaza's format."""
 

@@ -23,6 +23,8 @@ from loaders.sample_api.tour_rows import LanguageRows, generated_rows
 from loaders.sources.source import ExtractRequest
 from loaders.sources.tour import SOURCE, first_url, most_used_first, read_images, read_intros
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 Key = tuple[str, str]
 
 

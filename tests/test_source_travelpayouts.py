@@ -21,6 +21,8 @@ from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES, travelpayouts
 from loaders.sources.source import ApiError, ApiFault, ExtractRequest
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 OPERATION = "aviasales/v3/prices_for_dates"
 FARES = SOURCES["travelpayouts"].table("fares")
 SETTINGS = {

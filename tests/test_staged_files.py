@@ -10,6 +10,8 @@ from support.project import TODAY
 
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 ROWS = "select * exclude (_dlt_load_id) from staging_exim.exchange_rates order by all"
 
 

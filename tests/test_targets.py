@@ -218,6 +218,7 @@ def changed(tmp_path: Path) -> Path:
     return project
 
 
+@pytest.mark.long
 def test_slim_ci_builds_changed_models_and_their_children_in_schemas_that_it_can_drop(
     production: Path, changed: Path
 ) -> None:

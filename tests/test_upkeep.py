@@ -14,6 +14,8 @@ from support.pipelines import lake, query, run
 from loaders.pipeline import history, load, loaded_dates, upkeep
 from loaders.sample_api import SampleApi
 
+pytestmark = pytest.mark.usefixtures("staging_tables")
+
 TODAY = date(2026, 11, 22)
 
 
