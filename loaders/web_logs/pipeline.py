@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -191,11 +192,21 @@ def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> No
     try:
         with warehouse_lock(), result.step("load", None) as step:
             dates = staged_dates(lake, config, table)
-            step.rows = warehouse.load_table(lake, config, table, dates)
+            mend = partial(_mend, config, lake, result)
+            step.rows = warehouse.load_table(lake, config, table, dates, mend)
             result.loaded = step.rows
             result.files = {day: stage_folder(NAME, table, day) for day in dates}
     except (LoadError, OSError) as error:
         result.errors.append(str(error))
+
+
+def _mend(config: LogsConfig, lake: Lake, result: TableResult, key: str) -> None:
+    """Generate a file again unless it is as recorded."""
+    part = files.part_of_key(config, key)
+    assert part
+    if not files.is_sound(lake, key):
+        files.generate(lake, config, part)
+        result.notes.append(f"{key} was damaged, and is generated again")
 
 
 def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:
@@ -203,7 +214,13 @@ def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:
     present = set(lake.keys(f"stage/{NAME}/{table}"))
     folders = {key.split("/")[3] for key in present}
     dates = sorted(date.fromisoformat(folder.removeprefix("dt=")) for folder in folders)
-    return [day for day in dates if present.issuperset(files.file_keys(config, table, day))]
+    return [day for day in dates if present.issuperset(_keys_of_date(config, table, day))]
+
+
+def _keys_of_date(config: LogsConfig, table: str, day: date) -> set[str]:
+    """Return the keys of a date's files and of their records."""
+    keys = files.file_keys(config, table, day)
+    return {*keys, *map(files.record_key, keys)}
 
 
 def _wanted(config: LogsConfig, dates: list[date], tables: Iterable[str]) -> list[tuple[str, date]]:
