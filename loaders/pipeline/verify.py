@@ -4,8 +4,8 @@ It reads every byte of raw and stage, calls no API, and changes nothing: see `re
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import islice
@@ -15,8 +15,10 @@ import orjson
 from loaders.lake import raw
 from loaders.lake.lake import READERS, Lake, map_parallel
 from loaders.lake.raw import Folder, Page, RawError
-from loaders.pipeline import differences, stage
+from loaders.pipeline import budget, differences, history, stage
 from loaders.pipeline.differences import Body, Difference, Extraction, Repair, StageFile
+from loaders.pipeline.index import DamagedError
+from loaders.pipeline.kept_index import KeptIndex
 from loaders.sources.source import Source, Table
 
 WINDOW = READERS
@@ -33,6 +35,8 @@ class VerifiedDate:
     """Of its stage folder."""
     to_stage: Extraction | None
     """The extraction that it is staged from."""
+    is_complete: bool
+    """Whether an extraction of it is, or was, complete."""
     differences: tuple[Difference, ...]
 
     @property
@@ -96,7 +100,8 @@ def _compare(
     to_stage = unmarked[0] if unmarked else _to_stage(table, extractions)
     folder = stage.stage_folder(source.name, table.name, day)
     found = [each for one in extractions for each in differences.of_extraction(one, again)]
-    found += [_of_mark(one, staged, again) for one in unmarked]
+    marks = [_of_mark(one, staged, again) for one in unmarked]
+    found += marks
     if was_extracted and not extractions:
         found.append(
             Difference(
@@ -105,8 +110,13 @@ def _compare(
                 remedy=f"restore it from a backup, or ask again with `{again}`",
             )
         )
-    found += differences.of_stage(folder, files, to_stage, rejected)
-    return VerifiedDate(day, extractions, files, to_stage, tuple(found))
+    of_stage = list(differences.of_stage(folder, files, to_stage, rejected))
+    if marks and marks[0].repair is Repair.NONE and not table.details_of:
+        # Without the mark, the order of the pages is not known.
+        of_stage = [replace(each, repair=Repair.NONE, remedy="see its mark") for each in of_stage]
+    found += of_stage
+    is_complete = bool(unmarked) or any(one.folder.is_complete for one in extractions)
+    return VerifiedDate(day, extractions, files, to_stage, is_complete, tuple(found))
 
 
 def _to_stage(table: Table, extractions: Sequence[Extraction]) -> Extraction | None:
@@ -143,6 +153,47 @@ def _of_mark(one: Extraction, staged: StageFile | None, again: str) -> Differenc
     remedy = f"restore it from a backup, or ask again with `{again} --refresh`"
     repair = Repair.MARK if is_derivable else Repair.NONE
     return Difference(f"{one.name}/{raw.COMPLETE}", state, repair, remedy)
+
+
+def verify_index(
+    kept: KeptIndex, list_days: set[date], details_days: set[date]
+) -> Iterator[Difference]:
+    """Yield how an index differs from the dates whose lists, and details, are complete in raw.
+
+    Dates with a mark are behind: the next run catches up with them.
+    """
+    try:
+        found, behind = kept.kept()
+    except DamagedError as error:
+        yield Difference(kept.file, f"is damaged: {error}", Repair.INDEX)
+        return
+    if found is None:
+        if list_days or details_days:
+            yield Difference(kept.file, "is missing", Repair.INDEX)
+        return
+    pairs = (("lists", found.list_days, list_days), ("details", found.details_days, details_days))
+    for name, in_index, in_raw in pairs:
+        if days := sorted((in_index ^ in_raw) - behind):
+            problem = f"differs from the {name} of {len(days)} dates in raw, such as {days[-1]}"
+            yield Difference(kept.file, problem, Repair.INDEX)
+
+
+def damaged_counts(
+    lake: Lake, source: str, days: Collection[date] | None
+) -> Iterator[tuple[str, date]]:
+    """Yield the counts of calls that can't be read, with their day."""
+    for key in lake.keys(f"budget/{source}"):
+        day = date.fromisoformat(key.split("/day=")[1].partition("/")[0])
+        if (days is None or day in days) and budget.is_damaged(lake, key):
+            yield key, day
+
+
+def verify_history(lake: Lake) -> Iterator[Difference]:
+    """Yield the files of the history of runs that can't be read."""
+    for key in lake.keys(history.FOLDER):
+        if not history.is_readable(lake, key):
+            remedy = "restore it from a backup, or delete it, and with it the record of that run"
+            yield Difference(key, "can't be read as a history of runs", remedy=remedy)
 
 
 def _read_extractions(

@@ -87,6 +87,24 @@ def _check_heavy_users(config: LogsConfig) -> None:
         )
 
 
+def config_of_lake(lake: Lake) -> LogsConfig | None:
+    """Return the configuration of the logs in stage, or None if it is missing or damaged."""
+    try:
+        fields = orjson.loads(lake.read(CONFIG_FILE))
+        fields |= {"first_date": date.fromisoformat(fields["first_date"])}
+        del fields["version"]
+        return LogsConfig(**fields)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def load_table(config: LogsConfig, lake: Lake, table: str) -> TableResult:
+    """Load what stage has of a table, and return the result."""
+    result = TableResult(NAME, table)
+    _load(config, lake, table, result)
+    return result
+
+
 def dates_to_run(config: LogsConfig, requested: list[date] | None, today: date) -> list[date]:
     """Return the requested dates, or the last `days` up to today if None. Raise SettingError."""
     if requested is None:

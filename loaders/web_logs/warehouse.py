@@ -52,6 +52,27 @@ def load_table(
         return _load_files(client, lake, table, staged, mend)
 
 
+def count_rows(table: str) -> dict[date, int]:
+    """Return the number of rows of each date of a table. Raise LoadError."""
+    with _connect() as client:
+        name = client.make_qualified_table_name(table)
+        query = f"select logical_date, count(*) from {name} group by logical_date"
+        with client.execute_query(query) as cursor:
+            return dict(cursor.fetchall())
+
+
+def forget(table: str, dates: Iterable[date]) -> None:
+    """Have Redshift copy dates of a table again with the next load. Raise LoadError."""
+    days = ", ".join(f"'{day}'" for day in dates)
+    if days and settings.dbt_target() == "redshift":
+        with _connect() as client:
+            loaded_table = client.make_qualified_table_name(LOADED_TABLE)
+            client.execute_sql(
+                f"delete from {loaded_table}"
+                f" where table_name = '{table}' and logical_date in ({days})"
+            )
+
+
 def empty_tables(lake: Lake, tables: Iterable[str]) -> None:
     """Remove all rows of tables, or create them without any. Raise LoadError."""
     with _connect() as client:
