@@ -4,7 +4,6 @@ The days are synthesised: see `support.history`. Here raw has the responses of e
 usage logs have a thousand clicks a day.
 """
 
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +14,6 @@ from support.history import synthesise
 from loaders import settings
 from loaders.lake.folder import FolderLake
 from loaders.lake.lake import open_lake
-from loaders.pipeline import stage
 from loaders.sources import SOURCES
 
 DAYS = (2, 30, 365)
