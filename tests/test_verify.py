@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import orjson
 import pytest
-from support.pipelines import query, run
+from support.pipelines import open_warehouse_elsewhere, query, run
 from support.project import TODAY, point_at
 
 from loaders.cli.verify import VerifyArguments, verify
@@ -171,6 +171,20 @@ def test_a_response_without_a_valid_description_is_asked_for_again(
     line = verified(repair=True).line(key)
     assert "so it was not kept; the next run asks for it again: `dlt pipeline exim run" in line
     assert content(home / "lake" / "raw") == before
+    api.clear_faults()
+    assert run("exim") == (0, "")
+    assert verified() == Verified(0, "", ["as recorded"])
+
+
+def test_a_response_that_left_an_interrupted_extraction_is_asked_for_again(
+    home: Path, verified: Verify, api: SampleApi
+) -> None:
+    api.fail("*exchangeJSON", error="bad_key", after=1)
+    assert run("exim")[0] == 1
+    (body,) = raw_bodies(home / "lake" / "raw" / RATES)
+    body.unlink()
+    line = verified().line(str(body.relative_to(home / "lake")))
+    assert "is missing, though it has a description; restore it from a backup; the next" in line
     api.clear_faults()
     assert run("exim") == (0, "")
     assert verified() == Verified(0, "", ["as recorded"])
@@ -439,3 +453,15 @@ def test_a_pipeline_that_runs_is_not_verified(kept: Path, verified: Verify) -> N
         assert (found.code, found.lines) == (3, [])
         assert found.message.startswith("exim is being run by process")
         assert verified("kopis").code == 0
+    with pipeline_lock("upkeep"):
+        assert verified("kopis").code == 3
+
+
+def test_a_warehouse_that_another_program_has_open_is_one_line(
+    kept: Path, home: Path, verified: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE__LOCK_TIMEOUT", "0")
+    with open_warehouse_elsewhere(home):
+        found = verified()
+    assert (found.code, found.lines) == (1, [])
+    assert found.message.startswith("the warehouse was not compared: the warehouse has been open")

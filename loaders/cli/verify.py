@@ -26,7 +26,7 @@ from loaders.pipeline.budget import Budget
 from loaders.pipeline.context import RunOptions, SourceContext, count_kept, prepare_offline
 from loaders.pipeline.differences import Difference, Repair, failed, repaired
 from loaders.pipeline.load import LoadError
-from loaders.pipeline.locks import AlreadyRunningError, pipeline_lock
+from loaders.pipeline.locks import AlreadyRunningError, pipeline_lock, shared_lock
 from loaders.pipeline.verify_loads import Staged
 from loaders.settings import SettingError
 from loaders.sources.source import Source, Table
@@ -48,20 +48,26 @@ def verify(pipeline: str | None, arguments: VerifyArguments) -> tuple[int, str]:
     """Print a line for each difference. Return the exit code, which is 1 if any is left, and a line
     that counts them."""
     output = console()
-    found = mended = 0
+    found, mended, loaded = 0, 0, False
     try:
         misspelt.check()
         with DatesDisplay(output) as display:
             for difference in _differences(pipeline, arguments, display):
                 found += 1
                 mended += difference.is_repaired
+                loaded |= difference.is_repaired and difference.repair is Repair.LOAD
                 print_plain(output, [str(difference)])
     except SettingError as error:
         return BAD_SETTING, str(error)
     except AlreadyRunningError as error:
         return RUNNING, str(error)
-    except (LoadError, ExportError, OSError) as error:
+    except LoadError as error:
+        reason = str(error).removeprefix("not loaded: ")
+        return FAILED, f"the warehouse was not compared: {reason}"
+    except (ExportError, OSError) as error:
         return FAILED, str(error)
+    if loaded:
+        print_plain(output, ["rows were loaded again: `dbt build` takes them over"])
     if found > mended:
         return FAILED, f"{found:,} differences, {mended:,} of them repaired"
     print_plain(output, [f"{found:,} differences, all repaired" if found else "as recorded"])
@@ -86,6 +92,7 @@ def _differences(
         load.warehouse()  # checks DBT_TARGET
         verification = _Verification(_open_existing_lake(), arguments, days, display)
         with ExitStack() as locks:
+            locks.enter_context(shared_lock("upkeep"))  # of another source's run
             for name in [source.name for source in sources] + [web_logs.NAME] * bool(logs):
                 locks.enter_context(pipeline_lock(name))
             yield from verification.run(sources, logs)
@@ -232,7 +239,7 @@ class _Verification:
             if count:
                 yield verify_loads.of_lost_warehouse(source.name, count)
             return
-        loads = verify_loads.read(source, tables, self.days)
+        loads = verify_loads.read(source, {table: self._wanted(table) for table in tables})
         if not loads.has_any(source.name):
             # Rows that were removed on purpose are not missed.
             if count and not loads.by_date:

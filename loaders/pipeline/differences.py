@@ -103,9 +103,12 @@ def of_extraction(extraction: Extraction, ask_again: str) -> Iterator[Difference
         page = marked.get(file)
         expected = page or body.described
         if body.sha256 is None:
-            if expected or _is_described(extraction.folder, file):
+            if page:
                 remedy = f"{restore}`{ask_again} --refresh`"
                 yield Difference(file, "is missing from the lake", remedy=remedy)
+            elif extraction.mark is None and not _has_successor(file, extraction.bodies):
+                remedy = f"restore it from a backup; the next run asks for it again: `{ask_again}`"
+                yield Difference(file, "is missing, though it has a description", remedy=remedy)
         elif expected is None:
             if extraction.mark is None and not _has_successor(file, extraction.bodies):
                 remedy = f"the next run asks for it again: `{ask_again}`"
@@ -122,10 +125,6 @@ def of_extraction(extraction: Extraction, ask_again: str) -> Iterator[Difference
         elif page and body.described != page:
             remedy = f"{restore}`{ask_again} --refresh`"
             yield Difference(f"{file}{META}", "differs from the mark", remedy=remedy)
-
-
-def _is_described(folder: Folder, file: str) -> bool:
-    return f"{file}{META}" in folder.keys
 
 
 def _has_successor(file: str, bodies: Mapping[str, Body]) -> bool:
@@ -152,9 +151,10 @@ class StageFile:
     """A file in the stage folder of a date."""
 
     key: str
-    modified_at: float
     recorded: Recorded | None
     """What it says of itself, or None if it is damaged or of another table or date."""
+    modified_at: float = 0
+    """Time of its last write, if there are several files."""
     damage: str = ""
 
     @property

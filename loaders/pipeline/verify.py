@@ -248,17 +248,18 @@ def _read_stage(
     """Return the stage files of a date, and the number of its rejected rows, or None if their file
     is damaged."""
     keys = lake.keys(stage.stage_folder(source, table.name, day))
-    files = tuple(_read_stage_file(lake, source, table, day, key) for key in keys)
-    return files, _count_rejected(lake, stage.rejected_file(source, table.name, day))
+    files = [_read_stage_file(lake, source, table, day, key) for key in keys]
+    if len(files) > 1:
+        files = [replace(file, modified_at=lake.modified_at(file.key)) for file in files]
+    return tuple(files), _count_rejected(lake, stage.rejected_file(source, table.name, day))
 
 
 def _read_stage_file(lake: Lake, source: str, table: Table, day: date, key: str) -> StageFile:
-    modified_at = lake.modified_at(key)
     try:
         recorded = stage.read_recorded(lake, source, table, day, key)
     except stage.DamagedFileError as error:
-        return StageFile(key, modified_at, None, str(error))
-    return StageFile(key, modified_at, recorded)
+        return StageFile(key, None, damage=str(error))
+    return StageFile(key, recorded)
 
 
 def _count_rejected(lake: Lake, key: str) -> int | None:

@@ -48,11 +48,14 @@ def is_missing() -> bool:
     return settings.dbt_target() == "local" and not (settings.home() / "warehouse.duckdb").is_file()
 
 
-def read(source: Source, tables: Collection[Table], days: Collection[date] | None) -> Loads:
-    """Read the ledger, and count the rows of tables in staging. Raise LoadError."""
+def read(source: Source, wanted: Mapping[Table, Collection[date] | None]) -> Loads:
+    """Read the ledger, and count the rows of tables in staging, on some dates or on all if None.
+
+    Raise LoadError.
+    """
     with warehouse_lock(), load.connect() as client:
         ledger = loaded_dates.read(client)
-        counts = {table.name: _count(client, source, table, days) for table in tables}
+        counts = {table.name: _count(client, source, table, days) for table, days in wanted.items()}
     return Loads(ledger, counts)
 
 
