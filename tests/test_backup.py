@@ -130,8 +130,12 @@ def redshift_contents(redshift: RedshiftServer) -> Tables:
 
 
 def run_two_days(newcomer: Newcomer) -> None:
-    """Run and build two days, of which the second changes places, and export each."""
-    for day, languages in ((YESTERDAY, "ja"), (TODAY, "ja,zh")):
+    """Run and build two days, of which the second changes places, and export the second."""
+    without_tests = ("--exclude-resource-type", "test", "unit_test")
+    for day, languages, options, targets in (
+        (YESTERDAY, "ja", without_tests, "none"),
+        (TODAY, "ja,zh", (), "local,redshift"),
+    ):
         with SampleApi(today=day) as api:
             environment = {"HELLO_KOREA_TODAY": str(day), "SOURCES__TOUR__LANGUAGES": languages}
             for name, url in api.base_urls().items():
@@ -140,7 +144,7 @@ def run_two_days(newcomer: Newcomer) -> None:
             # The API is gone when all is restored.
             newcomer.environment |= environment
             newcomer.check_output("dlt", "pipeline", "run")
-            newcomer.check_output("dbt", "build", "--exclude-resource-type", "unit_test")
+            newcomer.check_output("dbt", "build", *options, RDS__TARGETS=targets)
 
 
 @pytest.fixture
@@ -152,6 +156,14 @@ def folder(tmp_path: Path) -> Path:
         (programs / "aws").write_text(AWS)
         (programs / "aws").chmod(0o755)
     return tmp_path / "backup"
+
+
+def new_machine(newcomer: Newcomer, home: Path, **environment: str) -> Newcomer:
+    """Return a newcomer with an empty home, which saves the time of unit tests that passed."""
+    places = {"HELLO_KOREA_HOME": str(home), "DBT_TARGET_PATH": str(home / "target")}
+    shutil.copytree(newcomer.home / "unit_tests", home / "unit_tests")
+    profiles = Path(newcomer.environment["DBT_PROFILES_DIR"])
+    return Newcomer(home, profiles, **(newcomer.environment | places | environment))
 
 
 @pytest.fixture
@@ -181,9 +193,7 @@ def test_one_machine_comes_back_from_its_backup(
     assert len(before["snapshots.snap_place"]) > len(before["star.dim_place"]) > 0
     follow("back up here", newcomer, folder)
 
-    restored = Newcomer(new, profiles, **{**newcomer.environment, "HELLO_KOREA_HOME": str(new)})
-    restored.environment["DBT_TARGET_PATH"] = str(new / "target")
-    output = follow("restore here", restored, folder)
+    output = follow("restore here", new_machine(newcomer, new), folder)
     assert output.splitlines()[-1] == "as recorded"
     after, restored_tables = contents(new), website(server_of(new))
     assert [table for table in before if before[table] != after.get(table)] == []
@@ -218,17 +228,12 @@ def test_s3_redshift_and_rds_come_back_from_their_backup(
         assert len(before["snapshots.snap_place"]) > len(before["star.dim_place"]) > 0
         follow("back up on AWS", newcomer, folder, BACKUP=backup)
 
-        restored = Newcomer(
+        restored = new_machine(
+            newcomer,
             tmp_path / "new",
-            profiles,
-            **{
-                **newcomer.environment,
-                **new_redshift.environment(),
-                "HELLO_KOREA_HOME": str(tmp_path / "new"),
-                "DBT_TARGET_PATH": str(tmp_path / "new" / "target"),
-                "LAKE__URL": f"{s3.make_bucket('new')}/lake",
-                "RDS__URL": url_of(new_admin_url, "hello_korea_exporter"),
-            },
+            **new_redshift.environment(),
+            LAKE__URL=f"{s3.make_bucket('new')}/lake",
+            RDS__URL=url_of(new_admin_url, "hello_korea_exporter"),
         )
         output = follow("restore on AWS", restored, folder, BACKUP=backup, ADMIN_URL=new_admin_url)
         assert output.splitlines()[-1] == "as recorded"

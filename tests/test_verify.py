@@ -127,7 +127,7 @@ def test_a_flipped_byte_of_a_response_is_found_and_the_response_never_touched(
     before = content(kept)
     for repair in (False, True):
         found = verified(repair=repair)
-        assert (found.code, found.message) == (1, "1 differences, 0 of them repaired")
+        assert (found.code, found.message) == (1, "1 difference, 0 repaired")
         line = found.line(str(body.relative_to(kept)))
         assert "has changed since it was written (checksum)" in line
         assert f"`dlt pipeline exim run --table exchange_rates --date {TODAY} --refresh`" in line

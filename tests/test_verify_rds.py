@@ -54,7 +54,7 @@ def test_rows_that_were_deleted_changed_and_added_are_exported_again(
     project.rds("update venues set venue_name = 'Elsewhere' where venue_id = 'v7'")
     end = "; --repair puts it right"
     code, message, lines = verified()
-    assert (code, message) == (1, "3 differences, 0 of them repaired")
+    assert (code, message) == (1, "3 differences, 0 repaired")
     assert sorted(lines) == [
         f"rds.events: 2 rows missing, 1 rows changed, such as 3{end}",
         f"rds.rates: 1 rows beyond the mart, such as EUR, 2026-11-22{end}",

@@ -242,6 +242,7 @@ class DatesDisplay(AbstractContextManager["DatesDisplay"]):
     def expect(self, dates: int) -> None:
         """Set the number of dates of all tables."""
         self._total = dates
+        self._bars.update(self._task, total=dates)
 
     def progress(self, table: str) -> None:
         """Show that another date of a table is read."""

@@ -20,6 +20,7 @@ from loaders.cli.enabled import PIPELINES, check_name
 from loaders.cli.exit_codes import BAD_SETTING, FAILED, OK, RUNNING
 from loaders.export.marts import ExportError
 from loaders.lake.lake import Lake, open_lake
+from loaders.lake.raw import RawError
 from loaders.pipeline import history, load, repair, verify_loads
 from loaders.pipeline import verify as lake_verify
 from loaders.pipeline.budget import Budget
@@ -27,6 +28,7 @@ from loaders.pipeline.context import RunOptions, SourceContext, count_kept, prep
 from loaders.pipeline.differences import Difference, Repair, failed, repaired
 from loaders.pipeline.load import LoadError
 from loaders.pipeline.locks import AlreadyRunningError, pipeline_lock, shared_lock
+from loaders.pipeline.stage import BrokenTableError
 from loaders.pipeline.verify_loads import Staged
 from loaders.settings import SettingError
 from loaders.sources.source import Source, Table
@@ -68,9 +70,10 @@ def verify(pipeline: str | None, arguments: VerifyArguments) -> tuple[int, str]:
         return FAILED, str(error)
     if loaded:
         print_plain(output, ["rows were loaded again: `dbt build` takes them over"])
+    count = f"{found:,} difference{'s' * (found != 1)}"
     if found > mended:
-        return FAILED, f"{found:,} differences, {mended:,} of them repaired"
-    print_plain(output, [f"{found:,} differences, all repaired" if found else "as recorded"])
+        return FAILED, f"{count}, {mended:,} repaired"
+    print_plain(output, [f"{count}, all repaired" if found else "as recorded"])
     return OK, ""
 
 
@@ -222,7 +225,7 @@ class _Verification:
             return difference
         try:
             mend()
-        except OSError as error:
+        except (RawError, BrokenTableError, OSError) as error:
             return failed(difference, str(error))
         return repaired(difference)
 

@@ -72,7 +72,9 @@ def _write_mark(lake: Lake, one: Extraction, staged: StageFile | None) -> Extrac
     described = {file: body.described for file, body in one.bodies.items()}
     parquet = pq.read_table(pa.BufferReader(lake.read(staged.key)), columns=["raw_file"])
     order = differences.ordered_by_rows(one.kept, parquet["raw_file"].to_pylist())
-    pages = [page for file in order if (page := described[file])]
+    pages = [page for file in order if (page := described.get(file))]
+    if len(pages) != len(order):
+        raise RawError(f"{staged.key} has rows of pages that raw lacks")
     if one.folder.is_complete:  # the mark is damaged
         lake.write(f"{one.name}/{raw.COMPLETE}", orjson.dumps(pages))
     else:
