@@ -32,7 +32,7 @@ PSQL = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 YESTERDAY = TODAY - timedelta(days=1)
 SETTINGS = {
     "SOURCES__ENABLED": "tour,kopis,exim,web_logs",
-    "SOURCES__TOUR__LANGUAGES": "ja",
+    "SOURCES__TOUR__LANGUAGES": "ko",
     "SOURCES__WEB_LOGS__SCALE": "0.0001",
 }
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -133,8 +133,8 @@ def run_two_days(newcomer: Newcomer) -> None:
     """Run and build two days, of which the second changes places, and export the second."""
     without_tests = ("--exclude-resource-type", "test", "unit_test")
     for day, languages, options, targets in (
-        (YESTERDAY, "ja", without_tests, "none"),
-        (TODAY, "ja,zh", (), "local,redshift"),
+        (YESTERDAY, "ko", without_tests, "none"),
+        (TODAY, "ko,ja", (), "local,redshift"),
     ):
         with SampleApi(today=day) as api:
             environment = {"HELLO_KOREA_TODAY": str(day), "SOURCES__TOUR__LANGUAGES": languages}
