@@ -294,6 +294,20 @@ def test_a_file_without_its_record_is_generated_again(home: Path) -> None:
     assert table_results(home)["web_logs.users"]["staged"] > 0
 
 
+def test_files_of_an_earlier_version_stay_loaded_and_get_their_records(home: Path) -> None:
+    assert run("web_logs", scale="0.0001", date="2026-08-15..2026-08-16") == (0, "")
+    digests = staged_digests(home)
+    rows = "select logical_date, count(*) from staging_web_logs.sessions group by 1 order by 1"
+    before = query(home, rows)
+    for record in (home / "lake" / STAGE).rglob("dt=*/*.json"):
+        record.unlink()
+    assert run("web_logs", scale="0.0001", date="2026-08-16") == (0, "")
+    assert query(home, rows) == before
+    assert staged_digests(home) == digests
+    assert all(file.with_suffix(".json").exists() for file in (home / "lake").rglob("*-0.parquet"))
+    assert table_results(home)["web_logs.sessions"]["notes"] == []
+
+
 @pytest.mark.slow
 def test_a_killed_run_leaves_complete_files_and_the_next_run_continues(
     default_home: Path, home: Path

@@ -222,7 +222,9 @@ def _mend(config: LogsConfig, lake: Lake, result: TableResult, key: str) -> None
     """Generate a file again unless it is as recorded."""
     part = files.part_of_key(config, key)
     assert part
-    if not files.is_sound(lake, key):
+    if files.read_record(lake, key) is None:  # a file of an earlier version
+        files.generate(lake, config, part)
+    elif not files.is_sound(lake, key):
         files.generate(lake, config, part)
         result.notes.append(f"{key} was damaged, and is generated again")
 
@@ -232,13 +234,7 @@ def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:
     present = set(lake.keys(f"stage/{NAME}/{table}"))
     folders = {key.split("/")[3] for key in present}
     dates = sorted(date.fromisoformat(folder.removeprefix("dt=")) for folder in folders)
-    return [day for day in dates if present.issuperset(_keys_of_date(config, table, day))]
-
-
-def _keys_of_date(config: LogsConfig, table: str, day: date) -> set[str]:
-    """Return the keys of a date's files and of their records."""
-    keys = files.file_keys(config, table, day)
-    return {*keys, *map(files.record_key, keys)}
+    return [day for day in dates if present.issuperset(files.file_keys(config, table, day))]
 
 
 def _wanted(config: LogsConfig, dates: list[date], tables: Iterable[str]) -> list[tuple[str, date]]:
