@@ -95,14 +95,17 @@ def query(url: str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def website(url: str) -> Tables:
-    """Return the rows of all tables of the website, without the time of their change."""
+    """Return the rows of all tables of the website, without the times of their change and load."""
     names = query(
         url,
         "select table_name from information_schema.tables"
         " where table_schema = 'public' and table_type = 'BASE TABLE'",
     )
     return {
-        name: query(url, f"select (to_jsonb(t) - 'updated_at')::text from {name} as t order by 1")
+        name: query(
+            url,
+            f"select (to_jsonb(t) - 'updated_at' - 'loaded_at')::text from {name} as t order by 1",
+        )
         for (name,) in names
     }
 

@@ -57,10 +57,11 @@ def dates(lake: Lake, source: str, table: str) -> list[date]:
         for layer in ("raw", "stage")
         for name in lake.folders(f"{layer}/{source}/{table}")
     ]
-    return sorted({date.fromisoformat(name) for name in names if _is_date(name)})
+    return sorted({date.fromisoformat(name) for name in names if is_date(name)})
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Return whether a text is a date as folders have it in their names."""
     try:
         return str(date.fromisoformat(text)) == text
     except ValueError:
@@ -140,8 +141,9 @@ def _unmarked(
     for one in reversed(extractions):
         is_damaged = one.folder.is_complete and one.mark is None
         is_source = staged is not None and staged.extraction == one.name
-        was_complete = is_source and (not table.details_of or was_extracted)
-        is_only = was_extracted and not is_any_complete and len(extractions) == 1
+        is_recorded = was_extracted and not is_any_complete
+        was_complete = is_source and (not table.details_of or is_recorded)
+        is_only = is_recorded and len(extractions) == 1
         if one.mark is None and (is_damaged or was_complete or is_only):
             yield one
 

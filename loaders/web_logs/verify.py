@@ -9,6 +9,7 @@ from loaders.pipeline import differences
 from loaders.pipeline.differences import Difference, Repair
 from loaders.pipeline.locks import warehouse_lock
 from loaders.pipeline.stage import stage_folder
+from loaders.pipeline.verify import is_date
 from loaders.web_logs import NAME, files, pipeline, warehouse
 from loaders.web_logs.config import LogsConfig
 
@@ -23,8 +24,8 @@ def of_config(lake: Lake, tables: Collection[str]) -> Iterator[Difference]:
 
 def dates(lake: Lake, table: str) -> list[date]:
     """Return the dates of which stage has files."""
-    folders = lake.folders(f"stage/{NAME}/{table}")
-    return [date.fromisoformat(folder.removeprefix("dt=")) for folder in folders]
+    names = [name.removeprefix("dt=") for name in lake.folders(f"stage/{NAME}/{table}")]
+    return [date.fromisoformat(name) for name in names if is_date(name)]
 
 
 def verify_date(
