@@ -11,6 +11,7 @@
 # make test-airflow  run the tests of the DAGs, with a real Airflow
 # make bench  measure the figures of docs/benchmarks.md
 # make bench-history  measure a day after 2, 30, 365 and 1,095 days
+# make bench-verify   measure the verification of 2, 30 and 365 days
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -30,7 +31,7 @@ PIP_INSTALL := $(BIN)/$(PIP)
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
-.PHONY: run dashboards dashboards-serve setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
+.PHONY: run dashboards dashboards-serve setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-verify bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -149,6 +150,9 @@ bench: setup
 
 bench-history: setup
 	@PYTHONPATH=tests:tests/bench python tests/bench/history.py
+
+bench-verify: setup
+	@PYTHONPATH=tests:tests/bench python tests/bench/verify.py
 
 # Needs 15 GB of disk.
 bench-web-logs: setup

@@ -16,7 +16,7 @@ from support.project import PROJECT, TODAY
 from support.small_project import SmallProject, postgres
 
 from loaders import web_logs
-from loaders.cli.plugin import RunCommand
+from loaders.cli.plugin import RunCommand, VerifyCommand
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
@@ -36,15 +36,15 @@ def commands(first_word: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands("dlt"), ids=" ".join)
 def test_each_dlt_command_exists(words: list[str]) -> None:
-    is_of_all = words[2] in ("run", "status")
+    is_of_all = words[2] in ("run", "status", "verify")
     _, group, name, verb, *options = [*words[:2], "", *words[2:]] if is_of_all else words
     assert group == "pipeline"
     assert name in {"", "rds", web_logs.NAME, *SOURCES}
-    if verb != "run":
+    if verb not in ("run", "verify"):
         assert verb in ("info", "trace", "failed-jobs", "rejected", "status", "check")
         return
     parser = argparse.ArgumentParser(exit_on_error=False)
-    RunCommand().configure_parser(parser)
+    (RunCommand() if verb == "run" else VerifyCommand()).configure_parser(parser)
     parser.parse_args(options)
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -243,6 +244,70 @@ def test_a_second_run_generates_nothing_and_loads_the_same(
     assert staged_digests(default_home) == before
 
 
+def flip_a_byte(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 1
+    file.write_bytes(data)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def replace_by_another_date(file: Path) -> None:
+    (other,) = (file.parents[1] / "dt=2026-08-16").glob("*.parquet")
+    file.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "only", "refresh"),
+    [
+        pytest.param(flip_a_byte, None, False, marks=pytest.mark.core),
+        (cut, "load", False),
+        (replace_by_another_date, None, True),
+    ],
+)
+def test_a_damaged_file_is_generated_again_before_it_is_loaded(
+    home: Path, damage: Callable[[Path], None], only: str | None, refresh: bool
+) -> None:
+    assert run("web_logs", scale="0.0001", date="2026-08-15..2026-08-16") == (0, "")
+    rows = "select * from staging_web_logs.sessions order by all"
+    before, digests = query(home, rows), staged_digests(home)
+    (file,) = (home / "lake" / STAGE / "sessions" / "dt=2026-08-15").glob("*.parquet")
+    damage(file)
+    assert run("web_logs", only=only, refresh=refresh, date="2026-08-15") == (0, "")
+    assert staged_digests(home) == digests
+    assert query(home, rows) == before
+    (note,) = table_results(home)["web_logs.sessions"]["notes"]
+    assert note.startswith(f"{STAGE}/sessions/dt=2026-08-15/")
+    assert note.endswith("was damaged, and is generated again")
+
+
+def test_a_file_without_its_record_is_generated_again(home: Path) -> None:
+    assert run("web_logs", scale="0.0001", date="2026-08-15") == (0, "")
+    digests = staged_digests(home)
+    (record,) = (home / "lake" / STAGE / "users").rglob("*.json")
+    record.unlink()
+    assert run("web_logs", scale="0.0001", date="2026-08-15") == (0, "")
+    assert record.exists()
+    assert staged_digests(home) == digests
+    assert table_results(home)["web_logs.users"]["staged"] > 0
+
+
+def test_files_of_an_earlier_version_stay_loaded_and_get_their_records(home: Path) -> None:
+    assert run("web_logs", scale="0.0001", date="2026-08-15..2026-08-16") == (0, "")
+    digests = staged_digests(home)
+    rows = "select logical_date, count(*) from staging_web_logs.sessions group by 1 order by 1"
+    before = query(home, rows)
+    for record in (home / "lake" / STAGE).rglob("dt=*/*.json"):
+        record.unlink()
+    assert run("web_logs", scale="0.0001", date="2026-08-16") == (0, "")
+    assert query(home, rows) == before
+    assert staged_digests(home) == digests
+    assert all(file.with_suffix(".json").exists() for file in (home / "lake").rglob("*-0.parquet"))
+    assert table_results(home)["web_logs.sessions"]["notes"] == []
+
+
 @pytest.mark.slow
 def test_a_killed_run_leaves_complete_files_and_the_next_run_continues(
     default_home: Path, home: Path
@@ -255,7 +320,10 @@ def test_a_killed_run_leaves_complete_files_and_the_next_run_continues(
     digests, all_digests = staged_digests(home), staged_digests(default_home)
     assert 0 < len(digests) < len(all_digests)
     assert digests.items() <= all_digests.items()
-    kept = {path: path.stat().st_mtime_ns for path in (home / "lake").rglob("*.parquet")}
+    written = (home / "lake").rglob("*.parquet")
+    with_record = [path for path in written if path.with_suffix(".json").exists()]
+    kept = {path: path.stat().st_mtime_ns for path in with_record}
+    assert len(kept) >= len(digests) - 1
     assert run("web_logs") == (0, "")
     assert staged_digests(home) == all_digests
     assert all(path.stat().st_mtime_ns == written_at for path, written_at in kept.items())

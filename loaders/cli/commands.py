@@ -137,7 +137,7 @@ def _run(
         removed = read_removed(enabled)
         if pipeline:
             enabled.check(pipeline)
-        sources, logs_tables = _chosen((pipeline,) if pipeline else enabled.names, arguments.table)
+        sources, logs_tables = chosen((pipeline,) if pipeline else enabled.names, arguments.table)
         options = _run_options(arguments, bool(logs_tables))
         load.read_settings_again()
         load.warehouse()  # checks DBT_TARGET
@@ -199,8 +199,8 @@ def rejected(pipeline: str | None, dates: str | None, table: str | None) -> tupl
     output = console()
     try:
         check_name(pipeline)
-        sources, _ = _chosen((pipeline,) if pipeline else PIPELINES, table)
-        parsed_dates = _parse_dates(dates, settings.today()) if dates else None
+        sources, _ = chosen((pipeline,) if pipeline else PIPELINES, table)
+        parsed_dates = parse_dates(dates, settings.today()) if dates else None
         lake = open_lake(settings.lake_url())
         lines = [
             line
@@ -243,7 +243,7 @@ def _run_options(arguments: RunArguments, has_logs: bool) -> RunOptions:
         raise SettingError("--rebuild", "with another option", "expected alone")
     today = settings.today()  # read once: a run across midnight belongs to the day it began
     upkeep.check_settings()
-    dates = _parse_dates(arguments.date, today) if arguments.date else [today]
+    dates = parse_dates(arguments.date, today) if arguments.date else [today]
     return RunOptions(
         today=today,
         dates=tuple(dates),
@@ -441,7 +441,7 @@ def _write_last_run(results: list[TableResult]) -> None:
     replace_file(settings.home() / LAST_RUN, orjson.dumps(rows))
 
 
-def _chosen(names: tuple[str, ...], table: str | None) -> tuple[list[Source], tuple[str, ...]]:
+def chosen(names: tuple[str, ...], table: str | None) -> tuple[list[Source], tuple[str, ...]]:
     """Return the sources to run and the tables of logs to generate. Raise SettingError."""
     sources = [source for source in SOURCES.values() if source.name in names]
     logs_tables = web_logs.TABLES if web_logs.NAME in names else ()
@@ -459,7 +459,7 @@ def _chosen(names: tuple[str, ...], table: str | None) -> tuple[list[Source], tu
     return with_table, (table,) if table in logs_tables else ()
 
 
-def _parse_dates(text: str, today: date) -> list[date]:
+def parse_dates(text: str, today: date) -> list[date]:
     """Return the dates of `--date`, ascending. Raise SettingError."""
     week_ago = today - timedelta(days=7)
     expected = f"expected a date such as {today}, or a range such as {week_ago}..{today}"

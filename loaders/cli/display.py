@@ -215,6 +215,49 @@ class RowsDisplay(AbstractContextManager["RowsDisplay"]):
             )
 
 
+class DatesDisplay(AbstractContextManager["DatesDisplay"]):
+    """The progress of a verification: how many dates of all tables are read, and the time left."""
+
+    def __init__(self, output: Console) -> None:
+        self._output = output
+        self._bars = Bars(
+            TextColumn("{task.description:<32}"),
+            BarColumn(),
+            TextColumn("{task.completed:,} of {task.total:,} dates"),
+            TimeRemainingColumn(),
+            console=output,
+            disable=not output.is_terminal,
+        )
+        self._task = self._bars.add_task("", total=0)
+        self._done = self._total = 0
+        self._began = self._printed_at = time.monotonic()
+
+    def __enter__(self) -> "DatesDisplay":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def expect(self, dates: int) -> None:
+        """Set the number of dates of all tables."""
+        self._total = dates
+        self._bars.update(self._task, total=dates)
+
+    def progress(self, table: str) -> None:
+        """Show that another date of a table is read."""
+        self._done += 1
+        self._bars.update(self._task, completed=self._done, total=self._total, description=table)
+        now = time.monotonic()
+        if not self._output.is_terminal and now - self._printed_at > SECONDS_BETWEEN_LINES:
+            self._printed_at = now
+            left = (now - self._began) / self._done * (self._total - self._done)
+            print_plain(
+                self._output,
+                [f"{table}: {self._done:,} of {self._total:,} dates, {left:.0f} s left"],
+            )
+
+
 def print_results(output: Console, results: list[TableResult]) -> None:
     """Print a table of the results, then the notes and errors. A log of JSON has them as fields."""
     log: object = output.file

@@ -197,6 +197,43 @@ class CheckCommand(plugins.SupportsCliCommand):
         _execute(partial(check.check, args.pipeline_name, args.output))
 
 
+class VerifyCommand(plugins.SupportsCliCommand):
+    """`dlt pipeline [NAME] verify`."""
+
+    command = "verify"
+    parent = "pipeline"
+    help_string = "Compare what Hello Korea keeps with what is recorded of it"
+    description = (
+        "Each response and staged file with its checksum, the warehouse with the staged files, and"
+        " the website's database with the marts. No API is called. Exits with 1 if something"
+        " differs. `dlt pipeline rds verify` compares the website's database alone."
+    )
+    docs_url = None
+
+    def configure_parser(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--date", help="a KST date, or a range such as 2026-11-01..2026-11-22")
+        parser.add_argument("--table", help="only this table")
+        parser.add_argument(
+            "--repair", action="store_true", help="put right what can be derived from the rest"
+        )
+
+    def execute(self, args: argparse.Namespace) -> None:
+        from loaders.cli import verify
+
+        arguments = verify.VerifyArguments(args.date, args.table, args.repair)
+        _execute(partial(verify.verify, args.pipeline_name, arguments))
+
+
+class VerifyPlugin:
+    """A plug-in of its own, because dlt takes one command from each."""
+
+    @staticmethod
+    @plugins.hookimpl(specname="plug_cli")
+    @plugins.only_host("dlt")
+    def plug_cli(host: str) -> type[plugins.SupportsCliCommand]:
+        return VerifyCommand
+
+
 class CheckPlugin:
     """A plug-in of its own, because dlt takes one command from each."""
 

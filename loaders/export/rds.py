@@ -112,8 +112,8 @@ def _is_local(host: str) -> bool:
     return host in ("", "localhost", "::1") or host.startswith(("/", "127."))
 
 
-def connect(url: str) -> Connection:
-    """Connect to the database. Raise ExportError."""
+def connect(url: str, outcome: str = "nothing was exported") -> Connection:
+    """Connect to the database. Raise ExportError, whose message begins with the outcome."""
     try:
         return psycopg2.connect(
             url,
@@ -132,9 +132,7 @@ def connect(url: str) -> Connection:
             if "certificate" in message
             else "a database that lets its user in"
         )
-        raise ExportError(
-            f"nothing was exported: {message}; expected in RDS__URL {remedy}"
-        ) from None
+        raise ExportError(f"{outcome}: {message}; expected in RDS__URL {remedy}") from None
 
 
 def commit(connection: Connection) -> None:

@@ -6,6 +6,7 @@ without its parent.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import md5
 from math import inf
 from time import monotonic, sleep
@@ -121,6 +122,72 @@ def stage(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> int:
 
 def _create_new(cursor: Cursor, mart: Mart) -> None:
     _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How a table differs from its mart."""
+
+    missing: int = 0
+    """Rows of the mart that the table lacks."""
+    changed: int = 0
+    left: int = 0
+    """Rows of the table that the mart lacks."""
+    example: str = ""
+    """The key of one such row."""
+    columns: tuple[str, ...] = ()
+    """How the columns differ. If they do, the rows are not compared."""
+    is_there: bool = True
+    """Whether the table exists."""
+
+    def __str__(self) -> str:
+        if not self.is_there:
+            return "is missing"
+        counts = {"missing": self.missing, "changed": self.changed, "beyond the mart": self.left}
+        parts = [f"{count:,} rows {what}" for what, count in counts.items() if count]
+        if parts:
+            parts[-1] += f", such as {self.example}"
+        return ", ".join([*self.columns, *parts])
+
+
+def compare(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> Compared:
+    """Compare the table with the mart, which is copied into a temporary table."""
+    if not _exists(cursor, mart):
+        return Compared(is_there=False)
+    _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
+    expected, actual = _types(cursor, _new(mart)), _types(cursor, _table(mart))
+    columns = tuple(
+        f"column {name} is {actual.get(name, 'missing')}, but {data_type} in the contract"
+        for name, data_type in expected.items()
+        if actual.get(name) != data_type
+    )
+    if columns:
+        return Compared(columns=columns)
+    _copy(cursor, mart, _new(mart), csv)
+    _execute(cursor, "analyze {new}", mart)
+    rest = [name for name in mart.column_names if name not in mart.primary_key]
+    _execute(
+        cursor,
+        """
+        select
+            count(*) filter (where t.{first_key} is null),
+            count(*) filter (where n.{first_key} is not null and t.{first_key} is not null),
+            count(*) filter (where n.{first_key} is null),
+            min(concat_ws(', ', {example}))
+        from {new} as n full join {table} as t on {same_key}
+        where t.{first_key} is null or n.{first_key} is null or {differs}
+        """,
+        mart,
+        first_key=Identifier(mart.primary_key[0]),
+        example=SQL(", ").join(
+            SQL("coalesce(t.{0}, n.{0})").format(Identifier(name)) for name in mart.primary_key
+        ),
+        differs=SQL("({}) is distinct from ({})").format(_list(rest, "t"), _list(rest, "n"))
+        if rest
+        else SQL("false"),
+    )
+    ((missing, changed, left, example),) = cursor.fetchall()
+    return Compared(missing, changed, left, example or "")
 
 
 def check_parent(cursor: Cursor, mart: Mart, key: ForeignKey, is_filled: bool) -> None:

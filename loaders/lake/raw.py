@@ -149,7 +149,7 @@ def pages_of(lake: Lake, folder: Folder, known: Sequence[Page] = ()) -> list[Pag
     if folder.is_complete and known:
         return list(known)
     if folder.is_complete:
-        return _read_mark(lake, f"{folder.name}/{COMPLETE}")
+        return read_mark(lake, folder.name)
     found = {page.file: page for page in known}
     missing = [body for body in folder.bodies if body not in found]
     described = map_parallel(lambda file: find_page(lake, file), missing) if missing else []
@@ -157,7 +157,9 @@ def pages_of(lake: Lake, folder: Folder, known: Sequence[Page] = ()) -> list[Pag
     return [found[file] for file in sorted(found)]
 
 
-def _read_mark(lake: Lake, file: str) -> list[Page]:
+def read_mark(lake: Lake, folder: str) -> list[Page]:
+    """Return the pages of a complete extraction in request order. Raise RawError."""
+    file = f"{folder}/{COMPLETE}"
     try:
         return [Page(**page) for page in orjson.loads(lake.read(file))]
     except (ValueError, TypeError):

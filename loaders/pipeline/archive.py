@@ -114,13 +114,15 @@ class Archive(HTTPAdapter):
         """Return the raw file of a request with its page, or the file to write the page to.
 
         A body counts as kept only with its description, which a kill or a loss of power may have
-        cut off. Since raw is immutable, the next response gets a name of its own.
+        cut off, and a description only with its body. Since raw is immutable, the next response
+        gets a name of its own.
         """
         stem, _, extension = file.rpartition(".")
         for number in count(2):
-            if file not in self._kept_files:
+            is_kept = file in self._kept_files
+            if not is_kept and f"{file}{raw.META}" not in self._kept_files:
                 return file, None
-            if page := raw.find_page(self._lake, file):
+            if is_kept and (page := raw.find_page(self._lake, file)):
                 return file, page
             file = f"{stem}.{number}.{extension}"
         raise AssertionError

@@ -133,10 +133,13 @@ class Budget:
             self._counts[key] = self._read_file(key) if is_kept else _Count()
         return self._counts[key]
 
+    def recount(self, key: str) -> None:
+        """Replace a count of the day that can't be read by the number of responses in raw."""
+        self._read_file(key)
+
     def _read_file(self, key: str) -> _Count:
         try:
-            kept = orjson.loads(self._lake.read(key))
-            calls, is_closed = int(kept["calls"]), bool(kept["spent"])
+            calls, is_closed = _parse(self._lake.read(key))
         except (ValueError, TypeError, KeyError):
             by_operation = self._count_kept(self._day())
             calls = sum(
@@ -151,3 +154,18 @@ class Budget:
 
     def _write(self, key: str, calls: int, is_closed: bool) -> None:
         self._lake.write(key, orjson.dumps({"calls": calls, "spent": is_closed}))
+
+
+def is_damaged(lake: Lake, key: str) -> bool:
+    """Return whether a count in the lake can't be read."""
+    try:
+        _parse(lake.read(key))
+    except (ValueError, TypeError, KeyError):
+        return True
+    return False
+
+
+def _parse(data: bytes) -> tuple[int, bool]:
+    """Return a count of calls, and whether the API refuses more."""
+    kept = orjson.loads(data)
+    return int(kept["calls"]), bool(kept["spent"])

@@ -1,9 +1,9 @@
 """The settings of one source in a run, read and checked."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from threading import Event
@@ -128,6 +128,13 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
 
     `sample_url` is the address of the sample API, which serves sources without a key.
     """
+    context = prepare_offline(source, lake, run)
+    earlier = _earlier(source, run) if run.is_daily and needs_sample(source) else {}
+    return replace(context, api=_api(source, sample_url), earlier=earlier)
+
+
+def prepare_offline(source: Source, lake: Lake, run: RunOptions) -> SourceContext:
+    """Return a context without an API, for work on the lake and the warehouse alone."""
     name = f"sources.{source.name}"
     options = {
         option_name: settings.read(
@@ -141,7 +148,6 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
         settings.non_negative_integer,
         "expected a number of calls",
     )
-    api = _api(source, sample_url)
     setting = settings.environment_name(f"{name}.daily_allowance")
     parallel = settings.read(
         f"{name}.parallel_calls",
@@ -153,14 +159,14 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
     return SourceContext(
         source=source,
         lake=lake,
-        api=api,
+        api=Api("", ""),
         budget=Budget(
             lake,
             source.name,
             settings.today,
             allowance,
             setting,
-            partial(_count_kept, lake, source),
+            count_kept(lake, source),
         ),
         gate=Gate(parallel, source.calls_per_minute, stopping),
         options=options,
@@ -172,9 +178,14 @@ def prepare(source: Source, lake: Lake, sample_url: str, run: RunOptions) -> Sou
             if table.details_of
         },
         run=run,
-        earlier=_earlier(source, run) if run.is_daily and needs_sample(source) else {},
+        earlier={},
         stopping=stopping,
     )
+
+
+def count_kept(lake: Lake, source: Source) -> Callable[[date], Counter[str]]:
+    """Return a function that counts the responses in raw of a day, by operation."""
+    return partial(_count_kept, lake, source)
 
 
 def _count_kept(lake: Lake, source: Source, day: date) -> Counter[str]:

@@ -4,12 +4,14 @@ The rows are written to the lake first. If the warehouse is unavailable, the nex
 """
 
 import os
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import PurePosixPath
 
 import dlt
 import psycopg2
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.common.exceptions import DltException
 from dlt.common.schema.typing import TTableSchemaColumns
@@ -26,6 +28,8 @@ HINTS: TTableSchemaColumns = {
     "began_at": {"name": "began_at", "data_type": "timestamp", "timezone": False}
 }
 FOLDER = f"stage/{NAME}/{TABLE}"
+FILES_AT_A_TIME = 50
+"""Files that are in memory together."""
 SCHEMA = pa.schema(
     [
         pa.field("step_id", pa.string(), nullable=False),
@@ -104,6 +108,34 @@ def read(lake: Lake, keys: list[str]) -> pa.Table:
     tables = [pq.read_table(pa.BufferReader(lake.read(key))) for key in keys]
     rows = pa.concat_tables([SCHEMA.empty_table(), *tables])
     return rows.group_by(SCHEMA.names, use_threads=False).aggregate([]).cast(SCHEMA)
+
+
+def completed(lake: Lake, keys: Sequence[str]) -> dict[tuple[str, str], set[date]]:
+    """Return the dates of which runs have recorded a complete extraction, by source and table.
+
+    Files that can't be read are left out: see `is_readable`.
+    """
+    dates: dict[tuple[str, str], set[date]] = {}
+    for start in range(0, len(keys), FILES_AT_A_TIME):
+        some = [key for key in keys[start : start + FILES_AT_A_TIME] if is_readable(lake, key)]
+        steps = read(lake, some)
+        is_complete = pc.and_(
+            pc.equal(steps["phase"], "extract"), pc.equal(steps["status"], "done")
+        )
+        done = steps.filter(pc.and_(is_complete, pc.is_valid(steps["logical_date"])))
+        columns = [done[name].to_pylist() for name in ("source_name", "table_name", "logical_date")]
+        for source, table, day in zip(*columns, strict=True):
+            dates.setdefault((source, table), set()).add(day)
+    return dates
+
+
+def is_readable(lake: Lake, key: str) -> bool:
+    """Return whether a file of the history has its columns."""
+    try:
+        found: pa.Schema = pq.read_table(pa.BufferReader(lake.read(key))).schema
+    except (pa.ArrowException, OSError):  # of parquet's own
+        return False
+    return bool(found.equals(SCHEMA))
 
 
 def _resource(rows: pa.Table) -> DltResource:

@@ -102,10 +102,34 @@ class KeptIndex:
         self._marked.clear()
         self._is_rebuilt = False
 
+    def rebuild(self) -> None:
+        """Write the index that raw makes up, whatever is kept of it."""
+        self._opened()
+        self._index = self._rebuilt()
+        self._lists_behind.clear()
+        self._details_behind.clear()
+        self.save()
+
     def take_remarks(self) -> list[str]:
         """Return what became of the index, once."""
         remarks, self._remarks = self._remarks, []
         return remarks
+
+    @property
+    def file(self) -> str:
+        """The key of the index in the lake."""
+        return self._file
+
+    def kept(self) -> tuple[Index | None, set[date]]:
+        """Return the index as it is kept, or None if it is missing, and the dates with a mark.
+
+        Raise DamagedError.
+        """
+        keys = self._lake.keys(self._folder)
+        marked = {_marked_day(key) for key in keys if key != self._file}
+        if self._file not in keys:
+            return None, marked
+        return index.from_bytes(self._lake.read(self._file)), marked
 
     def _current(self) -> Index:
         """Return the index, up to date with raw."""

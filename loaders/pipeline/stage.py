@@ -179,8 +179,11 @@ def already_staged(
     if key is None:
         return None
     data = lake.read(key)
-    found = _recorded(key, data, table)
-    if found is None or found.origin != _origin(table, folder, len(folder.bodies), contract):
+    try:
+        found = recorded(key, data, table)
+    except DamagedFileError:
+        return None
+    if found.origin != _origin(table, folder, len(folder.bodies), contract):
         return None
     _delete_others(lake, keys, key)
     return StagedFile(key=key, bytes=len(data), rows=found.rows, **found.report)
@@ -188,32 +191,50 @@ def already_staged(
 
 def is_sound(lake: Lake, source: str, table: Table, logical_date: date, key: str) -> bool:
     """Return whether a staged file is as it was written, and of this table and date."""
-    found = _recorded(key, lake.read(key), table)
-    date_folder = f"raw/{source}/{table.name}/dt={logical_date}/"
-    return found is not None and found.origin.get("extraction", "").startswith(date_folder)
+    try:
+        read_recorded(lake, source, table, logical_date, key)
+    except DamagedFileError:
+        return False
+    return True
+
+
+class DamagedFileError(Exception):
+    """Raised for a staged file that is not as it was written. The message says how it differs."""
 
 
 @dataclass(frozen=True)
-class _Recorded:
+class Recorded:
     """What a parquet file says of itself."""
 
     origin: dict[str, Any]
+    """What it was staged from: `extraction`, `pages` and `definition`."""
     report: dict[str, Any]
+    """Of what to tell, as in `StagedFile`."""
     rows: int
 
 
-def _recorded(key: str, data: bytes, table: Table) -> _Recorded | None:
-    """Return what a staged file says of itself, or None if it is damaged: its contents differ from
+def read_recorded(lake: Lake, source: str, table: Table, logical_date: date, key: str) -> Recorded:
+    """Return what a staged file of a table's date says of itself. Raise DamagedFileError."""
+    found = recorded(key, lake.read(key), table)
+    extraction = found.origin.get("extraction", "")
+    if not extraction.startswith(f"raw/{source}/{table.name}/dt={logical_date}/"):
+        raise DamagedFileError(f"it was staged from {extraction or 'nothing that it names'}")
+    return found
+
+
+def recorded(key: str, data: bytes, table: Table) -> Recorded:
+    """Return what a staged file says of itself. Raise DamagedFileError if its contents differ from
     the digest that is its name, or its columns from those of the table."""
     if file_name(data) != key.rpartition("/")[2]:
-        return None
+        raise DamagedFileError("its contents differ from the digest that is its name")
     file = pq.ParquetFile(pa.BufferReader(data))
     columns = file.schema_arrow
     types = dict(zip(columns.names, columns.types, strict=True))
-    if any(types.get(each.name) != each.type for each in schema(table)):
-        return None
+    for each in schema(table):
+        if types.get(each.name) != each.type:
+            raise DamagedFileError(f"its column {each.name} is not that of {table.name}")
     origin, report = orjson.loads((columns.metadata or {}).get(ORIGIN, b"[{}, {}]"))
-    return _Recorded(origin, report, file.metadata.num_rows)
+    return Recorded(origin, report, file.metadata.num_rows)
 
 
 def parquet(rows: pa.Table, origin: dict[str, Any], report: dict[str, Any]) -> bytes:

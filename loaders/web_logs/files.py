@@ -1,12 +1,16 @@
-"""The logs in stage: a parquet file for each table and part of a date.
+"""The logs in stage: a parquet file for each table and part of a date, and its record.
 
-The file's name contains the configuration id.
+The file's name contains the configuration id. The record, written after the file, has its size and
+checksum. A file without a record counts as missing.
 """
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import BinaryIO
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,6 +20,8 @@ from loaders.web_logs import NAME, rows
 from loaders.web_logs.config import LogsConfig
 
 ROW_GROUP = 1 << 20
+CHUNK = 1 << 20
+"""Bytes that are read at a time."""
 TEXT_COLUMNS = ["country_code", "age_group", "channel", "topic", "airport_code"]
 DICTIONARY_COLUMNS = [
     *TEXT_COLUMNS,
@@ -27,6 +33,14 @@ DICTIONARY_COLUMNS = [
 ]
 """Columns that a dictionary compresses well. The values of the others, ids and times, mostly
 increase from row to row and are stored as differences."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a file was when it was generated."""
+
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,25 @@ def file_key(config: LogsConfig, table: str, day: date, part: int) -> str:
     return f"{stage_folder(NAME, table, day)}/{config.configuration_id}-{part}.parquet"
 
 
+def record_key(key: str) -> str:
+    """Return the key of a file's record."""
+    return f"{key.removesuffix('.parquet')}.json"
+
+
+def part_of_key(config: LogsConfig, key: str) -> Part | None:
+    """Return the part that a key is of, or None if the configuration has no such file."""
+    try:
+        _, _, table, folder, name = key.split("/")
+        day = date.fromisoformat(folder.removeprefix("dt="))
+        number = int(name.removesuffix(".parquet").rpartition("-")[2])
+    except ValueError:
+        return None
+    is_known = table in rows.SCHEMAS and day >= config.first_date
+    return (
+        Part(day, number, (table,)) if is_known and key in file_keys(config, table, day) else None
+    )
+
+
 def missing_parts(lake: Lake, config: LogsConfig, wanted: Iterable[tuple[str, date]]) -> list[Part]:
     """Return the parts that the lake lacks of the tables' dates, ordered by date."""
     wanted = list(wanted)
@@ -60,7 +93,7 @@ def missing_parts(lake: Lake, config: LogsConfig, wanted: Iterable[tuple[str, da
     missing: dict[tuple[date, int, bool], list[str]] = {}
     for table, day in sorted(wanted, key=lambda table_and_day: table_and_day[1]):
         for part, key in enumerate(file_keys(config, table, day)):
-            if key not in present:
+            if not {key, record_key(key)} <= present:
                 missing.setdefault((day, part, table == "users"), []).append(table)
     return [Part(day, number, tuple(tables)) for (day, number, _), tables in missing.items()]
 
@@ -72,8 +105,35 @@ def generate(lake: Lake, config: LogsConfig, part: Part) -> None:
     else:
         generated = rows.tables_of_part(config, part.day, part.number)
     for table in part.tables:
-        key = file_key(config, table, part.day, part.number)
-        lake.write(key, parquet(generated[table]))
+        key, data = file_key(config, table, part.day, part.number), parquet(generated[table])
+        lake.write(key, data)
+        record = Record(len(data), hashlib.sha256(data).hexdigest())
+        lake.write(record_key(key), orjson.dumps(asdict(record)))
+
+
+def read_record(lake: Lake, key: str) -> Record | None:
+    """Return the record of a file, or None if it is missing or damaged."""
+    try:
+        return Record(**orjson.loads(lake.read(record_key(key))))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def matches(record: Record | None, file: BinaryIO) -> bool:
+    """Return whether an open file is as recorded."""
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return record == Record(file.tell(), digest.hexdigest())
+
+
+def is_sound(lake: Lake, key: str) -> bool:
+    """Return whether a file in the lake is as recorded. It is read to its end."""
+    try:
+        with lake.open(key) as file:
+            return matches(read_record(lake, key), file)
+    except FileNotFoundError:
+        return False
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import date, timedelta
+from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -84,6 +85,24 @@ def _check_heavy_users(config: LogsConfig) -> None:
             str(config.heavy_users),
             f"expected fewer than the {users:,} users that a scale of {config.scale:g} begins with",
         )
+
+
+def config_of_lake(lake: Lake) -> LogsConfig | None:
+    """Return the configuration of the logs in stage, or None if it is missing or damaged."""
+    try:
+        fields = orjson.loads(lake.read(CONFIG_FILE))
+        fields |= {"first_date": date.fromisoformat(fields["first_date"])}
+        del fields["version"]
+        return LogsConfig(**fields)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def load_table(config: LogsConfig, lake: Lake, table: str) -> TableResult:
+    """Load what stage has of a table, and return the result."""
+    result = TableResult(NAME, table)
+    _load(config, lake, table, result)
+    return result
 
 
 def dates_to_run(config: LogsConfig, requested: list[date] | None, today: date) -> list[date]:
@@ -191,11 +210,23 @@ def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> No
     try:
         with warehouse_lock(), result.step("load", None) as step:
             dates = staged_dates(lake, config, table)
-            step.rows = warehouse.load_table(lake, config, table, dates)
+            mend = partial(_mend, config, lake, result)
+            step.rows = warehouse.load_table(lake, config, table, dates, mend)
             result.loaded = step.rows
             result.files = {day: stage_folder(NAME, table, day) for day in dates}
     except (LoadError, OSError) as error:
         result.errors.append(str(error))
+
+
+def _mend(config: LogsConfig, lake: Lake, result: TableResult, key: str) -> None:
+    """Generate a file again unless it is as recorded."""
+    part = files.part_of_key(config, key)
+    assert part
+    if files.read_record(lake, key) is None:  # a file of an earlier version
+        files.generate(lake, config, part)
+    elif not files.is_sound(lake, key):
+        files.generate(lake, config, part)
+        result.notes.append(f"{key} was damaged, and is generated again")
 
 
 def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:

@@ -5,7 +5,7 @@ They do not go through dlt's load, which would take each row apart and put it to
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from dlt.common.exceptions import DltException
 
 from loaders import redshift, settings
 from loaders.lake.folder import FolderLake
-from loaders.lake.lake import Lake
+from loaders.lake.lake import Lake, map_parallel
 from loaders.pipeline import load
 from loaders.pipeline.load import LoadError
 from loaders.warehouse_file import WarehouseInUseError
@@ -36,21 +36,52 @@ LOADED_TABLE = "_loaded"
 """Table in Redshift with the staged files that it has copied, by table and date."""
 
 
-def load_table(lake: Lake, config: LogsConfig, table: str, dates: Iterable[date]) -> int:
+Mend = Callable[[str], None]
+"""Generates a file again unless it is as recorded."""
+
+
+def load_table(
+    lake: Lake, config: LogsConfig, table: str, dates: Iterable[date], mend: Mend
+) -> int:
     """Make the warehouse's table equal to the staged files of these dates, and return its rows.
 
-    Rows of other dates are removed. Raise LoadError.
+    Rows of other dates are removed. Files are verified before they are loaded. Raise LoadError.
     """
     staged = {day: files.file_keys(config, table, day) for day in dates}
     with _connect() as client:
-        return _load_files(client, lake, table, staged)
+        return _load_files(client, lake, table, staged, mend)
+
+
+def count_rows(table: str) -> dict[date, int]:
+    """Return the number of rows of each date of a table. Raise LoadError."""
+    with _connect() as client:
+        name = client.make_qualified_table_name(table)
+        query = f"select logical_date, count(*) from {name} group by logical_date"
+        with client.execute_query(query) as cursor:
+            return dict(cursor.fetchall())
+
+
+def forget(table: str, dates: Iterable[date]) -> None:
+    """Have Redshift copy dates of a table again with the next load. Raise LoadError."""
+    days = ", ".join(f"'{day}'" for day in dates)
+    if days and settings.dbt_target() == "redshift":
+        with _connect() as client:
+            loaded_table = client.make_qualified_table_name(LOADED_TABLE)
+            client.execute_sql(
+                f"delete from {loaded_table}"
+                f" where table_name = '{table}' and logical_date in ({days})"
+            )
 
 
 def empty_tables(lake: Lake, tables: Iterable[str]) -> None:
     """Remove all rows of tables, or create them without any. Raise LoadError."""
     with _connect() as client:
         for table in tables:
-            _load_files(client, lake, table, {})
+            _load_files(client, lake, table, {}, _mend_nothing)
+
+
+def _mend_nothing(key: str) -> None:
+    raise AssertionError(key)  # no file is loaded
 
 
 @contextmanager
@@ -69,23 +100,27 @@ def _connect() -> Iterator[Any]:
         raise LoadError(f"not loaded: {load.reason(error)}") from error
 
 
-def _load_files(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> int:
+def _load_files(
+    client: Any, lake: Lake, table: str, staged: dict[date, list[str]], mend: Mend
+) -> int:
     name = client.make_qualified_table_name(table)
     if settings.dbt_target() == "redshift":
-        _copy_changed_dates(client, lake, table, staged)
+        _copy_changed_dates(client, lake, table, staged, mend)
     else:
-        _create_view(client, lake, table, staged)
+        _create_view(client, lake, table, staged, mend)
     with client.execute_query(f"select count(*) from {name}") as cursor:
         ((count,),) = cursor.fetchall()
     return int(count)
 
 
-def _create_view(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
+def _create_view(
+    client: Any, lake: Lake, table: str, staged: dict[date, list[str]], mend: Mend
+) -> None:
     """Create a view on the files.
 
     It lists them by name, so that it never reads a date of which only some parts are staged.
     """
-    paths = [_local_path(lake, key) for keys in staged.values() for key in keys]
+    paths = [_local_path(lake, key, mend) for keys in staged.values() for key in keys]
     if paths:
         path_list = ", ".join(redshift.literal(str(path)) for path in paths)
         query = f"select * from read_parquet([{path_list}], hive_partitioning = false)"
@@ -98,21 +133,48 @@ def _create_view(client: Any, lake: Lake, table: str, staged: dict[date, list[st
     client.execute_sql(f"create or replace view {name} as {query}")
 
 
-def _local_path(lake: Lake, key: str) -> Path:
-    """Return the local path of a file of the lake. One on S3 is downloaded once."""
+def _local_path(lake: Lake, key: str, mend: Mend) -> Path:
+    """Return the local path of a file of the lake, verified. One on S3 is downloaded once.
+
+    A file that is not newer than its record was verified when that was written.
+    """
     if isinstance(lake, FolderLake):
-        return lake.root / key
+        path, record = lake.root / key, lake.root / files.record_key(key)
+        if not _is_verified(path, record):
+            mend(key)
+            lake.write(files.record_key(key), record.read_bytes())
+        return path
     path = settings.home() / "fetched" / key
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        with lake.open(key) as source, unfinished.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        unfinished.replace(path)
+    record = path.with_suffix(".json")
+    if not _is_verified(path, record):
+        _fetch(lake, key, path)
+        with path.open("rb") as file:
+            is_sound = files.matches(files.read_record(lake, key), file)
+        if not is_sound:
+            mend(key)
+            _fetch(lake, key, path)
+        record.write_bytes(lake.read(files.record_key(key)))
     return path
 
 
-def _copy_changed_dates(client: Any, lake: Lake, table: str, staged: dict[date, list[str]]) -> None:
+def _is_verified(path: Path, record: Path) -> bool:
+    try:
+        return path.stat().st_mtime_ns <= record.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+
+
+def _fetch(lake: Lake, key: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with lake.open(key) as source, unfinished.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    unfinished.replace(path)
+
+
+def _copy_changed_dates(
+    client: Any, lake: Lake, table: str, staged: dict[date, list[str]], mend: Mend
+) -> None:
     """Copy the dates whose files differ from the copied ones, in one transaction."""
     name, loaded_table = map(client.make_qualified_table_name, (table, LOADED_TABLE))
     _create_tables(client, table, name, loaded_table)
@@ -125,6 +187,7 @@ def _copy_changed_dates(client: Any, lake: Lake, table: str, staged: dict[date, 
     if not changed:
         return
     to_copy = [day for day in changed if day in wanted]
+    map_parallel(mend, [key for day in to_copy for key in staged[day]])
     manifest = f"{redshift.COPIED_FROM}/{NAME}/{uuid4().hex}.manifest"
     if to_copy:
         lake.write(manifest, _manifest(lake, [key for day in to_copy for key in staged[day]]))
