@@ -77,8 +77,10 @@ class FolderLake:
         return (self.root / key).stat().st_size
 
     def keys(self, prefix: str) -> list[str]:
-        paths = (path for path in (self.root / prefix).rglob("*") if path.is_file())
-        keys = (path.relative_to(self.root).as_posix() for path in paths)
+        keys = []
+        for folder, _, names in os.walk(self.root / prefix):
+            parent = os.path.relpath(folder, self.root)
+            keys += names if parent == os.curdir else [f"{parent}/{name}" for name in names]
         return sorted(key for key in keys if not key.startswith(PARTS))
 
     def folders(self, prefix: str) -> list[str]:

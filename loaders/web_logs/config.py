@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 FULL_SIZE = {
@@ -49,7 +49,7 @@ class LogsConfig:
     """Exponent of Zipf's law: how much more popular the first airport and item are than the
     next."""
 
-    @property
+    @cached_property
     def configuration_id(self) -> str:
         """Digest of everything that determines the rows. It is part of file names."""
         values = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))

@@ -13,6 +13,7 @@ from rich.table import Table as PrintedTable
 
 from loaders import settings
 from loaders.lake.lake import Lake
+from loaders.pipeline import load
 from loaders.pipeline.context import RunOptions
 from loaders.pipeline.load import LoadError
 from loaders.pipeline.locks import warehouse_lock
@@ -182,8 +183,9 @@ def run(
                 result.errors.append(str(error))
             return
     if "load" in options.phases:
-        for table, result in results.items():
-            _load(config, lake, table, result)
+        with load.kept_open():
+            for table, result in results.items():
+                _load(config, lake, table, result)
 
 
 def _stage(
