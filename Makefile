@@ -1,6 +1,7 @@
 # make run    set up, run everything on this machine, and print where to look
 # make dashboards  build the pages of target/dashboards
 # make dashboards-serve  serve them with filters, on the warehouse as it is
+# make metrics  install MetricFlow, and list the metrics of mf query
 # make check  lint what changed and run the fast tests
 # make test   set up, run the tests and lint
 # make test-long  run the tests that build everything from recordings, on Redshift and after kills
@@ -30,7 +31,7 @@ PIP_INSTALL := $(BIN)/$(PIP)
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
-.PHONY: run dashboards dashboards-serve setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
+.PHONY: run dashboards dashboards-serve metrics setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
 
 run: setup
 	@status=0; \
@@ -78,6 +79,14 @@ $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 	$(call step,install Spark,$(PIP_INSTALL) -r requirements-spark.lock)
 	@touch $@
 
+# Analysts query the metrics, and no other command needs MetricFlow.
+$(BIN)/.metrics: requirements-metrics.lock $(BIN)/.installed
+	$(call step,install MetricFlow,$(PIP_INSTALL) -r requirements-metrics.lock)
+	@touch $@
+
+metrics: setup $(BIN)/.metrics
+	@mf list metrics --show-all-dimensions
+
 # Airflow and dbt want different versions of some packages over time, so they are kept apart.
 AIRFLOW := .venv-airflow
 
@@ -96,10 +105,10 @@ airflow-down: setup
 test-airflow: setup $(AIRFLOW)/.installed
 	@pytest -n 0 -m airflow
 
-test: setup lint $(BIN)/.spark
+test: setup lint $(BIN)/.spark $(BIN)/.metrics
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
-test-long: setup $(BIN)/.spark
+test-long: setup $(BIN)/.spark $(BIN)/.metrics
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "long and not soak"
 
 check: setup
@@ -125,7 +134,8 @@ lint: setup
 # Ask PyPI which locked versions have known vulnerabilities.
 audit: setup
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-		--requirement requirements.lock --requirement requirements-spark.lock
+		--requirement requirements.lock --requirement requirements-spark.lock \
+		--requirement requirements-metrics.lock
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--requirement requirements-airflow.lock
 
@@ -164,6 +174,8 @@ lock: setup
 		--no-header --output-file requirements.lock pyproject.toml
 	@echo 'pyspark' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
+	@echo 'dbt-metricflow>=0.15,<0.16' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
+		--no-header --constraint requirements.lock --output-file requirements-metrics.lock -
 	@printf '%s\n' 'apache-airflow>=3.3,<3.4' asyncpg psycopg2-binary | uv pip compile --quiet $(UPGRADE) \
 		--python-version 3.11 --generate-hashes --no-header --constraint requirements.lock \
 		--output-file requirements-airflow.lock -
