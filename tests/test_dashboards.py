@@ -26,6 +26,7 @@ from support.browser import chromium
 from support.newcomer import BIN, Newcomer
 from support.pages import (
     LOCAL,
+    MARKS,
     board,
     build_pages,
     compile_query,
@@ -144,7 +145,7 @@ def test_each_chart_has_a_title_for_a_screen_reader_and_a_sentence_with_its_day(
     assert unnamed == []
     assert browser.title.lower() == board(name)["title"].lower()
     for query in ("as_of", "credits"):
-        assert query in board(name)["queries"] or name == "the_pipeline"
+        assert query in board(name)["queries"]
     assert "no data yet" not in page.text
 
 
@@ -270,6 +271,124 @@ def test_a_filter_changes_the_figures_of_the_served_page(
     assert re.search(rf"\b{expected:,}\s*{label}", page.text), (chosen, expected)
     assert [error for error in page.errors if "favicon.ico" not in error] == []
     assert page.origins <= {*LOCAL, "http://127.0.0.1"}
+
+
+SELECTED = [
+    (
+        *("when_to_come", "origin", "fares"),
+        "select max(city_en) from serving.rds_fares"
+        " inner join serving.rds_airports on origin_airport_code = airport_code"
+        " where not is_one_way and price_usd is not null",
+        """
+        select 'Month of departure: ' || strftime(departs_at, '%Y-%m'), min(price_usd)
+        from serving.rds_fares
+        inner join serving.rds_airports on origin_airport_code = airport_code
+        where not is_one_way and price_usd is not null and city_en = ?
+        group by all
+        """,
+    ),
+    (
+        *("districts_compared", "subject", "kinds"),
+        "select 'venues'",
+        """
+        select 'Kind: ' || kind, sum(record_count)
+        from frequent.freq_district_kind
+        where subject = ?
+        group by all
+        """,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "variable", "chart", "value", "figures"), SELECTED)
+def test_a_filter_leaves_a_mark_for_each_row_with_its_number(
+    server: str,
+    browser: WebDriver,
+    warehouse: duckdb.DuckDBPyConnection,
+    name: str,
+    variable: str,
+    chart: str,
+    value: str,
+    figures: str,
+) -> None:
+    (chosen,) = warehouse.execute(value).fetchone() or (None,)
+    expected = warehouse.execute(figures, [chosen]).fetchall()
+    page = open_page(browser, name, f"{server}/{name}/?{urlencode({variable: chosen})}")
+    assert page.marks[chart] == len(expected)
+    labels = mark_labels(browser, name, chart)
+    for label, number in expected:
+        (said,) = [each for each in labels if each.startswith(f"{label};")]
+        assert float(number) in numbers(said), (said, number)
+
+
+def mark_labels(browser: WebDriver, name: str, chart: str) -> list[str]:
+    """Return what a screen reader says of each mark of a chart."""
+    selector = f'[data-chart-id="{chart}"] {MARKS[board(name)["charts"][chart]["type"]]}'
+    labels: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map(mark => mark.getAttribute('aria-label'))",
+        selector,
+    )
+    return labels
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\.?\d*", text)]
+
+
+CHOICES = {
+    ("seoul_this_week", "genre"): (
+        "select distinct genre_en from frequent.freq_upcoming_event_day where days_ahead < 7"
+    ),
+    ("seoul_this_week", "district"): (
+        "select distinct district_en from frequent.freq_upcoming_event_day where days_ahead < 7"
+    ),
+    ("seoul_this_week", "day"): (
+        "select distinct cast(date_day as varchar) from frequent.freq_upcoming_event_day"
+        " where days_ahead < 7"
+    ),
+    ("when_to_come", "origin"): (
+        "select distinct city_en from serving.rds_fares"
+        " inner join serving.rds_airports on origin_airport_code = airport_code"
+        " where not is_one_way"
+    ),
+    ("districts_compared", "subject"): ("select distinct subject from frequent.freq_district_kind"),
+    ("what_visitors_do", "channel"): "select name_en from star.dim_channel",
+    ("the_pipeline", "pipeline"): "select distinct source_name from star.run_history",
+}
+"""Queries for the values that the filters offer."""
+
+
+def test_each_filter_has_its_choices() -> None:
+    assert set(CHOICES) == {
+        (name, variable) for name in NAMES for variable in board(name).get("variables", {})
+    }
+
+
+@pytest.mark.parametrize(("name", "variable"), CHOICES)
+def test_a_wrong_filter_value_is_named_with_what_to_choose_instead_of_charts(
+    server: str,
+    browser: WebDriver,
+    warehouse: duckdb.DuckDBPyConnection,
+    name: str,
+    variable: str,
+) -> None:
+    page = open_page(browser, name, f"{server}/{name}/?{urlencode({variable: '<b>Atlantis'})}")
+    assert '"<b>Atlantis"' in page.text
+    (offered,) = re.findall(r"Choose one of: ([^.]*)\.", re.sub(r"\s+", " ", shown(browser)))
+    choices = warehouse.execute(CHOICES[name, variable]).fetchall()
+    assert set(offered.split(", ")) == {choice for (choice,) in choices}
+    assert set(page.marks.values()) == {None}
+
+
+def shown(browser: WebDriver) -> str:
+    """Return the words of the page's texts, whose lines are elements of their own."""
+    return str(
+        browser.execute_script(
+            "return [...document.querySelectorAll('[data-authored-kind=text] text')]"
+            ".map(line => line.textContent).join(' ')"
+        )
+    )
 
 
 def test_each_query_runs_on_redshift_with_the_readers_role_alone(
