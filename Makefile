@@ -16,10 +16,11 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# The telemetry of dbt, dlt and dbt-charts is off in every target.
+# The telemetry of dbt, dlt, dbt-charts and dbt-colibri is off in every target.
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export RUNTIME__DLTHUB_TELEMETRY := false
 export DO_NOT_TRACK := 1
+export DBT_COLIBRI_NO_VERSION_CHECK := 1
 
 # Folders of SQL that dbt compiles.
 SQL := dbt_project analyses tests/dbt
@@ -31,9 +32,14 @@ PIP_INSTALL := $(BIN)/$(PIP)
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
+# dbt-colibri 0.3.7 fails on unions with sqlglot 30.19 and later, which the tests use.
+LINEAGE := .venv-lineage
+COLUMNS := $(LINEAGE)/bin/colibri generate --light --manifest target/docs/manifest.json \
+	--catalog target/docs/catalog.json --output-dir target/docs/columns > target/docs/columns.log 2>&1
+
 .PHONY: run dashboards dashboards-serve metrics setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-web-logs bench-spark lock clean
 
-run: setup
+run: setup $(LINEAGE)/.installed
 	@status=0; \
 	dlt pipeline run || status=$$?; \
 	if [ $$status -ge 2 ]; then exit $$status; fi; \
@@ -41,6 +47,7 @@ run: setup
 		rm -f target/run_results.json target/export.json; \
 		python -m loaders.cli.build || status=$$?; \
 		dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
+		$(COLUMNS) || status=$$?; \
 		python -m loaders.cli.dashboards || status=$$?; \
 		[ $$status -ne 0 ] || python -m loaders.cli.unchanged --record; \
 	fi; \
@@ -86,6 +93,11 @@ $(BIN)/.metrics: requirements-metrics.lock $(BIN)/.installed
 
 metrics: setup $(BIN)/.metrics
 	@mf list metrics --show-all-dimensions
+
+$(LINEAGE)/.installed: requirements-lineage.lock
+	$(call step,create $(LINEAGE),$(PYTHON) -m venv $(LINEAGE))
+	$(call step,install dbt-colibri,$(LINEAGE)/bin/$(PIP) -r requirements-lineage.lock)
+	@touch $@
 
 # Airflow and dbt want different versions of some packages over time, so they are kept apart.
 AIRFLOW := .venv-airflow
@@ -138,6 +150,8 @@ audit: setup
 		--requirement requirements-metrics.lock
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--requirement requirements-airflow.lock
+	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements-lineage.lock
 
 # RECORDINGS is the folder of recorded responses.
 score: setup
@@ -176,6 +190,9 @@ lock: setup
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
 	@echo 'dbt-metricflow>=0.15,<0.16' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 		--no-header --constraint requirements.lock --output-file requirements-metrics.lock -
+	@printf '%s\n' 'dbt-colibri>=0.3.7,<0.4' 'sqlglot<30.19' | uv pip compile --quiet $(UPGRADE) \
+		--python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+		--output-file requirements-lineage.lock -
 	@printf '%s\n' 'apache-airflow>=3.3,<3.4' asyncpg psycopg2-binary | uv pip compile --quiet $(UPGRADE) \
 		--python-version 3.11 --generate-hashes --no-header --constraint requirements.lock \
 		--output-file requirements-airflow.lock -

@@ -258,7 +258,13 @@ def changes_table(changes: list[Changes]) -> Table:
     printed.add_column("since the day before")
     most = max((each.rows for each in changes), default=0)
     for each in sorted(changes, key=lambda each: (each.source, each.table)):
-        bar = ProgressBar(total=max(most, 1), completed=each.rows, width=BAR_WIDTH)
+        bar = ProgressBar(
+            total=max(most, 1),
+            completed=each.rows,
+            width=BAR_WIDTH,
+            complete_style="blue",
+            finished_style="blue",
+        )
         printed.add_row(f"{each.source}.{each.table}", f"{each.rows:,}", bar, change_text(each))
     return printed
 
