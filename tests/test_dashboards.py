@@ -18,6 +18,8 @@ import psycopg2
 import pytest
 import sqlglot
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
@@ -147,6 +149,65 @@ def test_each_chart_has_a_title_for_a_screen_reader_and_a_sentence_with_its_day(
     for query in ("as_of", "credits"):
         assert query in board(name)["queries"]
     assert "no data yet" not in page.text
+
+
+LOW_CONTRAST = """
+const luminance = colour => colour
+    .map(part => part / 255)
+    .map(part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+const numbers = colour => colour.match(/[\\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];
+const over = (front, share, back) => front.map((part, i) => part * share + back[i] * (1 - share));
+const background = (text, x, y) => {
+    for (const shape of document.elementsFromPoint(x, y)) {
+        if (!shape.matches('path, rect, polygon')) continue;  // points may lie on a name
+        const style = getComputedStyle(shape);
+        const [red, green, blue, alpha = 1] = numbers(style.fill);
+        const share = alpha * style.fillOpacity * style.opacity;
+        if (share > 0) return over([red, green, blue], share, [255, 255, 255]);
+    }
+    return [255, 255, 255];
+};
+return [...document.querySelectorAll('svg text')].flatMap(text => {
+    const box = text.getBoundingClientRect();
+    const style = getComputedStyle(text);
+    const [red, green, blue, alpha = 1] = numbers(style.fill);
+    const share = alpha * style.fillOpacity * style.opacity;
+    if (!text.textContent.trim() || !box.width || share === 0) return [];
+    const back = background(text, box.x + box.width / 2, box.y + box.height / 2);
+    const [dark, light] = [luminance(back), luminance(over([red, green, blue], share, back))]
+        .sort((one, other) => one - other);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    return contrast < 4.5 ? [[text.textContent, contrast]] : [];
+});
+"""
+"""Texts whose contrast to the shape below them is too low to read for many (WCAG 2.2, AA)."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_readable_in_contrast_language_and_on_a_phone(
+    pages: Path, browser: WebDriver, name: str
+) -> None:
+    def resize(width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    open_page(browser, name, (pages / f"{name}.html").as_uri())
+    try:
+        for scheme in ("light", "dark"):
+            feature = {"name": "prefers-color-scheme", "value": scheme}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            resize(1200, browser.execute_script("return document.documentElement.scrollHeight"))
+            assert browser.execute_script(LOW_CONTRAST) == [], scheme
+            colour = "return getComputedStyle(document.body).backgroundColor"
+            assert browser.execute_script(colour) == "rgb(255, 255, 255)"
+        assert browser.execute_script("return document.documentElement.lang") == "en"
+        resize(390, 800)
+        width = "document.querySelector('.dbt-charts-board > svg').getBoundingClientRect().width"
+        assert browser.execute_script(f"return {width}") == 2 * 390  # a column fills the screen
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -322,6 +383,26 @@ def test_a_filter_leaves_a_mark_for_each_row_with_its_number(
         selector,
     )
     assert set(said) == {label for (label,) in expected}
+
+
+def test_the_keyboard_reaches_and_opens_each_filter(server: str, browser: WebDriver) -> None:
+    browser.get(f"{server}/seoul_this_week/")
+
+    def focus(key: str) -> WebElement:
+        browser.switch_to.active_element.send_keys(key)
+        return browser.switch_to.active_element
+
+    names = [focus(Keys.TAB).accessible_name for _ in range(12)]
+    assert [name for name in names if name in ("Genre", "District", "Day")][:3] == [
+        *("Genre", "District", "Day")
+    ]
+    while focus(Keys.TAB).accessible_name != "Genre":
+        pass
+    assert focus(Keys.ENTER).get_attribute("aria-expanded") == "true"
+    options = browser.execute_script(
+        "return [...document.querySelectorAll('.dbt-popover-open [role=option]')].length"
+    )
+    assert options > 1
 
 
 CHOICES = {
