@@ -117,7 +117,7 @@ airflow-down: setup
 test-airflow: setup $(AIRFLOW)/.installed
 	@pytest -n 0 -m airflow
 
-test: setup lint $(BIN)/.spark $(BIN)/.metrics
+test: setup lint $(BIN)/.spark $(BIN)/.metrics $(LINEAGE)/.installed
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
 test-long: setup $(BIN)/.spark $(BIN)/.metrics

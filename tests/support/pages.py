@@ -15,7 +15,7 @@ from support.project import PROJECT
 
 FOLDER = PROJECT / "analyses" / "dashboards"
 WAREHOUSE = "warehouse"
-LOCAL = {"file://", "data://", "about://", "chrome://"}
+LOCAL = {"file://", "data://", "about://", "chrome://", "chrome-untrusted://"}
 MARKS = {
     "bar": '.role-mark path[aria-roledescription="bar"]',
     "custom": "polygon, circle",
