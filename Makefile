@@ -47,7 +47,7 @@ run: setup $(LINEAGE)/.installed
 		rm -f target/run_results.json target/export.json; \
 		python -m loaders.cli.build || status=$$?; \
 		dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
-		$(COLUMNS) || status=$$?; \
+		$(COLUMNS) || { status=$$?; echo "lineage of columns: target/docs/columns.log says what failed" >&2; }; \
 		python -m loaders.cli.dashboards || status=$$?; \
 		[ $$status -ne 0 ] || python -m loaders.cli.unchanged --record; \
 	fi; \
