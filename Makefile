@@ -1,6 +1,7 @@
 # make run    set up, run everything on this machine, and print where to look
 # make dashboards  build the pages of target/dashboards
 # make dashboards-serve  serve them with filters, on the warehouse as it is
+# make metrics  install MetricFlow, and list the metrics of mf query
 # make check  lint what changed and run the fast tests
 # make test   set up, run the tests and lint
 # make test-long  run the tests that build everything from recordings, on Redshift and after kills
@@ -16,10 +17,11 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# The telemetry of dbt, dlt and dbt-charts is off in every target.
+# The telemetry of dbt, dlt, dbt-charts and dbt-colibri is off in every target.
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export RUNTIME__DLTHUB_TELEMETRY := false
 export DO_NOT_TRACK := 1
+export DBT_COLIBRI_NO_VERSION_CHECK := 1
 
 # Folders of SQL that dbt compiles.
 SQL := dbt_project analyses tests/dbt
@@ -31,9 +33,14 @@ PIP_INSTALL := $(BIN)/$(PIP)
 # $(call step,what,command) prints what is done, then how long it took.
 step = @printf 'setup: %s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 
-.PHONY: run dashboards dashboards-serve setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-verify bench-web-logs bench-spark lock clean
+# dbt-colibri 0.3.7 fails on unions with sqlglot 30.19 and later, which the tests use.
+LINEAGE := .venv-lineage
+COLUMNS := $(LINEAGE)/bin/colibri generate --light --manifest target/docs/manifest.json \
+	--catalog target/docs/catalog.json --output-dir target/docs/columns > target/docs/columns.log 2>&1
 
-run: setup
+.PHONY: run dashboards dashboards-serve metrics setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-verify bench-web-logs bench-spark lock clean
+
+run: setup $(LINEAGE)/.installed
 	@status=0; \
 	dlt pipeline run || status=$$?; \
 	if [ $$status -ge 2 ]; then exit $$status; fi; \
@@ -41,6 +48,7 @@ run: setup
 		rm -f target/run_results.json target/export.json; \
 		python -m loaders.cli.build || status=$$?; \
 		dbt docs generate --static --target-path target/docs --quiet || status=$$?; \
+		$(COLUMNS) || { status=$$?; echo "lineage of columns: target/docs/columns.log says what failed" >&2; }; \
 		python -m loaders.cli.dashboards || status=$$?; \
 		[ $$status -ne 0 ] || python -m loaders.cli.unchanged --record; \
 	fi; \
@@ -79,6 +87,19 @@ $(BIN)/.spark: requirements-spark.lock $(BIN)/.installed
 	$(call step,install Spark,$(PIP_INSTALL) -r requirements-spark.lock)
 	@touch $@
 
+# Analysts query the metrics, and no other command needs MetricFlow.
+$(BIN)/.metrics: requirements-metrics.lock $(BIN)/.installed
+	$(call step,install MetricFlow,$(PIP_INSTALL) -r requirements-metrics.lock)
+	@touch $@
+
+metrics: setup $(BIN)/.metrics
+	@mf list metrics --show-all-dimensions
+
+$(LINEAGE)/.installed: requirements-lineage.lock
+	$(call step,create $(LINEAGE),$(PYTHON) -m venv $(LINEAGE))
+	$(call step,install dbt-colibri,$(LINEAGE)/bin/$(PIP) -r requirements-lineage.lock)
+	@touch $@
+
 # Airflow and dbt want different versions of some packages over time, so they are kept apart.
 AIRFLOW := .venv-airflow
 
@@ -97,10 +118,10 @@ airflow-down: setup
 test-airflow: setup $(AIRFLOW)/.installed
 	@pytest -n 0 -m airflow
 
-test: setup lint $(BIN)/.spark
+test: setup lint $(BIN)/.spark $(BIN)/.metrics $(LINEAGE)/.installed
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
-test-long: setup $(BIN)/.spark
+test-long: setup $(BIN)/.spark $(BIN)/.metrics
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "long and not soak"
 
 check: setup
@@ -126,9 +147,12 @@ lint: setup
 # Ask PyPI which locked versions have known vulnerabilities.
 audit: setup
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-		--requirement requirements.lock --requirement requirements-spark.lock
+		--requirement requirements.lock --requirement requirements-spark.lock \
+		--requirement requirements-metrics.lock
 	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		--requirement requirements-airflow.lock
+	@pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements-lineage.lock
 
 # RECORDINGS is the folder of recorded responses.
 score: setup
@@ -168,6 +192,11 @@ lock: setup
 		--no-header --output-file requirements.lock pyproject.toml
 	@echo 'pyspark' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
 		--no-header --constraint requirements.lock --output-file requirements-spark.lock -
+	@echo 'dbt-metricflow>=0.15,<0.16' | uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
+		--no-header --constraint requirements.lock --output-file requirements-metrics.lock -
+	@printf '%s\n' 'dbt-colibri>=0.3.7,<0.4' 'sqlglot<30.19' | uv pip compile --quiet $(UPGRADE) \
+		--python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+		--output-file requirements-lineage.lock -
 	@printf '%s\n' 'apache-airflow>=3.3,<3.4' asyncpg psycopg2-binary | uv pip compile --quiet $(UPGRADE) \
 		--python-version 3.11 --generate-hashes --no-header --constraint requirements.lock \
 		--output-file requirements-airflow.lock -

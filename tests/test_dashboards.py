@@ -18,6 +18,8 @@ import psycopg2
 import pytest
 import sqlglot
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
@@ -26,6 +28,7 @@ from support.browser import chromium
 from support.newcomer import BIN, Newcomer
 from support.pages import (
     LOCAL,
+    MARKS,
     board,
     build_pages,
     compile_query,
@@ -144,8 +147,67 @@ def test_each_chart_has_a_title_for_a_screen_reader_and_a_sentence_with_its_day(
     assert unnamed == []
     assert browser.title.lower() == board(name)["title"].lower()
     for query in ("as_of", "credits"):
-        assert query in board(name)["queries"] or name == "the_pipeline"
+        assert query in board(name)["queries"]
     assert "no data yet" not in page.text
+
+
+LOW_CONTRAST = """
+const luminance = colour => colour
+    .map(part => part / 255)
+    .map(part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+const numbers = colour => colour.match(/[\\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];
+const over = (front, share, back) => front.map((part, i) => part * share + back[i] * (1 - share));
+const background = (text, x, y) => {
+    for (const shape of document.elementsFromPoint(x, y)) {
+        if (!shape.matches('path, rect, polygon')) continue;  // points may lie on a name
+        const style = getComputedStyle(shape);
+        const [red, green, blue, alpha = 1] = numbers(style.fill);
+        const share = alpha * style.fillOpacity * style.opacity;
+        if (share > 0) return over([red, green, blue], share, [255, 255, 255]);
+    }
+    return [255, 255, 255];
+};
+return [...document.querySelectorAll('svg text')].flatMap(text => {
+    const box = text.getBoundingClientRect();
+    const style = getComputedStyle(text);
+    const [red, green, blue, alpha = 1] = numbers(style.fill);
+    const share = alpha * style.fillOpacity * style.opacity;
+    if (!text.textContent.trim() || !box.width || share === 0) return [];
+    const back = background(text, box.x + box.width / 2, box.y + box.height / 2);
+    const [dark, light] = [luminance(back), luminance(over([red, green, blue], share, back))]
+        .sort((one, other) => one - other);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    return contrast < 4.5 ? [[text.textContent, contrast]] : [];
+});
+"""
+"""Texts whose contrast to the shape below them is too low to read for many (WCAG 2.2, AA)."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_readable_in_contrast_language_and_on_a_phone(
+    pages: Path, browser: WebDriver, name: str
+) -> None:
+    def resize(width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    open_page(browser, name, (pages / f"{name}.html").as_uri())
+    try:
+        for scheme in ("light", "dark"):
+            feature = {"name": "prefers-color-scheme", "value": scheme}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            resize(1200, browser.execute_script("return document.documentElement.scrollHeight"))
+            assert browser.execute_script(LOW_CONTRAST) == [], scheme
+            colour = "return getComputedStyle(document.body).backgroundColor"
+            assert browser.execute_script(colour) == "rgb(255, 255, 255)"
+        assert browser.execute_script("return document.documentElement.lang") == "en"
+        resize(390, 800)
+        width = "document.querySelector('.dbt-charts-board > svg').getBoundingClientRect().width"
+        assert browser.execute_script(f"return {width}") == 2 * 390  # a column fills the screen
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -270,6 +332,132 @@ def test_a_filter_changes_the_figures_of_the_served_page(
     assert re.search(rf"\b{expected:,}\s*{label}", page.text), (chosen, expected)
     assert [error for error in page.errors if "favicon.ico" not in error] == []
     assert page.origins <= {*LOCAL, "http://127.0.0.1"}
+
+
+SELECTED = {
+    ("when_to_come", "origin", "fares"): (
+        "select max(city_en) from serving.rds_fares"
+        " inner join serving.rds_airports on origin_airport_code = airport_code"
+        " where not is_one_way and price_usd is not null",
+        """
+        select format(
+            '{}; {}; Dollars: {:,}',
+            strftime(departs_at, '%b %Y'), city_en, cast(round(min(price_usd)) as bigint)
+        )
+        from serving.rds_fares
+        inner join serving.rds_airports on origin_airport_code = airport_code
+        where not is_one_way and price_usd is not null and city_en = ?
+        group by strftime(departs_at, '%b %Y'), city_en
+        """,
+    ),
+    ("districts_compared", "subject", "kinds"): (
+        "select 'venues'",
+        """
+        select format('{}; Records in all districts: {:,}', kind, cast(sum(record_count) as bigint))
+        from frequent.freq_district_kind
+        where subject = ?
+        group by kind
+        """,
+    ),
+}
+"""Queries for a value of a filter, and for what a screen reader then says of a chart's marks."""
+
+
+@pytest.mark.parametrize(("name", "variable", "chart"), SELECTED)
+def test_a_filter_leaves_a_mark_for_each_row_with_its_number(
+    server: str,
+    browser: WebDriver,
+    warehouse: duckdb.DuckDBPyConnection,
+    name: str,
+    variable: str,
+    chart: str,
+) -> None:
+    value, labels = SELECTED[name, variable, chart]
+    (chosen,) = warehouse.execute(value).fetchone() or (None,)
+    expected = warehouse.execute(labels, [chosen]).fetchall()
+    open_page(browser, name, f"{server}/{name}/?{urlencode({variable: chosen})}")
+    selector = f'[data-chart-id="{chart}"] {MARKS[board(name)["charts"][chart]["type"]]}'
+    said = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map(mark => mark.getAttribute('aria-label').replaceAll('\u2061', ''))",
+        selector,
+    )
+    assert set(said) == {label for (label,) in expected}
+
+
+def test_the_keyboard_reaches_and_opens_each_filter(server: str, browser: WebDriver) -> None:
+    browser.get(f"{server}/seoul_this_week/")
+
+    def focus(key: str) -> WebElement:
+        browser.switch_to.active_element.send_keys(key)
+        return browser.switch_to.active_element
+
+    names = [focus(Keys.TAB).accessible_name for _ in range(12)]
+    assert [name for name in names if name in ("Genre", "District", "Day")][:3] == [
+        *("Genre", "District", "Day")
+    ]
+    while focus(Keys.TAB).accessible_name != "Genre":
+        pass
+    assert focus(Keys.ENTER).get_attribute("aria-expanded") == "true"
+    options = browser.execute_script(
+        "return [...document.querySelectorAll('.dbt-popover-open [role=option]')].length"
+    )
+    assert options > 1
+
+
+CHOICES = {
+    ("seoul_this_week", "genre"): (
+        "select distinct genre_en from frequent.freq_upcoming_event_day where days_ahead < 7"
+    ),
+    ("seoul_this_week", "district"): (
+        "select distinct district_en from frequent.freq_upcoming_event_day where days_ahead < 7"
+    ),
+    ("seoul_this_week", "day"): (
+        "select distinct cast(date_day as varchar) from frequent.freq_upcoming_event_day"
+        " where days_ahead < 7"
+    ),
+    ("when_to_come", "origin"): (
+        "select distinct city_en from serving.rds_fares"
+        " inner join serving.rds_airports on origin_airport_code = airport_code"
+        " where not is_one_way"
+    ),
+    ("districts_compared", "subject"): ("select distinct subject from frequent.freq_district_kind"),
+    ("what_visitors_do", "channel"): "select name_en from star.dim_channel",
+    ("the_pipeline", "pipeline"): "select distinct source_name from star.run_history",
+}
+"""Queries for the values that the filters offer."""
+
+
+def test_each_filter_has_its_choices() -> None:
+    assert set(CHOICES) == {
+        (name, variable) for name in NAMES for variable in board(name).get("variables", {})
+    }
+
+
+@pytest.mark.parametrize(("name", "variable"), CHOICES)
+def test_a_wrong_filter_value_is_named_with_what_to_choose_instead_of_charts(
+    server: str,
+    browser: WebDriver,
+    warehouse: duckdb.DuckDBPyConnection,
+    name: str,
+    variable: str,
+) -> None:
+    page = open_page(browser, name, f"{server}/{name}/?{urlencode({variable: '<b>Atlantis'})}")
+    assert '"<b>Atlantis"' in page.text
+    (offered,) = re.findall(r"Choose one of: ([^.]*)\.", re.sub(r"\s+", " ", shown(browser)))
+    choices = warehouse.execute(CHOICES[name, variable]).fetchall()
+    assert set(offered.split(", ")) == {choice for (choice,) in choices}
+    assert set(page.marks.values()) == {None}
+
+
+def shown(browser: WebDriver) -> str:
+    """Return the words of the page's texts, whose lines are elements of their own."""
+    return str(
+        browser.execute_script(
+            "return [...document.querySelectorAll('[data-authored-kind=text] text')]"
+            ".map(line => line.textContent).join(' ')"
+        )
+    )
 
 
 def test_each_query_runs_on_redshift_with_the_readers_role_alone(

@@ -300,7 +300,7 @@ def test_every_node_is_described_and_tested_in_the_yaml_file_of_its_name(
     others = {path.name for path in present - set(yaml_files.values())}
     sources = {f"_{schema.removeprefix('staging_')}__sources.yml" for schema in SOURCES}
     sources |= {"_web_logs__sources.yml", "_runs__sources.yml"}
-    assert others == {*sources, "exposures.yml"}
+    assert others == {*sources, "exposures.yml", "metrics.yml"}
 
 
 def test_every_fixture_of_a_unit_test_has_a_row_without_nulls(manifest: dict[str, Any]) -> None:

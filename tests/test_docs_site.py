@@ -1,6 +1,8 @@
 """The docs site, opened from its file in a real browser without a network."""
 
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 from support import erd
 from support.browser import chromium, requested_urls
 from support.newcomer import Newcomer
+from support.project import PROJECT
 
 from loaders.cli import dashboards
 
+COLIBRI = PROJECT / ".venv-lineage" / "bin" / "colibri"
 TIMEOUT = 30
 """Seconds to wait for a part of the page."""
 
@@ -167,3 +171,41 @@ def test_the_overview_shows_the_star_as_its_contracts_have_it(
     drawn = erd.PICTURE.search(erd.OVERVIEW.read_text(encoding="utf-8"))
     assert drawn, page
     assert drawn.group() == erd.picture(manifest), "run python tests/support/erd.py"
+    assert browser.find_elements(By.CSS_SELECTOR, 'a[href$="columns/index.html"]')
+
+
+def test_the_lineage_of_columns_runs_through_unions_and_asks_the_network_for_nothing(
+    browser: WebDriver, docs: Path, tmp_path: Path
+) -> None:
+    if not COLIBRI.exists():
+        pytest.skip("no .venv-lineage: make run makes it")
+    files = {name: str(docs.with_name(f"{name}.json")) for name in ("manifest", "catalog")}
+    process = subprocess.run(
+        [
+            *(COLIBRI, "generate", "--light", "--debug", "--output-dir", tmp_path),
+            *("--manifest", files["manifest"], "--catalog", files["catalog"]),
+        ],
+        env={"DO_NOT_TRACK": "1", "DBT_COLIBRI_NO_VERSION_CHECK": "1", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stdout
+    assert "[ERROR]" not in process.stdout + process.stderr
+    edges = json.loads((tmp_path / "colibri-manifest.json").read_text("utf-8"))["lineage"]["edges"]
+    flows = {
+        (model_name(edge["source"]), edge["sourceColumn"], model_name(edge["target"]))
+        for edge in edges
+        if edge["sourceColumn"] == edge["targetColumn"]
+    }
+    assert ("int_venues_unioned", "venue_id", "int_venues_placed") in flows
+    assert ("fct_event", "title_en", "rds_events") in flows
+
+    requested_urls(browser)
+    browser.get((tmp_path / "index.html").as_uri())
+    WebDriverWait(browser, TIMEOUT).until(lambda driver: "hello_korea" in page_text(driver))
+    schemes = {url.partition(":")[0] for url in requested_urls(browser)}
+    assert schemes <= {"file", "data", "about", "blob", "chrome", "chrome-untrusted"}
+
+
+def model_name(unique_id: str) -> str:
+    return unique_id.rpartition(".")[2]

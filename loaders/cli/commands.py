@@ -5,7 +5,9 @@ from dataclasses import asdict, astuple, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import duckdb
 import orjson
+import pyarrow as pa
 from rich.console import Console
 
 from loaders import notify, settings, web_logs
@@ -13,6 +15,7 @@ from loaders.cli import left_out, misspelt, plan, tell
 from loaders.cli.display import (
     Display,
     RowsDisplay,
+    changes_table,
     console,
     print_json,
     print_plain,
@@ -27,10 +30,12 @@ from loaders.cli.enabled import (
     read_removed,
 )
 from loaders.cli.exit_codes import BAD_SETTING, FAILED, INTERRUPTED, OK, RUNNING
+from loaders.errors import one_line
 from loaders.files import replace_file
 from loaders.lake.lake import Lake, open_lake
 from loaders.lake.raw import RawError
 from loaders.pipeline import history, load, stage, upkeep
+from loaders.pipeline.changes import changes
 from loaders.pipeline.context import (
     RunOptions,
     check_home_origin,
@@ -368,8 +373,20 @@ def _finish(
     """Record the results of a run and print them. Return a line if a table is incomplete."""
     _record(output, lake, results, began_at, phases)
     print_results(output, results)
+    if output.is_terminal:
+        _print_changes(output, lake, results)
     failed = sorted({f"{result.source}.{result.table}" for result in results if result.errors})
     return f"not complete: {', '.join(failed)}" if failed else None
+
+
+def _print_changes(output: Console, lake: Lake, results: list[TableResult]) -> None:
+    """Print the rows of each table and what changed in them. A failure is only printed."""
+    try:
+        if changed := changes(lake, results):
+            output.print()
+            output.print(changes_table(changed))
+    except (OSError, pa.ArrowInvalid, duckdb.Error) as error:
+        print_plain(output, [f"what changed: {one_line(error)}"])
 
 
 def _complete_staging(

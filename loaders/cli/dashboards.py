@@ -37,6 +37,14 @@ create table exports (
 );
 """
 
+PHONE = """<style>
+@media (max-width: 700px) {
+    .dbt-charts-svg-container { overflow-x: auto; }
+    .dbt-charts-svg-container > svg { min-width: 780px; }
+}
+</style>"""
+"""What a phone needs: one of a page's two columns as wide as the screen, the other by swiping."""
+
 Row = tuple[object, ...]
 
 
@@ -111,8 +119,15 @@ def build(folder: Path) -> int:
     for line in failure_lines(process.stderr.splitlines()):
         print(line, file=sys.stderr)
     for page in sorted(folder.glob("*.html")):
+        page.write_text(finished(page.read_text(encoding="utf-8")), encoding="utf-8")
         print(page)
     return 1 if process.returncode else 0
+
+
+def finished(page: str) -> str:
+    """Return a page with its language, for screen readers, and with a size for phones."""
+    page = page.replace("<html>", '<html lang="en">', 1)
+    return page.replace("</head>", f"{PHONE}\n</head>", 1)
 
 
 def serve(options: list[str]) -> NoReturn:

@@ -5,17 +5,19 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TextIO, cast
 
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from loaders import settings
 from loaders.errors import printable
+from loaders.pipeline.changes import Changes
 from loaders.pipeline.results import Progress, TableResult
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -30,6 +32,7 @@ COUNTS = {
 """The counts of a table's result, and their headings."""
 SHOWN_PAUSE = 60.0
 """Seconds from which a pause is shown in a log."""
+BAR_WIDTH = 14
 LONGEST_LINE = 10_000
 """Width of a log of JSON, in which no line is to be wrapped."""
 PHASES = {
@@ -287,6 +290,39 @@ def results_table(results: Iterable[TableResult]) -> Table:
         cells = ("" if count is None else f"{count:,}" for count in counts)
         printed.add_row(f"{result.source}.{result.table}", *cells)
     return printed
+
+
+def changes_table(changes: list[Changes]) -> Table:
+    """Return a printable table with the rows of each table as a bar, and what changed in them."""
+    printed = Table(box=None, pad_edge=False, header_style="bold")
+    printed.add_column("table")
+    printed.add_column("rows", justify="right")
+    printed.add_column("", width=BAR_WIDTH)
+    printed.add_column("since the day before")
+    most = max((each.rows for each in changes), default=0)
+    for each in sorted(changes, key=lambda each: (each.source, each.table)):
+        bar = ProgressBar(
+            total=max(most, 1),
+            completed=each.rows,
+            width=BAR_WIDTH,
+            complete_style="blue",
+            finished_style="blue",
+        )
+        printed.add_row(f"{each.source}.{each.table}", f"{each.rows:,}", bar, change_text(each))
+    return printed
+
+
+def change_text(changes: Changes) -> str:
+    """Return what changed in words, such as `3 new, 1 gone`."""
+    if changes.since is None:
+        return "the first day"
+    more = changes.rows - changes.rows_before
+    counts = {"more": max(more, 0), "fewer": max(-more, 0)}
+    if changes.new_changed_gone:
+        counts = dict(zip(("new", "changed", "gone"), changes.new_changed_gone, strict=True))
+    text = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    is_day_before = changes.day - changes.since == timedelta(days=1)
+    return (text or "as before") + ("" if is_day_before else f" since {changes.since}")
 
 
 def remarks(results: Iterable[TableResult]) -> Iterable[str]:

@@ -102,11 +102,17 @@ def places(home: Path, artifacts: Path) -> list[str]:
         f"                    {home / 'warehouse.duckdb'}, for a client of DuckDB 2",
         f"lake                {settings.lake_url()}",
         f"docs site           {artifacts / 'docs' / 'static_index.html'}",
+        *column_lines(artifacts / "docs" / "columns" / "index.html"),
         *dashboard_lines(artifacts),
         "to type next        dlt pipeline run --plan",
         "                    dbt show --select events_by_district_and_month --limit 20",
         "real data           a key in .dlt/secrets.toml, another HELLO_KOREA_HOME, then make run",
     ]
+
+
+def column_lines(page: Path) -> list[str]:
+    """Return a line for the page of the columns' lineage, if it is built."""
+    return [f"lineage of columns  {page}"] if page.is_file() else []
 
 
 def dashboard_lines(artifacts: Path) -> list[str]:

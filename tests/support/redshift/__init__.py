@@ -102,6 +102,15 @@ class RedshiftServer:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
+    def fill(self, table: str, file: Path) -> None:
+        """Append the rows of a CSV file without a header, as the administrator."""
+        with (
+            closing(self._connect(DATABASE)) as connection,
+            connection.cursor() as cursor,
+            file.open(encoding="utf-8") as rows,
+        ):
+            cursor.copy_expert(f"copy {table} from stdin with (format csv)", rows)
+
     def _make_database(self) -> None:
         with closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute("alter system set password_encryption = 'md5'")  # Redshift's drivers
