@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.damage import cut, flip_a_byte
 from support.pipelines import query, run, table_results
 from support.project import TODAY
 
@@ -13,16 +14,6 @@ from loaders.sample_api import SampleApi
 pytestmark = pytest.mark.usefixtures("staging_tables")
 
 ROWS = "select * exclude (_dlt_load_id) from staging_exim.exchange_rates order by all"
-
-
-def flip_a_byte(file: Path) -> None:
-    data = bytearray(file.read_bytes())
-    data[len(data) // 3] ^= 1
-    file.write_bytes(data)
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-20])
 
 
 def put_another_table_beside(file: Path) -> None:

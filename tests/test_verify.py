@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import orjson
 import pytest
+from support.damage import cut
 from support.pipelines import open_warehouse_elsewhere, query, run
 from support.project import TODAY, point_at
 
@@ -86,10 +87,6 @@ def change(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-20])
 
 
 def content(folder: Path) -> dict[Path, bytes]:

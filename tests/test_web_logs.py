@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from support.damage import cut, flip_a_byte
 from support.pipelines import DLT, query, run, table_results
 from support.project import TODAY, restore_interrupts
 from support.redshift import RedshiftServer
@@ -242,16 +243,6 @@ def test_a_second_run_generates_nothing_and_loads_the_same(
     assert {result["staged"] for result in results.values()} == {0}
     assert results["web_logs.clicks"]["loaded"] == FULL_SIZE["clicks"] // 1000
     assert staged_digests(default_home) == before
-
-
-def flip_a_byte(file: Path) -> None:
-    data = bytearray(file.read_bytes())
-    data[len(data) // 3] ^= 1
-    file.write_bytes(data)
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-20])
 
 
 def replace_by_another_date(file: Path) -> None:
