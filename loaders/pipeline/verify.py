@@ -176,7 +176,7 @@ def verify_index(
     pairs = (("lists", found.list_days, list_days), ("details", found.details_days, details_days))
     for name, in_index, in_raw in pairs:
         if days := sorted((in_index ^ in_raw) - behind):
-            problem = f"differs from the {name} of {len(days)} dates in raw, such as {days[-1]}"
+            problem = f"differs from the {name} of {len(days)} dates in raw, as on {days[-1]}"
             yield Difference(kept.file, problem, Repair.INDEX)
 
 
