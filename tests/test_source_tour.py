@@ -18,6 +18,7 @@ from support.pipelines import query, run, table_results
 from support.project import PROJECT, TODAY, point_at
 
 from loaders.export import embedded_postgres
+from loaders.pipeline import extract
 from loaders.sample_api import SampleApi
 from loaders.sample_api.tour_rows import LanguageRows, generated_rows
 from loaders.sources.source import ExtractRequest
@@ -129,6 +130,9 @@ def test_the_allowance_goes_to_the_newest_places_of_the_website(
 ) -> None:
     monkeypatch.setenv("SOURCES__TOUR__LANGUAGES", "ja")
     monkeypatch.setenv("SOURCES__TOUR__DAILY_ALLOWANCE", "5")
+    # One call after the other: on a busy machine, a call may overtake others in flight.
+    monkeypatch.setenv("SOURCES__TOUR__PARALLEL_CALLS", "1")
+    monkeypatch.setattr(extract, "WORKERS_PER_CALL", 1)
     assert run("tour") == (0, "")
     # The sample API has places of Seoul only. The website has no medical ones.
     shown = [
