@@ -17,8 +17,6 @@ from loaders.export import exported
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES
 
-pytestmark = pytest.mark.usefixtures("staging_tables")
-
 DBT_PROJECT = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))
 FRESHNESS = DBT_PROJECT["sources"]["hello_korea"]["+freshness"]
 
