@@ -70,6 +70,7 @@ def test_the_history_of_a_run_without_a_warehouse_is_loaded_by_the_next_run(
     assert query(home, runs) == [(3,)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dbt_warns_of_a_day_with_far_fewer_rows_than_usual(api: SampleApi, home: Path) -> None:
     assert run("exim") == (0, "")
@@ -85,6 +86,7 @@ def test_dbt_warns_of_a_day_with_far_fewer_rows_than_usual(api: SampleApi, home:
     assert "exchange_rates" in check_dbt(home, "show", "--select", "rows_have_not_fallen")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dbt_compares_the_rows_of_a_call_of_details_since_only_changes_are_asked(
     api: SampleApi, home: Path

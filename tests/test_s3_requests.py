@@ -36,6 +36,7 @@ def run_all() -> None:
         assert run(source) == (0, "")
 
 
+@pytest.mark.long
 def test_a_day_costs_few_requests_beyond_its_responses(
     api: SampleApi, home: Path, counting_s3: GuardedS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:

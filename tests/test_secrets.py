@@ -123,6 +123,7 @@ def test_each_source_has_a_planted_key() -> None:
     assert KEYS.keys() == SOURCES.keys()
 
 
+@pytest.mark.long
 def test_no_secret_is_printed_or_written_whatever_fails(
     searched: tuple[Searched, RedshiftServer, SampleApi], s3: S3Server, rds: str
 ) -> None:

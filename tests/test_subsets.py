@@ -134,6 +134,7 @@ def ancestors(node_id: str, project: dict[str, Any]) -> set[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("sources", REAL_SUBSETS)
 def test_a_subset_is_built_tested_and_exported_with_empty_marts_for_the_absent_sources(
@@ -162,6 +163,7 @@ def test_a_subset_is_built_tested_and_exported_with_empty_marts_for_the_absent_s
     assert {report.table: report.rows for report in reports} == counts
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_rows_of_a_removed_source_leave_the_website_once_its_settings_say_so(
     everything: Path, home: Path, profiles: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def may_be_left_out() -> bool:
     return unchanged.main([]) == 0
 
 
+@pytest.mark.long
 def test_nothing_is_left_out_after_a_load_a_change_of_code_or_another_command(
     project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +99,7 @@ def test_nothing_is_left_out_if_the_docs_or_a_table_of_the_website_are_missing(
     assert not may_be_left_out()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("artifact", "change"),
     [

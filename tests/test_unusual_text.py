@@ -30,6 +30,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.long
 def test_unusual_text_reaches_the_website_unchanged_and_a_nul_is_rejected(
     api: SampleApi,
     home: Path,
