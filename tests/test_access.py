@@ -211,6 +211,7 @@ def redshift_roles(
             LAKE__URL=f"{lake}/{PREFIX}",
             RDS__URL=rds,
             DBT_TARGET="redshift",
+            HELLO_KOREA_TODAY=f"{TODAY}",
         )
         warehouse = Warehouse(server, newcomer, loaders, role)
         server.query(f"create role administrator superuser login password '{PASSWORD}'")
