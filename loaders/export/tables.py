@@ -154,7 +154,7 @@ def compare(cursor: Cursor, mart: Mart, csv: Iterator[bytes]) -> Compared:
     """Compare the table with the mart, which is copied into a temporary table."""
     if not _exists(cursor, mart):
         return Compared(is_there=False)
-    _execute(cursor, "create temporary table {new} ({definitions}) on commit drop", mart)
+    _create_new(cursor, mart)
     expected, actual = _types(cursor, _new(mart)), _types(cursor, _table(mart))
     columns = tuple(
         f"column {name} is {actual.get(name, 'missing')}, but {data_type} in the contract"

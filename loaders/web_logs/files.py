@@ -1,7 +1,7 @@
 """The logs in stage: a parquet file for each table and part of a date, and its record.
 
 The file's name contains the configuration id. The record, written after the file, has its size and
-checksum. A file without a record counts as missing.
+checksum. A run generates a file without a record again; until then, its rows stay loaded.
 """
 
 import hashlib
