@@ -180,7 +180,8 @@ class SampleApi:
         operation = service.operation(path)
         now = datetime.now(KST)
         today = self.today or now.date()
-        minute = now.replace(second=0, microsecond=0)
+        received_at = datetime.combine(today, now.timetz())
+        minute = received_at.replace(second=0, microsecond=0)
         with self._lock:
             self.calls[operation] += 1
             self._calls_by_day[today, operation] += 1
@@ -196,7 +197,7 @@ class SampleApi:
             params=dict(parse_qsl(urlsplit(target).query)),
             target=target,
             headers=headers,
-            received_at=datetime.combine(today, now.timetz()),
+            received_at=received_at,
             is_quota_spent=is_quota_spent,
             calls_in_minute=calls_in_minute,
         )
