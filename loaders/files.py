@@ -1,17 +1,19 @@
-"""Files of the home that one process writes while others read them."""
+"""Files of the home that one process writes while others read them.
 
+The DAGs import this module, in an environment with the packages of Airflow alone.
+"""
+
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 
 def read_json(file: Path, default: Any) -> Any:
     """Return the content of a file, or `default` if it is missing or damaged, which is said."""
     try:
-        return orjson.loads(file.read_bytes()) if file.is_file() else default
+        return json.loads(file.read_bytes()) if file.is_file() else default
     except ValueError:
         print(f"{file} is damaged: the next run replaces it", file=sys.stderr)
         return default

@@ -1,6 +1,7 @@
 """Imports run one way, without a circle."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -68,3 +69,24 @@ def test_source_modules_do_no_input_or_output() -> None:
         names = set(imported_names(path))
         found = {name for name in names for word in forbidden if f"{name}.".startswith(f"{word}.")}
         assert not found, path.name
+
+
+def test_the_dags_import_no_package_but_airflow() -> None:
+    """Their environment has no other package of the project."""
+    waiting = {
+        module
+        for module, path in MODULES.items()
+        if any(name.startswith("airflow.") for name in imported_names(path))
+    }
+    assert {"loaders.airflow.sources", "loaders.airflow.warehouse"} <= waiting
+    modules: set[str] = set()
+    while waiting:
+        modules |= waiting
+        waiting = {name for module in waiting for name in imports(MODULES[module])} - modules
+    packages = {
+        f"{module} imports {name}"
+        for module in modules
+        for name in imported_names(MODULES[module])
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "airflow", "loaders"}
+    }
+    assert not packages
