@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from datetime import time as time_of_day
@@ -46,7 +46,6 @@ COMPONENTS = {
     "dag-processor": ("dag-processor",),
 }
 USER = "admin"
-VARIABLE = "hello_korea_loader"
 BEGIN = time_of_day(6, 10)
 """When a day's first DAGs are due, in KST."""
 SECONDS_TO_START, SECONDS_TO_STOP = 300, 20
@@ -70,13 +69,9 @@ def start() -> list[str]:
         return _where(folder, port)
     check_port(port)
     try:
-        sample = None if any(map(settings.service_key, SOURCES)) else _start_sample_api(folder)
-        launch(folder, port)
+        sample = {} if any(map(settings.service_key, SOURCES)) else _start_sample_api(folder)
+        launch(folder, port, sample)
         with log_in(folder, port) as airflow:
-            if sample:
-                before = airflow.settings()
-                keys = {name: value for name, value in before.items() if name.endswith("_KEY")}
-                airflow.set_settings({**before, **sample, **keys})  # the port is new
             airflow.unpause(["warehouse", *pipelines])
             airflow.unpause(begins_with(pipelines))
             if datetime.now(settings.KST).time() < BEGIN:  # later, the scheduler starts today's
@@ -107,9 +102,10 @@ def prepare(folder: Path, port: int) -> dict[str, str]:
     return airflow
 
 
-def launch(folder: Path, port: int) -> None:
-    """Start the components of Airflow. Raise StartError, ExportError, ProjectError."""
-    airflow = prepare(folder, port)
+def launch(folder: Path, port: int, sources: Mapping[str, str]) -> None:
+    """Start the components of Airflow, with settings of the sources. Raise StartError, ExportError,
+    ProjectError."""
+    airflow = {**prepare(folder, port), **sources}
     _password(folder)
     for name, words in COMPONENTS.items():
         _start(folder, name, [str(PROGRAMS / "airflow"), *words], airflow)
@@ -123,10 +119,17 @@ def begins_with(pipelines: Iterable[str]) -> list[str]:
 @contextmanager
 def log_in(folder: Path, port: int) -> Iterator["Api"]:
     """Log in to Airflow's API as soon as it has the DAGs. Raise StartError."""
+    began_at = datetime.now(settings.KST)
     with closing(Api(f"http://{HOST}:{port}")) as api:
+
+        def has_dags() -> bool:
+            if error := api.import_error(since=began_at):
+                raise StartError(f"Airflow can't import {error}")
+            return all(map(api.has_dag, ["warehouse", *PIPELINES]))
+
         _wait(api.is_healthy, folder, "Airflow")
         api.log_in(_password(folder))
-        _wait(lambda: all(map(api.has_dag, ["warehouse", *PIPELINES])), folder, "the DAGs")
+        _wait(has_dags, folder, "the DAGs")
         yield api
 
 
@@ -283,7 +286,7 @@ def _where(folder: Path, port: int) -> list[str]:
     return [
         f"Airflow: http://{HOST}:{port}, user {USER}, password {_password(folder)}",
         f"  its logs: {folder / 'logs'}",
-        f"  the keys and settings of the sources: the variable {VARIABLE} (Admin, Variables)",
+        "  the key of a source: a variable such as SOURCES__TOUR__SERVICE_KEY (Admin, Variables)",
         "  stop it: make airflow-down",
     ]
 
@@ -319,24 +322,17 @@ class Api:
         answer = self._session.post(f"{self._url}/auth/token", json=body, timeout=60)
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def settings(self) -> dict[str, str]:
-        """Return the project's settings that are in the variable."""
-        answer = self.get(f"variables/{VARIABLE}")
-        found: dict[str, str] = json.loads(answer.json()["value"]) if answer.ok else {}
-        return found
-
-    def set_settings(self, found: dict[str, str]) -> None:
-        """Set the project's settings in the variable."""
-        described = "Settings of the project: see docs/settings.md"
-        value = json.dumps(found, indent=1)
-        body = {"key": VARIABLE, "value": value, "description": described}
-        if self.get(f"variables/{VARIABLE}").ok:
-            self.change("patch", f"variables/{VARIABLE}", body)
-        else:
-            self.change("post", "variables", body)
-
     def has_dag(self, name: str) -> bool:
         return self.get(f"dags/{name}").ok
+
+    def import_error(self, since: datetime) -> str | None:
+        """Return a file of DAGs that was not imported since then, and why. Earlier errors may be
+        mended."""
+        for error in self.get("importErrors").json()["import_errors"]:
+            if datetime.fromisoformat(error["timestamp"]) >= since:
+                *_, reason = error["stack_trace"].strip().splitlines() or ["?"]
+                return f"{error['filename']}: {reason}"
+        return None
 
     def unpause(self, dags: Iterable[str]) -> None:
         for dag in dags:

@@ -39,7 +39,7 @@ def airflow_command(*words: str) -> None:
     folder = local.state_folder()
     process = subprocess.run(
         [str(local.PROGRAMS / "airflow"), *words],
-        env=local.environment(folder, free_port(), embedded_postgres.start("airflow")),
+        env=local.environment(folder, free_port(), embedded_postgres.start(database="airflow")),
         capture_output=True,
         text=True,
         check=False,
@@ -58,7 +58,7 @@ def free_port() -> int:
 def running_airflow(folder: Path, port: int) -> Iterator[local.Api]:
     """Start the components of Airflow, and log in to its API."""
     try:
-        local.launch(folder, port)
+        local.launch(folder, port, {})
         with local.log_in(folder, port) as api:
             yield api
     finally:
@@ -68,7 +68,7 @@ def running_airflow(folder: Path, port: int) -> Iterator[local.Api]:
 def metadata(sql: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query or a change of Airflow's metadata."""
     with (
-        closing(psycopg2.connect(embedded_postgres.start("airflow"))) as connection,
+        closing(psycopg2.connect(embedded_postgres.start(database="airflow"))) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(sql)
