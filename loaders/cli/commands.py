@@ -185,6 +185,8 @@ def _run(
             if loads:
                 removed_rows = removed if pipeline is None else None
                 incomplete = _complete_staging(output, lake, enabled, removed_rows)
+        if output.is_terminal:
+            _print_changes(output, lake, results)
         if loads and not arguments.rebuild:  # histories are rebuilt from the full lists first
             _tidy(output, lake)
         problem = failed or incomplete
@@ -373,8 +375,6 @@ def _finish(
     """Record the results of a run and print them. Return a line if a table is incomplete."""
     _record(output, lake, results, began_at, phases)
     print_results(output, results)
-    if output.is_terminal:
-        _print_changes(output, lake, results)
     failed = sorted({f"{result.source}.{result.table}" for result in results if result.errors})
     return f"not complete: {', '.join(failed)}" if failed else None
 

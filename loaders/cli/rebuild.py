@@ -20,12 +20,9 @@ from loaders.pipeline import load, loaded_dates, retention
 from loaders.pipeline.locks import warehouse_lock
 
 SNAPSHOTS = (
-    "--select",
-    "+snap_place",
-    "+snap_venue",
-    "--exclude-resource-type",
-    "test",
-    "unit_test",
+    *("--select", "+snap_place", "+snap_venue"),
+    *("--exclude-resource-type", "seed", "test", "unit_test"),
+    *("--no-write-json", "--log-level-file", "warn"),  # they took two fifths of a day
 )
 
 
