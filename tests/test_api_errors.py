@@ -179,6 +179,7 @@ def test_a_retry_waits_as_long_as_retry_after_requests(api: SampleApi, home: Pat
     assert time.monotonic() - began >= 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_places")
 def test_an_unavailable_source_does_not_affect_the_others(api: SampleApi, home: Path) -> None:

@@ -144,6 +144,7 @@ def test_builds_in_one_process_export_each_time(
     assert "Connection refused" in str(failed.exception)
 
 
+@pytest.mark.long
 def test_a_build_of_another_target_leaves_the_artifacts_to_export_and_the_website_unchanged(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

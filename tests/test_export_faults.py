@@ -84,6 +84,7 @@ def change_counts(report: Report) -> set[tuple[int, int, int]]:
     return {(table.inserted, table.changed, table.deleted) for table in report.tables}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("direction", ["to_server", "to_client"])
 def test_a_connection_lost_at_any_point_leaves_all_or_nothing_and_the_next_export_completes(
     project: SmallProject, monkeypatch: pytest.MonkeyPatch, direction: str

@@ -86,6 +86,7 @@ def kept_requests(of_lake: Lake) -> set[str]:
     return {request_id(orjson.loads(description)["request"]["url"]) for description in described}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_restart_of_the_s3_server_during_a_run_loses_no_response(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

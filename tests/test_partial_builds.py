@@ -54,6 +54,7 @@ def changed(project: SmallProject) -> dict[str, int]:
     return {table["table"]: table["changed"] for table in report(project)["tables"]}
 
 
+@pytest.mark.long
 def test_a_mart_that_is_built_alone_is_exported_with_those_proven_before(
     exported: SmallProject,
 ) -> None:

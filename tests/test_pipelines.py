@@ -285,6 +285,7 @@ def test_responses_of_the_sample_api_and_of_the_real_api_do_not_share_a_lake(
     assert "HELLO_KOREA_HOME" in message
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_places")
 def test_two_pipelines_can_run_at_the_same_time(api: SampleApi, home: Path) -> None:

@@ -154,6 +154,7 @@ def random_schedules(chance: random.Random) -> Rows:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("name", "random_rows"),

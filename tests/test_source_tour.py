@@ -265,6 +265,7 @@ def test_a_place_without_an_intro_or_without_images_has_one_row_that_says_so() -
     assert {value for name, value in image.items() if name != "serialnum"} == {""}
 
 
+@pytest.mark.long
 def test_the_next_day_requests_details_of_new_and_changed_places_only(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +288,7 @@ def test_the_next_day_requests_details_of_new_and_changed_places_only(
     assert calls["KorService2/detailCommon2"] == len(changed)
 
 
+@pytest.mark.long
 def test_details_beyond_the_allowance_are_loaded_on_the_next_days(
     api: SampleApi, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

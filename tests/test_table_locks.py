@@ -30,6 +30,7 @@ def run_side_by_side(phase: str) -> None:
         assert process.returncode == 0, output
 
 
+@pytest.mark.long
 def test_tables_side_by_side_give_the_rows_of_one_run(
     api: SampleApi, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

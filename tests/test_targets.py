@@ -154,6 +154,7 @@ def test_a_developer_builds_on_redshift_and_drops_the_schemas(
     assert redshift.query(schemas) == []
 
 
+@pytest.mark.long
 def test_slim_ci_on_redshift_reads_unchanged_models_from_the_shared_schemas(
     tiny: Path, own_redshift: RedshiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def only_line(lines: list[str], place: str) -> str:
     return line
 
 
+@pytest.mark.long
 def test_each_kind_of_difference_in_a_bucket_is_found_and_repaired(
     bucket_url: str, api: SampleApi, verified: Verify
 ) -> None:
@@ -99,6 +100,7 @@ def test_each_kind_of_difference_in_a_bucket_is_found_and_repaired(
     assert bucket().read(venues) == sound[venues]
 
 
+@pytest.mark.long
 def test_generated_files_in_a_bucket_are_verified_before_they_are_read_and_by_the_command(
     bucket_url: str, verified: Verify
 ) -> None:
@@ -115,6 +117,7 @@ def test_generated_files_in_a_bucket_are_verified_before_they_are_read_and_by_th
     assert {key: bucket().read(key) for key in keys} == sound
 
 
+@pytest.mark.long
 def test_rows_that_left_redshift_are_loaded_again(
     redshift: RedshiftServer,
     bucket_url: str,

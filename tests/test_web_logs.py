@@ -339,6 +339,7 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_keeps_the_finished_files(home: 
     assert list((home / "lake" / PARTS).iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_full_disk_is_reported_and_with_more_space_the_next_run_continues(home: Path) -> None:
     command = f"{DLT} pipeline web_logs run --scale 0.02 --only stage"
