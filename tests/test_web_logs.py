@@ -213,7 +213,7 @@ def test_many_processes_generate_the_same_files_as_one(
         monkeypatch.setattr(local, "MIN_CLICKS_FOR_PROCESSES", min_clicks)
         lake = open_lake(str(tmp_path / folder / "lake"))
         wanted = [(table, day) for table in TABLES for day in days]
-        parts = files.missing_parts(lake, config, wanted)
+        parts = files.missing_parts(config, wanted, files.present(lake, TABLES))
         assert sorted(local.generate(config, lake.url, parts), key=parts.index) == parts
         digests.append(staged_digests(tmp_path / folder))
     assert digests[0] == digests[1]

@@ -81,19 +81,26 @@ def part_of_key(config: LogsConfig, key: str) -> Part | None:
     )
 
 
-def missing_parts(lake: Lake, config: LogsConfig, wanted: Iterable[tuple[str, date]]) -> list[Part]:
-    """Return the parts that the lake lacks of the tables' dates, ordered by date."""
-    wanted = list(wanted)
-    present = {
-        key
-        for table in {table for table, _ in wanted}
-        for key in lake.keys(f"stage/{NAME}/{table}")
-    }
+def present(lake: Lake, tables: Iterable[str]) -> dict[str, set[str]]:
+    """Return the keys that stage has of some tables."""
+    return {table: set(lake.keys(f"stage/{NAME}/{table}")) for table in tables}
+
+
+def keys_of_part(config: LogsConfig, part: Part) -> dict[str, set[str]]:
+    """Return the keys of a part by table: its file and the record of that."""
+    keys = {table: file_key(config, table, part.day, part.number) for table in part.tables}
+    return {table: {key, record_key(key)} for table, key in keys.items()}
+
+
+def missing_parts(
+    config: LogsConfig, wanted: Iterable[tuple[str, date]], present: dict[str, set[str]]
+) -> list[Part]:
+    """Return the parts that stage lacks of the tables' dates, ordered by date."""
     # Users are generated apart from the other tables.
     missing: dict[tuple[date, int, bool], list[str]] = {}
     for table, day in sorted(wanted, key=lambda table_and_day: table_and_day[1]):
         for part, key in enumerate(file_keys(config, table, day)):
-            if not {key, record_key(key)} <= present:
+            if not {key, record_key(key)} <= present[table]:
                 missing.setdefault((day, part, table == "users"), []).append(table)
     return [Part(day, number, tuple(tables)) for (day, number, _), tables in missing.items()]
 

@@ -102,7 +102,8 @@ def config_of_lake(lake: Lake) -> LogsConfig | None:
 def load_table(config: LogsConfig, lake: Lake, table: str) -> TableResult:
     """Load what stage has of a table, and return the result."""
     result = TableResult(NAME, table)
-    _load(config, lake, table, result)
+    present = files.present(lake, [table])
+    _load(config, lake, table, staged_dates(config, table, present[table]), result)
     return result
 
 
@@ -144,7 +145,8 @@ def planned(
 ) -> dict[str, int]:
     """Return the number of rows that a run would generate of each table."""
     rows = dict.fromkeys(tables, 0)
-    for part in files.missing_parts(lake, config, _wanted(config, dates, tables)):
+    wanted = _wanted(config, dates, tables)
+    for part in files.missing_parts(config, wanted, files.present(lake, tables)):
         for table, count in _row_counts(config, part).items():
             rows[table] += count
     return rows
@@ -175,17 +177,18 @@ def run(
     """
     if options.refresh or not lake.exists(CONFIG_FILE):
         _write_config(lake, config)
-    if "extract" in options.phases or "stage" in options.phases:
-        try:
-            _stage(config, lake, list(options.dates), results, report)
-        except OSError as error:
-            for result in results.values():
-                result.errors.append(str(error))
-            return
+    try:
+        present = files.present(lake, results)
+        if "extract" in options.phases or "stage" in options.phases:
+            _stage(config, lake, list(options.dates), results, present, report)
+    except OSError as error:
+        for result in results.values():
+            result.errors.append(str(error))
+        return
     if "load" in options.phases:
         with load.kept_open():
             for table, result in results.items():
-                _load(config, lake, table, result)
+                _load(config, lake, table, staged_dates(config, table, present[table]), result)
 
 
 def _stage(
@@ -193,25 +196,30 @@ def _stage(
     lake: Lake,
     dates: list[date],
     results: dict[str, TableResult],
+    present: dict[str, set[str]],
     report: Report,
 ) -> None:
-    """Generate the missing parts. Raise OSError."""
+    """Generate the missing parts, and add their keys to those in stage. Raise OSError."""
     with ExitStack() as stack:
         steps = {
             table: stack.enter_context(result.step("stage", None))
             for table, result in results.items()
         }
-        parts = files.missing_parts(lake, config, _wanted(config, dates, tuple(results)))
+        parts = files.missing_parts(config, _wanted(config, dates, tuple(results)), present)
         _generate(config, lake, parts, results, report)
+        for part in parts:
+            for table, keys in files.keys_of_part(config, part).items():
+                present[table] |= keys
         for table, step in steps.items():
             step.rows = results[table].staged
             results[table].files = {day: stage_folder(NAME, table, day) for day in dates}
 
 
-def _load(config: LogsConfig, lake: Lake, table: str, result: TableResult) -> None:
+def _load(
+    config: LogsConfig, lake: Lake, table: str, dates: list[date], result: TableResult
+) -> None:
     try:
         with warehouse_lock(), result.step("load", None) as step:
-            dates = staged_dates(lake, config, table)
             mend = partial(_mend, config, lake, result)
             step.rows = warehouse.load_table(lake, config, table, dates, mend)
             result.loaded = step.rows
@@ -231,9 +239,8 @@ def _mend(config: LogsConfig, lake: Lake, result: TableResult, key: str) -> None
         result.notes.append(f"{key} was damaged, and is generated again")
 
 
-def staged_dates(lake: Lake, config: LogsConfig, table: str) -> list[date]:
-    """Return the dates of which stage contains every part."""
-    present = set(lake.keys(f"stage/{NAME}/{table}"))
+def staged_dates(config: LogsConfig, table: str, present: set[str]) -> list[date]:
+    """Return the dates of which stage has every part of a table, given its keys."""
     folders = {key.split("/")[3] for key in present}
     dates = sorted(date.fromisoformat(folder.removeprefix("dt=")) for folder in folders)
     return [day for day in dates if present.issuperset(files.file_keys(config, table, day))]

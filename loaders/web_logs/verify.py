@@ -72,7 +72,8 @@ def of_loads(
 
     Raise LoadError.
     """
-    staged = pipeline.staged_dates(lake, config, table)
+    present = files.present(lake, [table])
+    staged = pipeline.staged_dates(config, table, present[table])
     with warehouse_lock():
         counts = warehouse.count_rows(table)
     found = {}
