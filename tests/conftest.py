@@ -151,6 +151,14 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
     return project
 
 
+@pytest.fixture
+def small_copy(small_project: SmallProject, database: str, tmp_path: Path) -> SmallProject:
+    """A copy of the small project that exports to an empty database, and has not exported yet."""
+    copy = small_project.copy(tmp_path / "copy", database)
+    copy.empty_rds()
+    return copy
+
+
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """An S3 server for the session. Each test creates its own bucket."""

@@ -36,18 +36,11 @@ SERVING = "main_serving"
 
 
 @pytest.fixture
-def project(
-    small_project: SmallProject,
-    database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> SmallProject:
-    project = small_project.copy(tmp_path / "copy", database)
-    shutil.rmtree(project.home / "proofs")  # so that only the artifacts count
-    project.empty_rds()
-    for name, value in project.environment.items():
+def project(small_copy: SmallProject, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
+    shutil.rmtree(small_copy.home / "proofs")  # so that only the artifacts count
+    for name, value in small_copy.environment.items():
         monkeypatch.setenv(name, value)
-    return project
+    return small_copy
 
 
 def run(project: SmallProject) -> Report:

@@ -14,11 +14,9 @@ NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture
-def project(small_project: SmallProject, database: str, tmp_path: Path) -> SmallProject:
+def project(small_copy: SmallProject) -> SmallProject:
     """The small project after a build, not exported yet."""
-    project = small_project.copy(tmp_path / "copy", database)
-    project.empty_rds()
-    return project
+    return small_copy
 
 
 @pytest.fixture

@@ -18,12 +18,9 @@ def edit_json(path: Path, change: Callable[[dict[str, object]], object]) -> None
 
 
 @pytest.fixture
-def project(
-    small_project: SmallProject, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SmallProject:
+def project(small_copy: SmallProject, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
     """The small project after a build that was exported, recorded with its docs."""
-    project = small_project.copy(tmp_path / "copy", database)
-    project.empty_rds()
+    project = small_copy
     project.warehouse(
         """
         create schema staging_shop;

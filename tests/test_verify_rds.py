@@ -13,18 +13,14 @@ AS_RECORDED = (0, "", ["as recorded"])
 
 
 @pytest.fixture
-def project(
-    small_project: SmallProject, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SmallProject:
+def project(small_copy: SmallProject, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
     """The small project, exported."""
-    project = small_project.copy(tmp_path / "copy", database)
-    project.empty_rds()
-    for name, value in project.environment.items():
+    for name, value in small_copy.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DBT_TARGET_PATH", str(project.target_dir))
-    monkeypatch.setenv("DBT_PROFILES_DIR", str(project.folder))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(small_copy.target_dir))
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(small_copy.folder))
     assert run("rds") == (0, "")
-    return project
+    return small_copy
 
 
 @pytest.fixture
