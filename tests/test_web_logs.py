@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +21,7 @@ from support.small_disk import SmallDisk
 
 from loaders.lake.folder import PARTS
 from loaders.lake.lake import open_lake
-from loaders.web_logs import TABLES, files, local
+from loaders.web_logs import TABLES, files, local, warehouse
 from loaders.web_logs.config import FULL_SIZE, LogsConfig
 from loaders.web_logs.pipeline import read_config
 
@@ -243,6 +244,32 @@ def test_a_second_run_generates_nothing_and_loads_the_same(
     assert {result["staged"] for result in results.values()} == {0}
     assert results["web_logs.clicks"]["loaded"] == FULL_SIZE["clicks"] // 1000
     assert staged_digests(default_home) == before
+
+
+def test_files_are_counted_only_when_they_change(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = []
+    count = warehouse._count
+
+    def spy(client: Any, table: str) -> int:
+        counted.append(table)
+        return count(client, table)
+
+    monkeypatch.setattr(warehouse, "_count", spy)
+    monkeypatch.setenv("SOURCES__WEB_LOGS__SCALE", "0.0001")
+    assert run("web_logs") == (0, "")
+    loaded = table_results(home)["web_logs.clicks"]["loaded"]
+    counted.clear()
+    assert run("web_logs") == (0, "")
+    assert counted == []
+    assert table_results(home)["web_logs.clicks"]["loaded"] == loaded > 0
+    monkeypatch.setenv("HELLO_KOREA_TODAY", str(TODAY + timedelta(days=1)))
+    assert run("web_logs") == (0, "")
+    assert counted == list(TABLES)
+    after = table_results(home)["web_logs.clicks"]["loaded"]
+    assert query(home, "select count(*) from staging_web_logs.clicks") == [(after,)]
+    assert after > loaded
 
 
 def replace_by_another_date(file: Path) -> None:
