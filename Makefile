@@ -12,6 +12,7 @@
 # make test-airflow  run the tests of the DAGs, with a real Airflow
 # make bench  measure the figures of docs/benchmarks.md
 # make bench-history  measure a day after 2, 30, 365 and 1,095 days
+# make bench-rebuild  measure the rebuild after 2, 30 and 365 days
 # make bench-verify   measure the verification of 2, 30 and 365 days
 
 PYTHON ?= python3.11
@@ -38,7 +39,7 @@ LINEAGE := .venv-lineage
 COLUMNS := $(LINEAGE)/bin/colibri generate --light --manifest target/docs/manifest.json \
 	--catalog target/docs/catalog.json --output-dir target/docs/columns > target/docs/columns.log 2>&1
 
-.PHONY: run dashboards dashboards-serve metrics setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-verify bench-web-logs bench-spark lock clean
+.PHONY: run dashboards dashboards-serve metrics setup airflow airflow-down check test test-long test-airflow lint audit score soak bench bench-history bench-rebuild bench-verify bench-web-logs bench-spark lock clean
 
 run: setup $(LINEAGE)/.installed
 	@status=0; \
@@ -174,6 +175,9 @@ bench: setup
 
 bench-history: setup
 	@PYTHONPATH=tests:tests/bench python tests/bench/history.py
+
+bench-rebuild: setup
+	@PYTHONPATH=tests:tests/bench python tests/bench/rebuild.py
 
 bench-verify: setup
 	@PYTHONPATH=tests:tests/bench python tests/bench/verify.py
