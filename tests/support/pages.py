@@ -1,5 +1,6 @@
 """The dashboards' files, their queries, and their pages in a browser."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from urllib.parse import urlsplit
 
 import jinja2
 import yaml
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from support.browser import console_errors, requested_urls
 from support.newcomer import Newcomer
@@ -15,6 +18,7 @@ from support.project import PROJECT
 
 FOLDER = PROJECT / "analyses" / "dashboards"
 WAREHOUSE = "warehouse"
+SECONDS_TO_DRAW = 20
 LOCAL = {"file://", "data://", "about://", "chrome://", "chrome-untrusted://"}
 MARKS = {
     "bar": '.role-mark path[aria-roledescription="bar"]',
@@ -125,13 +129,22 @@ def origin(url: str) -> str:
 
 
 def open_page(browser: WebDriver, name: str, url: str) -> Page:
-    """Open the page of a dashboard, and return what the browser sees."""
+    """Open the page of a dashboard, and return what the browser sees once its charts are there."""
     console_errors(browser)
     requested_urls(browser)
     browser.get(url)
     selectors = {chart: MARKS[each["type"]] for chart, each in board(name)["charts"].items()}
+
+    def marks(browser: WebDriver) -> dict[str, int | None]:
+        found: dict[str, int | None] = browser.execute_script(COUNT_MARKS, selectors)
+        return found
+
+    with suppress(TimeoutException):  # the test says which is missing
+        WebDriverWait(browser, SECONDS_TO_DRAW).until(
+            lambda browser: None not in marks(browser).values()
+        )
     return Page(
-        marks=browser.execute_script(COUNT_MARKS, selectors),
+        marks=marks(browser),
         text=str(browser.execute_script("return document.body.textContent")),
         errors=console_errors(browser),
         origins={origin(url) for url in requested_urls(browser)},
