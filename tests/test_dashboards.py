@@ -442,7 +442,8 @@ def test_a_wrong_filter_value_is_named_with_what_to_choose_instead_of_charts(
     name: str,
     variable: str,
 ) -> None:
-    page = open_page(browser, name, f"{server}/{name}/?{urlencode({variable: '<b>Atlantis'})}")
+    url = f"{server}/{name}/?{urlencode({variable: '<b>Atlantis'})}"
+    page = open_page(browser, name, url, has_charts=False)
     assert '"<b>Atlantis"' in page.text
     (offered,) = re.findall(r"Choose one of: ([^.]*)\.", re.sub(r"\s+", " ", shown(browser)))
     choices = warehouse.execute(CHOICES[name, variable]).fetchall()
