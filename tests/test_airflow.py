@@ -407,15 +407,21 @@ def test_a_wrong_setting_fails_at_once(
 
 
 def test_a_file_of_dags_that_is_not_imported_is_named_at_once(scheduler: Scheduler) -> None:
-    file = Path(local.__file__).parent / "sources.py"
-    began_at = datetime.now(settings.KST)
-    assert scheduler.api.import_error(since=began_at) is None
-    metadata(
-        "insert into import_error (timestamp, filename, bundle_name, stacktrace) select now(),"
-        f" '{file.name}', bundle_name, 'No module named x' from dag where dag_id = 'exim'"
-        " returning 1"
-    )
-    assert scheduler.api.import_error(since=began_at) == "sources.py: No module named x"
+    def report(time: str) -> None:
+        metadata(
+            "insert into import_error (timestamp, filename, bundle_name, stacktrace)"
+            f" select {time}, 'sources.py', bundle_name, 'No module named x' from dag"
+            " where dag_id = 'exim' returning 1"
+        )
+
+    port = int(scheduler.api.get("config").url.rpartition(":")[2].partition("/")[0])
+    report("now() - interval '1 hour'")
+    with local.log_in(local.state_folder(), port):  # an error of an earlier start
+        pass
+    report("now() + interval '1 hour'")
+    expected = "Airflow can't import sources.py: No module named x"
+    with pytest.raises(local.StartError, match=expected), local.log_in(local.state_folder(), port):
+        pass
 
 
 def test_nothing_is_left_running(scheduler: Scheduler) -> None:

@@ -21,7 +21,7 @@ from loaders.pipeline.locks import warehouse_lock
 
 SNAPSHOTS = (
     *("--select", "+snap_place", "+snap_venue"),
-    # Seeds and artifacts would be the same each day, at two fifths of its time.
+    # Seeds and artifacts would be the same each day, at a third of its time.
     *("--exclude-resource-type", "seed", "test", "unit_test"),
     *("--no-write-json", "--log-level-file", "warn"),
 )
