@@ -202,8 +202,7 @@ lock: setup
 		--python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 		--output-file requirements-lineage.lock -
 	@printf '%s\n' 'apache-airflow>=3.3,<3.4' asyncpg psycopg2-binary | uv pip compile --quiet $(UPGRADE) \
-		--python-version 3.11 --generate-hashes --no-header --constraint requirements.lock \
-		--output-file requirements-airflow.lock -
+		--python-version 3.11 --generate-hashes --no-header --output-file requirements-airflow.lock -
 
 # A PostgreSQL that can't be stopped ends by itself when its files are gone.
 clean:
