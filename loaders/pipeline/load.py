@@ -67,6 +67,8 @@ def _pipeline(name: str, home: Path) -> dlt.Pipeline:
     destination, staging = warehouse()
     for resolver in filter(None, (destination, staging)):
         _resolve_capabilities_once(resolver)
+    if staging is None:
+        _resolve_configuration_once(destination)
     return dlt.pipeline(
         pipeline_name=name,
         destination=destination,
@@ -90,6 +92,26 @@ def _resolve_capabilities_once(destination: Any) -> None:
         return copy(resolved[type(naming)])
 
     destination.capabilities = capabilities
+
+
+def _resolve_configuration_once(destination: Any) -> None:
+    """Let dlt read the settings of DuckDB once for each dataset.
+
+    It would read them again for every client.
+    """
+    resolve, resolved = destination.configuration, {}
+
+    def configuration(initial: Any, accept_partial: bool = False) -> Any:
+        if initial is None or accept_partial:
+            return resolve(initial, accept_partial)
+        dataset = (initial.dataset_name, initial.default_schema_name)
+        if dataset not in resolved:
+            resolved[dataset] = resolve(initial)
+        config = resolved[dataset].copy()
+        config.credentials.on_resolved()  # gives the copy connections of its own
+        return config
+
+    destination.configuration = configuration
 
 
 @contextmanager
