@@ -37,8 +37,8 @@ SLOW_FIXTURES = {
 
 Tests that use them are slow, unless they are marked `core`.
 """
-LONG_FIXTURES = {"in_four_languages", "redshift_roles"}
-"""Fixtures that build for minutes, so that tests which use them are long."""
+LONG_FIXTURES = {"in_four_languages", "recorded_rows", "redshift_roles"}
+"""Fixtures with a build of their own, so that tests which use them are long."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -128,7 +128,7 @@ def built(profiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def docs(built: Newcomer) -> Path:
     """The file that is the docs site of the built project."""
-    folder = built.home / "docs"
+    folder = built.new_target("docs")
     built.check_output("dbt", "docs", "generate", "--static", "--target-path", str(folder))
     return folder / "static_index.html"
 

@@ -18,7 +18,7 @@ Rows = list[dict[str, object]]
 @pytest.fixture(scope="module")
 def run_analysis(built: Newcomer) -> Callable[[str], Rows]:
     """Runs an analysis as compiled by dbt, and returns its rows."""
-    target = built.home / "analyses"
+    target = built.new_target("analyses")
     built.check_output("dbt", "compile", "--select", "path:analyses", "--target-path", str(target))
     compiled = target / "compiled" / "hello_korea" / "analyses"
 

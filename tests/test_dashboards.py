@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,12 @@ EMPTY_AFTER_SUCCESS = {"failures", "build_problems"}
 """Charts without rows when everything succeeded."""
 EXACT = ("custom", "heatmap")
 """Types of charts that draw one mark for each row."""
+
+
+def mostly_long(cases: Iterable[tuple[str, ...]]) -> list[Any]:
+    """Return the cases, all but the first of which are long: the server draws a page in seconds."""
+    first, *others = cases
+    return [pytest.param(*first), *(pytest.param(*each, marks=pytest.mark.long) for each in others)]
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +321,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "variable", "label", "value", "figure"), FILTERS)
+@pytest.mark.parametrize(("name", "variable", "label", "value", "figure"), mostly_long(FILTERS))
 def test_a_filter_changes_the_figures_of_the_served_page(
     server: str,
     browser: WebDriver,
@@ -363,7 +369,7 @@ SELECTED = {
 """Queries for a value of a filter, and for what a screen reader then says of a chart's marks."""
 
 
-@pytest.mark.parametrize(("name", "variable", "chart"), SELECTED)
+@pytest.mark.parametrize(("name", "variable", "chart"), mostly_long(SELECTED))
 def test_a_filter_leaves_a_mark_for_each_row_with_its_number(
     server: str,
     browser: WebDriver,
@@ -434,7 +440,7 @@ def test_each_filter_has_its_choices() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "variable"), CHOICES)
+@pytest.mark.parametrize(("name", "variable"), mostly_long(CHOICES))
 def test_a_wrong_filter_value_is_named_with_what_to_choose_instead_of_charts(
     server: str,
     browser: WebDriver,

@@ -79,6 +79,7 @@ def test_sql_that_does_not_parse_fails_the_lint_with_file_and_line(
     assert {f"{name}:{line}" for name, line in errors} == unparsable
 
 
+@pytest.mark.long
 def test_a_model_that_does_not_compile_fails_the_lint(tiny_project: Path) -> None:
     model = tiny_project / "dbt_project" / "reads_nowhere.sql"
     model.write_text("select a from {{ ref('nowhere') }}\n")

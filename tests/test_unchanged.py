@@ -79,6 +79,7 @@ def test_nothing_is_left_out_after_a_load_a_change_of_code_or_another_command(
     assert not may_be_left_out()
 
 
+@pytest.mark.long
 def test_nothing_is_left_out_if_the_docs_or_a_table_of_the_website_are_missing(
     project: SmallProject,
 ) -> None:

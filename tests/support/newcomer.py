@@ -1,6 +1,7 @@
 """Commands in a fresh checkout: no keys, and nothing edited."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,13 @@ class Newcomer:
         process = self.run(*words, **environment)
         assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
         return process.stdout
+
+    def new_target(self, name: str) -> Path:
+        """Return a new target folder in the home, where dbt need not parse the project again."""
+        folder = self.home / name
+        folder.mkdir()
+        shutil.copy(self.home / "target" / "partial_parse.msgpack", folder)
+        return folder
 
     def artifact(self, name: str) -> dict[str, Any]:
         """Return a file of dbt's target folder, such as `manifest.json`."""
