@@ -120,7 +120,7 @@ test-airflow: setup $(AIRFLOW)/.installed
 	@pytest -n 0 -m airflow
 
 test: setup lint $(BIN)/.spark $(BIN)/.metrics $(LINEAGE)/.installed
-	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
+	@pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
 test-long: setup $(BIN)/.spark $(BIN)/.metrics
 	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "long and not soak"

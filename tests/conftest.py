@@ -191,7 +191,7 @@ def bucket_url(s3: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> str
     return url
 
 
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.long)])
 def lake_url(request: pytest.FixtureRequest, home: Path) -> str:
     """The URL of the lake: a test that uses it runs with a folder and with S3."""
     on_s3 = request.param == "s3"

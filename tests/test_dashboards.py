@@ -369,7 +369,8 @@ SELECTED = {
 """Queries for a value of a filter, and for what a screen reader then says of a chart's marks."""
 
 
-@pytest.mark.parametrize(("name", "variable", "chart"), mostly_long(SELECTED))
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "variable", "chart"), SELECTED)
 def test_a_filter_leaves_a_mark_for_each_row_with_its_number(
     server: str,
     browser: WebDriver,
@@ -391,6 +392,7 @@ def test_a_filter_leaves_a_mark_for_each_row_with_its_number(
     assert set(said) == {label for (label,) in expected}
 
 
+@pytest.mark.long
 def test_the_keyboard_reaches_and_opens_each_filter(server: str, browser: WebDriver) -> None:
     browser.get(f"{server}/seoul_this_week/")
 

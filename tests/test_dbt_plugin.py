@@ -79,6 +79,7 @@ def test_a_failed_export_fails_the_build_in_one_line(project: SmallProject) -> N
     assert report(project)["error"] in message
 
 
+@pytest.mark.long
 def test_a_table_that_is_held_back_fails_the_build_although_the_others_are_exported(
     project: SmallProject,
 ) -> None:

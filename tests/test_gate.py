@@ -200,13 +200,25 @@ def test_a_pause_of_a_minute_is_shown_in_the_log(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"calls": "many"}'])
+@pytest.mark.parametrize(
+    ("damage", "sources"),
+    [
+        (b"", ["tour"]),
+        (b"{", ["tour"]),
+        (b"[]", ["tour"]),
+        (b'{"calls": "many"}', ["tour"]),
+        pytest.param(b"", list(SOURCES), marks=pytest.mark.long),
+    ],
+)
 def test_a_damaged_count_is_counted_again_in_raw(
-    home: Path, few_places: None, monkeypatch: pytest.MonkeyPatch, damage: bytes
+    home: Path,
+    few_places: None,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: bytes,
+    sources: list[str],
 ) -> None:
     today = datetime.now(KST).date()  # as raw has it
     monkeypatch.setenv("HELLO_KOREA_TODAY", str(today))
-    sources = ["tour"] if damage else list(SOURCES)
     with SampleApi(today=today) as api:
         point_at(api, monkeypatch)
         for source in sources:

@@ -23,9 +23,10 @@ from loaders.lake.s3 import PART, S3Lake
 from loaders.settings import KST, SettingError
 
 
-@pytest.fixture
-def lake(lake_url: str) -> Lake:
-    return open_lake(lake_url)
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
+def lake(request: pytest.FixtureRequest, home: Path) -> Lake:
+    on_s3 = request.param == "s3"
+    return open_lake(request.getfixturevalue("bucket_url") if on_s3 else str(home / "lake"))
 
 
 @pytest.fixture
