@@ -37,7 +37,7 @@ from support.pages import (
     relations,
     warehouse_queries,
 )
-from support.project import PROJECT
+from support.project import ENOUGH_SECONDS, PROJECT
 from support.redshift import DATABASE, PASSWORD, RedshiftServer
 from support.small_project import new_database
 
@@ -272,11 +272,11 @@ def server(built: Newcomer, browser: WebDriver) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        WebDriverWait(browser, 60).until(lambda _: is_answering(url))
+        WebDriverWait(browser, ENOUGH_SECONDS).until(lambda _: is_answering(url))
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(ENOUGH_SECONDS)
         link.unlink()
 
 

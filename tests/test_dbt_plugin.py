@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from dbt.cli.main import dbtRunner
 from support.pipelines import open_warehouse_elsewhere, run
-from support.project import restore_interrupts
+from support.project import ENOUGH_SECONDS, restore_interrupts
 from support.small_project import SmallProject
 
 
@@ -193,7 +193,7 @@ def interrupt(process: subprocess.Popen[str]) -> str:
 
     dbt misses an interrupt just before a query starts, so it is repeated, as a person would.
     """
-    for _ in range(10):
+    for _ in range(ENOUGH_SECONDS // 5):
         process.send_signal(signal.SIGINT)
         try:
             output, _ = process.communicate(timeout=5)
@@ -204,7 +204,7 @@ def interrupt(process: subprocess.Popen[str]) -> str:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + ENOUGH_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

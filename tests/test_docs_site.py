@@ -15,12 +15,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 from support import erd
 from support.browser import chromium, requested_urls
 from support.newcomer import Newcomer
-from support.project import PROJECT
+from support.project import ENOUGH_SECONDS, PROJECT
 
 from loaders.cli import dashboards
 
 COLIBRI = PROJECT / ".venv-lineage" / "bin" / "colibri"
-TIMEOUT = 30
 """Seconds to wait for a part of the page."""
 
 WEBSITE = "exposure.hello_korea.website"
@@ -85,7 +84,7 @@ def open_page(browser: WebDriver, url: str, text: str) -> str:
     """Open a page and wait until it shows `text`. Return all its text."""
     browser.get("about:blank")  # otherwise a new fragment would not reload the site
     browser.get(url)
-    WebDriverWait(browser, TIMEOUT).until(lambda driver: text in page_text(driver))
+    WebDriverWait(browser, ENOUGH_SECONDS).until(lambda driver: text in page_text(driver))
     return page_text(browser)
 
 
@@ -104,7 +103,9 @@ def shown_lineage(browser: WebDriver, node_count: int) -> Lineage:
         shown: dict[str, Any] = browser.execute_script(SHOWN_LINEAGE)
         return shown
 
-    WebDriverWait(browser, TIMEOUT).until(lambda driver: len(graph(driver)["nodes"]) >= node_count)
+    WebDriverWait(browser, ENOUGH_SECONDS).until(
+        lambda driver: len(graph(driver)["nodes"]) >= node_count
+    )
     shown = graph(browser)
     return Lineage(set(shown["nodes"]), [(source, target) for source, target in shown["edges"]])
 
@@ -202,7 +203,7 @@ def test_the_lineage_of_columns_runs_through_unions_and_asks_the_network_for_not
 
     requested_urls(browser)
     browser.get((tmp_path / "index.html").as_uri())
-    WebDriverWait(browser, TIMEOUT).until(lambda driver: "hello_korea" in page_text(driver))
+    WebDriverWait(browser, ENOUGH_SECONDS).until(lambda driver: "hello_korea" in page_text(driver))
     schemes = {url.partition(":")[0] for url in requested_urls(browser)}
     assert schemes <= {"file", "data", "about", "blob", "chrome", "chrome-untrusted"}
 

@@ -22,6 +22,7 @@ import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+from support.project import ENOUGH_SECONDS
 from support.small_project import SmallProject
 
 from loaders import settings
@@ -196,13 +197,13 @@ def test_a_reader_of_what_changed_misses_no_export_that_waited_for_another(
         second = threading.Thread(target=lambda: run(project))
         second.start()
         waiting = "select from pg_locks where not granted and locktype = 'advisory'"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + ENOUGH_SECONDS
         while not project.rds(waiting) and time.monotonic() < deadline:
             time.sleep(0.01)
         cursor.execute("update venues set updated_at = statement_timestamp() returning updated_at")
         ((written_first, *_), *_) = cursor.fetchall()
         first.commit()
-        second.join(20)
+        second.join(ENOUGH_SECONDS)
 
     assert project.rds("select min(updated_at) > %s from events", written_first) == [(True,)]
 
@@ -759,12 +760,12 @@ def test_a_second_exporter_waits_for_the_first(project: SmallProject) -> None:
         second = threading.Thread(target=lambda: reports.append(run(project)))
         second.start()
         waiting_exporters = "select pid from pg_locks where not granted and locktype = 'advisory'"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + ENOUGH_SECONDS
         while not project.rds(waiting_exporters) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not reports
         first.rollback()
-        second.join(20)
+        second.join(ENOUGH_SECONDS)
     assert len(reports[0].tables) == 4
 
 

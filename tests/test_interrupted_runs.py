@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.pipelines import bodies, lake, query, raw_files, run, start_run, table_results
-from support.project import TODAY
+from support.project import ENOUGH_SECONDS, TODAY
 
 from loaders.lake.raw import COMPLETE, META
 from loaders.pipeline.extract import WORKERS_PER_CALL
@@ -91,7 +91,7 @@ def test_ctrl_c_during_details_starts_no_further_details_of_their_list(
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=ENOUGH_SECONDS)
     assert process.returncode == 130, stderr
     assert api.calls["JpnService2/detailIntro2"] == api.calls["JpnService2/detailImage2"] == 0
     assert stderr.endswith(
@@ -106,7 +106,7 @@ def test_ctrl_c_stops_the_calls_and_keeps_the_responses(api: SampleApi, home: Pa
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=ENOUGH_SECONDS)
     assert api.calls["pblprfr/{id}"] < 10 * SOURCES["kopis"].parallel_calls
     assert process.returncode == 130
     # dlt may report before it that a load ended early.

@@ -17,7 +17,7 @@ from support.pipelines import (
     start_run,
     table_results,
 )
-from support.project import TODAY, point_at
+from support.project import ENOUGH_SECONDS, TODAY, point_at
 from support.s3_server import S3Server
 from support.small_disk import SmallDisk
 
@@ -102,7 +102,7 @@ def test_a_restart_of_the_s3_server_during_a_run_loses_no_response(
             s3.stop()
             sleep(1)
             s3.start()
-            stdout, stderr = process.communicate(timeout=120)
+            stdout, stderr = process.communicate(timeout=ENOUGH_SECONDS)
         assert process.returncode in (0, 1), stdout + stderr
         assert "Traceback" not in stdout + stderr
         kept, first_request = kept_requests(lake()), len(api.requests)

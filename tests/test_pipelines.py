@@ -26,7 +26,7 @@ from support.pipelines import (
     start_run,
     table_results,
 )
-from support.project import PROJECT, TODAY, point_at
+from support.project import ENOUGH_SECONDS, PROJECT, TODAY, point_at
 
 from loaders.cli import display
 from loaders.lake.raw import META
@@ -290,7 +290,7 @@ def test_responses_of_the_sample_api_and_of_the_real_api_do_not_share_a_lake(
 @pytest.mark.usefixtures("few_places")
 def test_two_pipelines_can_run_at_the_same_time(api: SampleApi, home: Path) -> None:
     processes = [start_run(pipeline, subprocess.PIPE) for pipeline in ("tour", "kopis")]
-    outputs = [process.communicate(timeout=120) for process in processes]
+    outputs = [process.communicate(timeout=ENOUGH_SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert query(home, "select count(*) from staging_tour.places") == [(80,)]
     assert query(home, "select count(*) from staging_kopis.venues")[0][0] == 60

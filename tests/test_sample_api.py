@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 import requests
+from support.project import ENOUGH_SECONDS
 
 from loaders.sample_api import RecordingError, SampleApi
 from loaders.sample_api.kopis_rows import GENRES
@@ -766,10 +767,13 @@ def test_a_stopped_server_closes_connections_that_are_kept_alive() -> None:
 
 
 def test_a_small_response_takes_a_few_milliseconds_at_most(api: SampleApi) -> None:
-    started = time.monotonic()
+    times = []
     for _ in range(50):
+        started = time.monotonic()
         kopis(api, "prfplc/FC001000")
-    assert (time.monotonic() - started) / 50 < 0.02  # a delayed acknowledgement alone takes 0.04
+        times.append(time.monotonic() - started)
+    # A delayed acknowledgement alone takes 0.04. A busy machine delays most responses, but not all.
+    assert min(times) < 0.02
 
 
 # The command
@@ -807,7 +811,7 @@ def test_the_command_prints_the_settings_and_serves_requests() -> None:
 def test_a_bad_option_is_reported_in_one_line(tmp_path: Path) -> None:
     options = [("--today", "yesterday"), ("--allowance", "-1"), ("--recordings", str(tmp_path))]
     for process, arguments in [(command(*arguments), arguments) for arguments in options]:
-        _, message = process.communicate(timeout=30)
+        _, message = process.communicate(timeout=ENOUGH_SECONDS)
         assert process.returncode == 2
         assert len(message.splitlines()) == 1
         assert arguments[1] in message

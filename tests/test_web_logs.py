@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.damage import cut, flip_a_byte
 from support.pipelines import DLT, query, run, table_results
-from support.project import TODAY, restore_interrupts
+from support.project import ENOUGH_SECONDS, TODAY, restore_interrupts
 from support.redshift import RedshiftServer
 from support.small_disk import SmallDisk
 
@@ -359,7 +359,7 @@ def test_ctrl_c_ends_a_run_of_many_processes_and_keeps_the_finished_files(home: 
     while len(staged_digests(home)) < 10 and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=ENOUGH_SECONDS)
     assert process.returncode == 130
     assert errors == "interrupted: finished work is kept, and the next run continues from there\n"
     assert len(staged_digests(home)) >= 10
@@ -478,7 +478,7 @@ def test_a_killed_worker_process_is_reported(home: Path) -> None:
         and Path(f"/proc/{path.parts[2]}/stat").read_text().split()[3] == str(process.pid)
     ]
     os.kill(worker, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=ENOUGH_SECONDS)
     assert process.returncode == 1
     assert "a process that generates logs was killed" in output
 

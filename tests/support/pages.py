@@ -14,11 +14,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from support.browser import console_errors, requested_urls
 from support.newcomer import Newcomer
-from support.project import PROJECT
+from support.project import ENOUGH_SECONDS, PROJECT
 
 FOLDER = PROJECT / "analyses" / "dashboards"
 WAREHOUSE = "warehouse"
-SECONDS_TO_DRAW = 20
 LOCAL = {"file://", "data://", "about://", "chrome://", "chrome-untrusted://"}
 MARKS = {
     "bar": '.role-mark path[aria-roledescription="bar"]',
@@ -143,7 +142,7 @@ def open_page(browser: WebDriver, name: str, url: str, *, has_charts: bool = Tru
         return found
 
     with suppress(TimeoutException):  # the test says which is missing
-        WebDriverWait(browser, SECONDS_TO_DRAW).until(
+        WebDriverWait(browser, ENOUGH_SECONDS).until(
             lambda browser: not has_charts or None not in marks(browser).values()
         )
     return Page(

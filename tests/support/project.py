@@ -14,6 +14,8 @@ RECORDINGS = Path(os.environ.get("RECORDINGS", PROJECT.parent / "shared" / "reco
 FOLDER = Path(os.environ["DLT_PROJECT_DIR"])
 """Temporary folder of this test process."""
 TODAY = date(2026, 11, 22)
+ENOUGH_SECONDS = 300
+"""When a test gives up waiting for what takes seconds, also on a machine where much else runs."""
 SETTINGS = (
     *("SOURCES__", "LAKE__", "STAGING__", "RUNS__", "AWS_", "DESTINATION__", "RDS__"),
     *("HELLO_KOREA_", "DBT_", "UNIT_TESTS", "NOTIFY__", "RUNTIME__LOG_FORMAT", "INVOCATION_ID"),

@@ -18,9 +18,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from support.project import ENOUGH_SECONDS
+
 REGION = "ap-northeast-2"
-START_TIMEOUT = 60
-"""In seconds."""
 
 
 class S3Server:
@@ -136,7 +136,7 @@ class S3Server:
 
     def _wait(self) -> None:
         """Wait until an object can be written. The gateway responds before it has a volume."""
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + ENOUGH_SECONDS
         client = self.client()
         while True:
             try:

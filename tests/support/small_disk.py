@@ -7,6 +7,8 @@ from typing import Self
 
 import pytest
 
+from support.project import ENOUGH_SECONDS
+
 
 class SmallDisk:
     """A disk that is mounted on a folder inside `with`.
@@ -40,7 +42,7 @@ class SmallDisk:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.namespace_holder.communicate(timeout=60)
+        self.namespace_holder.communicate(timeout=ENOUGH_SECONDS)
 
     def grow(self, megabytes: int) -> None:
         assert self.run(f"mount -o remount,size={megabytes}m {self.folder}").returncode == 0

@@ -22,6 +22,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from loaders.export import embedded_postgres
+from support.project import ENOUGH_SECONDS
 
 PROJECT = """
 name: shop
@@ -224,7 +225,7 @@ class SmallProject:
             env={**os.environ, **self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=ENOUGH_SECONDS,
         )
 
     def dbt_command(self, *args: str) -> list[str]:
