@@ -123,7 +123,7 @@ test: setup lint $(BIN)/.spark $(BIN)/.metrics $(LINEAGE)/.installed
 	@pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "not long and not soak and not airflow"
 
 test-long: setup $(BIN)/.spark $(BIN)/.metrics
-	@pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "long and not soak"
+	@pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "long and not soak"
 
 check: setup
 	@ruff check .

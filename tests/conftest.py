@@ -20,6 +20,7 @@ from loaders.lake.lake import open_lake
 from loaders.sample_api import SampleApi
 
 SLOWEST_FIRST = [
+    "test_backup",
     "test_production",
     "test_recordings",
     "built",
