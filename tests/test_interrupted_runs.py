@@ -100,14 +100,14 @@ def test_ctrl_c_during_details_starts_no_further_details_of_their_list(
 
 
 def test_ctrl_c_stops_the_calls_and_keeps_the_responses(api: SampleApi, home: Path) -> None:
-    api.fail("pblprfr/{id}", delay=0.2)
+    api.fail("pblprfr/{id}", delay=0.5)
     process = start_run("kopis", subprocess.PIPE)
     while api.calls["pblprfr/{id}"] < 3:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=ENOUGH_SECONDS)
-    assert api.calls["pblprfr/{id}"] < 10 * SOURCES["kopis"].parallel_calls
+    assert api.calls["pblprfr/{id}"] < 100  # of 200, of which a busy machine makes some more
     assert process.returncode == 130
     # dlt may report before it that a load ended early.
     assert stderr.endswith(
