@@ -54,7 +54,7 @@ class Newcomer:
     def new_target(self, name: str) -> Path:
         """Return a new target folder in the home, where dbt need not parse the project again."""
         folder = self.home / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         shutil.copy(self.home / "target" / "partial_parse.msgpack", folder)
         return folder
 
