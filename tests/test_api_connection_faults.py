@@ -18,7 +18,7 @@ from threading import Thread
 import pytest
 import trustme
 from support.pipelines import bodies, run, table_results
-from support.project import ENOUGH_SECONDS, TODAY
+from support.project import TODAY
 from support.stub_api import Parameters, point_tour_at, serve
 
 from loaders.sample_api import SampleApi
@@ -129,7 +129,7 @@ def test_a_response_that_trickles_is_read_up_to_the_time_limit_only(
     with serve(respond) as url:
         point_tour_at(url, monkeypatch)
         assert run("tour", table="stays")[0] == 1
-    assert time.monotonic() - began < ENOUGH_SECONDS
+    assert time.monotonic() - began < 60
     assert "incomplete after 0.5 s: see ANSWERS__MAX_SECONDS" in error_of_stays(home)
 
 

@@ -258,7 +258,7 @@ def test_readers_pass_while_a_change_of_a_table_waits_for_one_of_them(
     with closing(psycopg2.connect(project.url)) as idle, ThreadPoolExecutor(1) as threads:
         idle.cursor().execute("select from rates")
         exporting = threads.submit(export, project.target_dir)
-        limit = 30 * tables.LOCK_TRY_SECONDS
+        limit = 3 * tables.LOCK_TRY_SECONDS
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
         while project.rds(waiting) != [(1,)]:
             assert not exporting.done(), exporting.result()

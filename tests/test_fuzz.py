@@ -34,7 +34,7 @@ from loaders.sources.source import ApiError, Source, Table
 
 TABLES = [(source, table) for source in SOURCES.values() for table in source.tables]
 FUZZ = settings(
-    deadline=timedelta(minutes=1),
+    deadline=timedelta(seconds=5),
     suppress_health_check=list(HealthCheck),
     derandomize=True,
     database=None,

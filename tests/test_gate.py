@@ -87,7 +87,7 @@ def test_no_call_begins_during_a_pause_or_after_a_stop() -> None:
         waiting = threads.submit(call_many, paused, 1, 0)
         stopping.set()
         with pytest.raises(StoppedError):
-            waiting.result(timeout=50)
+            waiting.result(timeout=2)
 
 
 def test_retry_after_is_read_as_seconds_or_a_date() -> None:
