@@ -48,6 +48,15 @@ def run(project: SmallProject) -> Report:
     return export(project.target_dir)
 
 
+def wait_for_a_waiting_exporter(project: SmallProject) -> None:
+    """Wait until an exporter waits for the lock that another one holds."""
+    waiting = "select pid from pg_locks where not granted and locktype = 'advisory'"
+    deadline = time.monotonic() + ENOUGH_SECONDS
+    while not project.rds(waiting):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def changes(report: Report) -> dict[str, tuple[int, int, int]]:
     """Return the numbers of rows inserted, changed and deleted in each table with any."""
     return {
@@ -196,10 +205,7 @@ def test_a_reader_of_what_changed_misses_no_export_that_waited_for_another(
         project.warehouse(f"update {SERVING}.rds_events set title = 'changed'")
         second = threading.Thread(target=lambda: run(project))
         second.start()
-        waiting = "select from pg_locks where not granted and locktype = 'advisory'"
-        deadline = time.monotonic() + ENOUGH_SECONDS
-        while not project.rds(waiting) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for_a_waiting_exporter(project)
         cursor.execute("update venues set updated_at = statement_timestamp() returning updated_at")
         ((written_first, *_), *_) = cursor.fetchall()
         first.commit()
@@ -759,10 +765,7 @@ def test_a_second_exporter_waits_for_the_first(project: SmallProject) -> None:
         reports: list[Report] = []
         second = threading.Thread(target=lambda: reports.append(run(project)))
         second.start()
-        waiting_exporters = "select pid from pg_locks where not granted and locktype = 'advisory'"
-        deadline = time.monotonic() + ENOUGH_SECONDS
-        while not project.rds(waiting_exporters) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for_a_waiting_exporter(project)
         assert not reports
         first.rollback()
         second.join(ENOUGH_SECONDS)
