@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
 from support import district_shapes
 from support.browser import chromium
+from support.cases import mostly_long
 from support.newcomer import BIN, Newcomer
 from support.pages import (
     LOCAL,
@@ -50,12 +51,6 @@ EMPTY_AFTER_SUCCESS = {"failures", "build_problems"}
 """Charts without rows when everything succeeded."""
 EXACT = ("custom", "heatmap")
 """Types of charts that draw one mark for each row."""
-
-
-def mostly_long(cases: Iterable[tuple[str, ...]]) -> list[Any]:
-    """Return the cases, all but the first of which are long: the server draws a page in seconds."""
-    first, *others = cases
-    return [pytest.param(*first), *(pytest.param(*each, marks=pytest.mark.long) for each in others)]
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +285,11 @@ def is_answering(url: str) -> bool:
 
 FILTERS = [
     (
+        *("the_pipeline", "pipeline", "Calls in 30 Days"),
+        "select 'kma'",
+        "select sum(call_count) from star.run_history where source_name = ?",
+    ),
+    (
         *("seoul_this_week", "genre", "Events"),
         "select max(genre_en) from frequent.freq_upcoming_event_day where days_ahead < 7",
         "select count(distinct event_id) from frequent.freq_upcoming_event_day"
@@ -312,11 +312,6 @@ FILTERS = [
         "select max(name_en) from star.dim_channel",
         "select count(*) from star.fct_session inner join star.dim_channel using (channel_code)"
         " where name_en = ?",
-    ),
-    (
-        *("the_pipeline", "pipeline", "Calls in 30 Days"),
-        "select 'kma'",
-        "select sum(call_count) from star.run_history where source_name = ?",
     ),
 ]
 
@@ -414,6 +409,7 @@ def test_the_keyboard_reaches_and_opens_each_filter(server: str, browser: WebDri
 
 
 CHOICES = {
+    ("the_pipeline", "pipeline"): "select distinct source_name from star.run_history",
     ("seoul_this_week", "genre"): (
         "select distinct genre_en from frequent.freq_upcoming_event_day where days_ahead < 7"
     ),
@@ -431,7 +427,6 @@ CHOICES = {
     ),
     ("districts_compared", "subject"): ("select distinct subject from frequent.freq_district_kind"),
     ("what_visitors_do", "channel"): "select name_en from star.dim_channel",
-    ("the_pipeline", "pipeline"): "select distinct source_name from star.run_history",
 }
 """Queries for the values that the filters offer."""
 

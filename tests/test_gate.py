@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+from support.cases import mostly_long
 from support.pipelines import run, table_results
 from support.project import TODAY, point_at
 from support.stub_api import Parameters, point_tour_at, serve, stays
@@ -202,13 +203,16 @@ def test_a_pause_of_a_minute_is_shown_in_the_log(capsys: pytest.CaptureFixture[s
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "sources"),
-    [
-        (b"", ["tour"]),
-        (b"{", ["tour"]),
-        (b"[]", ["tour"]),
-        (b'{"calls": "many"}', ["tour"]),
-        pytest.param(b"", list(SOURCES), marks=pytest.mark.long),
-    ],
+    mostly_long(
+        [
+            (b"{", ["tour"]),
+            (b'{"calls": "many"}', ["tour"]),
+            (b"", ["tour"]),
+            (b"[]", ["tour"]),
+            (b"", list(SOURCES)),
+        ],
+        short=2,
+    ),
 )
 def test_a_damaged_count_is_counted_again_in_raw(
     home: Path,

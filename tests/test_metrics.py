@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from support.cases import mostly_long
 from support.newcomer import BIN, Newcomer
 from support.pages import empty_tables
 from support.project import PROJECT
@@ -127,7 +128,7 @@ def comparable(value: object) -> object:
         return text.removesuffix(" 00:00:00") or None
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", mostly_long(CASES))
 def test_a_metric_is_what_the_frequent_table_has(
     built: Newcomer, project: Path, window: tuple[str, ...], case: str
 ) -> None:

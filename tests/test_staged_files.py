@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.cases import mostly_long
 from support.damage import cut, flip_a_byte
 from support.pipelines import query, run, table_results
 from support.project import TODAY
@@ -28,9 +29,21 @@ def put_another_date_beside(file: Path) -> None:
 
 @pytest.mark.core
 @pytest.mark.parametrize(
-    "damage", [flip_a_byte, cut, put_another_table_beside, put_another_date_beside]
+    ("damage", "only"),
+    mostly_long(
+        [
+            (flip_a_byte, None),
+            (cut, "load"),
+            (put_another_table_beside, "load"),
+            (put_another_date_beside, None),
+            (flip_a_byte, "load"),
+            (cut, None),
+            (put_another_table_beside, None),
+            (put_another_date_beside, "load"),
+        ],
+        short=4,
+    ),
 )
-@pytest.mark.parametrize("only", [None, "load"])
 def test_a_damaged_or_foreign_file_is_replaced_from_raw_without_a_call(
     api: SampleApi, home: Path, damage: Callable[[Path], None], only: str | None
 ) -> None:
