@@ -283,6 +283,11 @@ def is_answering(url: str) -> bool:
         return False
 
 
+def test_the_server_watches_the_dashboards_and_not_what_runs_write(server: str) -> None:
+    with urlopen(f"{server}/health", timeout=ENOUGH_SECONDS) as response:
+        assert json.load(response)["project"] == str(PROJECT / "analyses")
+
+
 FILTERS = [
     (
         *("the_pipeline", "pipeline", "Calls in 30 Days"),

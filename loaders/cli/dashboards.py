@@ -20,7 +20,11 @@ from loaders.export.mart_proofs import last_build
 from loaders.files import read_json
 from loaders.pipeline.results import LAST_RUN
 
-FOLDER = Path("analyses", "dashboards")
+ROOT = Path("analyses")
+"""The project of dct. Its server draws open pages anew when a file below changes, so it is not the
+whole checkout, where each run writes."""
+
+FOLDER = ROOT / "dashboards"
 PAGES = "dashboards"
 """Folder of the pages in dbt's target folder."""
 
@@ -104,14 +108,14 @@ def build(folder: Path) -> int:
     for page in folder.glob("*.html"):
         page.unlink()  # a page that can't be built must not look new
     write_results(folder / RESULTS_FILE, settings.home(), settings.dbt_artifacts())
-    boards = [str(FOLDER / f"{name}.yml") for name in names()]
+    boards = [str(FOLDER.relative_to(ROOT) / f"{name}.yml") for name in names()]
     process = subprocess.run(
         [
             *("dct", "--no-workspace-guard", "render", *boards),
             *("--format", "html", "--output", str(folder / "{stem}.html")),
             *("--no-cache", "--diagnostics-json"),
         ],
-        cwd=settings.PROJECT,
+        cwd=settings.PROJECT / ROOT,
         env=environment(),
         capture_output=True,
         text=True,
@@ -134,7 +138,7 @@ def serve(options: list[str]) -> NoReturn:
     """Become the server of the dashboards, which ends with Ctrl-C."""
     results = settings.dbt_artifacts() / PAGES / RESULTS_FILE
     write_results(results, settings.home(), settings.dbt_artifacts())
-    os.chdir(settings.PROJECT)
+    os.chdir(settings.PROJECT / ROOT)
     command = ["dct", "serve", "--host", "127.0.0.1", "--no-cache", *options]
     os.execvpe(command[0], command, environment())
 
@@ -197,11 +201,13 @@ def export_rows(report: dict[str, Any]) -> list[Row]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of dct. It joins an absolute home to the project's path, so the home
-    is relative."""
+    """Return the environment of dct. It joins paths to that of dbt's project, so they are relative
+    to it."""
     return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "DBT_PROJECT_DIR": str(settings.PROJECT),
+        "DBT_TARGET_PATH": os.path.relpath(settings.dbt_artifacts(), settings.PROJECT),
         "HELLO_KOREA_HOME": os.path.relpath(settings.home().resolve(), settings.PROJECT),
         "DO_NOT_TRACK": "1",
     }
@@ -228,7 +234,7 @@ def failure_line(error: dict[str, Any]) -> str:
     place = error["range"] or {}
     query = error["query"] or ""
     parts = (
-        f"{place['file']}:{place['start_line']}" if place else ", ".join(files_with(query)),
+        f"{ROOT / place['file']}:{place['start_line']}" if place else ", ".join(files_with(query)),
         error["path"] or (f"queries.{query}" if query else ""),
         error["message"],
     )

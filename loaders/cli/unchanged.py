@@ -23,9 +23,9 @@ from loaders.export import rds
 from loaders.export.marts import ExportError, read_json
 
 BUILT, BUILDING = "last_build.json", "this_build.json"
-CODE = ("dbt_project", "macros", "seeds", "analyses", "templates", "tests/dbt", "loaders/export")
+CODE = ("dbt_project", "macros", "seeds", "analyses", "tests/dbt", "loaders/export")
 FILES = (
-    *("dbt_project.yml", "dbt_charts.yml", "profiles.yml", "requirements.lock"),
+    *("dbt_project.yml", "profiles.yml", "requirements.lock"),
     ".dlt/config.toml",
 )
 SECRETS = ".dlt/secrets.toml"
