@@ -1,5 +1,6 @@
 """The dashboards, built by their command and opened in a real browser without a network."""
 
+import json
 import re
 import shutil
 import socket

@@ -12,6 +12,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.remote.remote_connection import RemoteConnection
+
+from support.project import ENOUGH_SECONDS
 
 FLAGS = (
     "--headless",
@@ -43,6 +46,8 @@ def chromium(profile: Path) -> Iterator[WebDriver]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(driver))
+    assert isinstance(browser.command_executor, RemoteConnection)
+    browser.command_executor.client_config.timeout = ENOUGH_SECONDS
     try:
         yield browser
     finally:
