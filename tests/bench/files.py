@@ -11,6 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 from loaders import settings
 from loaders.lake.folder import FolderLake
@@ -39,6 +40,10 @@ def main() -> None:
             for key, body, description in responses:
                 copies.write_once(f"{number}/{key}", body, description)
 
+        def write_unsynced_files(number: int) -> None:
+            with mock.patch("os.fsync"):
+                write_files(number + ROUNDS)
+
         def read_files(number: int) -> None:
             for key, _, _ in responses:
                 copies.read(f"{number}/{key}")
@@ -62,6 +67,7 @@ def main() -> None:
 
         for name, action in {
             "write files": write_files,
+            "write files without a sync": write_unsynced_files,
             "read files": read_files,
             "write an archive": write_archive,
             "read an archive": read_archive,
