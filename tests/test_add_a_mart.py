@@ -42,7 +42,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
-    shutil.copy(PROJECT / "dbt_project.yml", folder)
+    for name in (".dbtignore", "dbt_project.yml"):
+        shutil.copy(PROJECT / name, folder)
     shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -29,7 +29,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__", "*.toml")
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
-    shutil.copy(PROJECT / "dbt_project.yml", folder)
+    for name in (".dbtignore", "dbt_project.yml"):
+        shutil.copy(PROJECT / name, folder)
     shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
     for name, text in files_of_the_document().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

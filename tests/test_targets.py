@@ -209,7 +209,8 @@ def changed(tmp_path: Path) -> Path:
     project = tmp_path / "project"
     for folder in ("dbt_project", "macros", "seeds", "analyses", "tests/dbt"):
         shutil.copytree(PROJECT / folder, project / folder)
-    shutil.copy(PROJECT / "dbt_project.yml", project)
+    for name in (".dbtignore", "dbt_project.yml"):
+        shutil.copy(PROJECT / name, project)
     model = project / "dbt_project/models/star/dim_currency.sql"
     sql = model.read_text()
     changed_line = "        replace(name_en, 'Japanese', 'Nippon') as name_en,\n"
