@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,14 +12,16 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import duckdb
 import orjson
 import psycopg2
+import pyarrow.parquet as pq
 
-from loaders.lake.raw import META
+from loaders.lake.raw import COMPLETE, META
 from loaders.sample_api import SampleApi
 from loaders.sample_api.service import ApiResponse
 from support.project import PROJECT, TODAY
@@ -34,6 +37,14 @@ COMMANDS = {
 }
 RUN_COLUMNS = {"_dlt_load_id", "_dlt_id", "load_id"}
 """Columns that identify the run that wrote a row."""
+NUMBER = re.compile(r"(\.[0-9a-f]{12})\.\d+\.")
+"""The number in the name of a raw file that tells repeated requests apart, after the digest."""
+FILES = {
+    "raw_file": rf"regexp_replace(raw_file, '{NUMBER.pattern}', '\1.')",
+    # The name of a staged file is a digest, also of the names of raw files.
+    "stage_file": r"regexp_replace(stage_file, '[0-9a-f]+\.parquet$', '')",
+}
+"""SQL for columns with the names of files, without what a repeated request changes."""
 BIN = Path(sys.executable).parent
 
 
@@ -158,22 +169,42 @@ class Installation:
         times and ids of the runs."""
         return self.raw() | self.staged() | self.warehouse() | self.rds()
 
-    def raw(self) -> dict[str, Any]:
+    def lose_description(self, chance: random.Random) -> None:
+        """Delete the description of a random response of an interrupted extraction.
+
+        A kill between the writes of a body and its description has the same effect, but is rare.
+        """
         raw = self.home / "lake" / "raw"
+        described = sorted(
+            file for file in raw.rglob(f"*{META}") if not (file.parent / COMPLETE).exists()
+        )
+        if described:
+            chance.choice(described).unlink()
+
+    def raw(self) -> dict[str, Any]:
+        """Return the content of raw by file.
+
+        A response whose description a kill cut off is requested again. It stands for both.
+        """
+        raw = self.home / "lake" / "raw"
+        files = sorted(
+            (file for file in raw.rglob("*") if file.is_file()), key=lambda file: len(file.name)
+        )
         return {
-            f"raw {file.relative_to(raw)}": _without_time(file)
-            for file in raw.rglob("*")
-            if file.is_file()
+            f"raw {_without_number(str(file.relative_to(raw)))}": _without_time(file)
+            for file in files
         }
 
     def staged(self) -> dict[str, Any]:
+        """Return the content of the files of each folder of stage."""
         lake = self.home / "lake"
-        return {
-            str(file.relative_to(lake)): sha256(file.read_bytes()).hexdigest()
-            for top in ("stage", "rejected")
-            for file in (lake / top).rglob("*")
-            if file.is_file() and "stage/runs" not in str(file)
-        }
+        contents: dict[str, list[Any]] = {}
+        for top in ("stage", "rejected"):
+            for file in sorted((lake / top).rglob("*")):
+                if file.is_file() and "stage/runs" not in str(file):
+                    folder = str(file.parent.relative_to(lake))
+                    contents.setdefault(folder, []).append(_without_numbers(file))
+        return contents
 
     def warehouse(self) -> dict[str, Any]:
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as warehouse:
@@ -184,7 +215,7 @@ class Installation:
                 " and table_schema <> 'staging_runs'"  # the history of runs
             ).fetchall()
             return {
-                f"{schema}.{table}": comparable_rows(warehouse, f'"{schema}"."{table}"')
+                f"{schema}.{table}": comparable_rows(warehouse, f'"{schema}"."{table}"', FILES)
                 for schema, table in tables
             }
 
@@ -213,17 +244,42 @@ class Installation:
             return rows
 
 
-def comparable_rows(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a relation, sorted, without `RUN_COLUMNS`."""
+def comparable_rows(
+    warehouse: duckdb.DuckDBPyConnection,
+    relation: str,
+    expressions: Mapping[str, str] = MappingProxyType({}),
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a relation, sorted, without `RUN_COLUMNS`.
+
+    `expressions` has the SQL to compare instead of some columns.
+    """
     names = [name for name, *_ in warehouse.execute(f"describe {relation}").fetchall()]
-    columns = ", ".join(f'"{name}"' for name in names if name not in RUN_COLUMNS)
+    columns = ", ".join(
+        expressions.get(name, f'"{name}"') for name in names if name not in RUN_COLUMNS
+    )
     return warehouse.execute(f"select {columns} from {relation} order by all").fetchall()
+
+
+def _without_number(file: str) -> str:
+    """Return the name of a raw file, or a text with names, without `NUMBER`."""
+    return NUMBER.sub(r"\1.", file)
+
+
+def _without_numbers(file: Path) -> Any:
+    """Return the content of a staged file, with `_without_number` for each name of a raw file."""
+    if file.suffix != ".parquet":
+        return _without_number(file.read_text(encoding="utf-8"))
+    staged = pq.read_table(file)
+    said = {name: _without_number(str(value)) for name, value in staged.schema.metadata.items()}
+    rows = [row | {"raw_file": _without_number(row["raw_file"])} for row in staged.to_pylist()]
+    return said, rows
 
 
 def _without_time(file: Path) -> Any:
     """Return the content of a raw file that is the same in every run, or its checksum."""
-    if file.name == "_complete.json":
-        return [page | {"answered_at": ""} for page in orjson.loads(file.read_bytes())]
+    if file.name == COMPLETE:
+        pages = orjson.loads(file.read_bytes())
+        return [page | {"answered_at": "", "file": _without_number(page["file"])} for page in pages]
     if file.name.endswith(META):
         meta = orjson.loads(file.read_bytes())
         return meta | {"answered_at": "", "request": request_id(meta["request"]["url"])}
@@ -278,7 +334,8 @@ def run_with_kills(
         for command in COMMANDS:
             for _ in range(kills_per_command):
                 kept, first_request = installation.kept_requests(), len(api.requests)
-                installation.run(command, choose_kill(chance, command, baseline))
+                if not installation.run(command, choose_kill(chance, command, baseline)):
+                    installation.lose_description(chance)
                 assert kept.isdisjoint(api.requests[first_request:])
             kept, first_request = installation.kept_requests(), len(api.requests)
             assert installation.run(command)
