@@ -71,7 +71,7 @@ def measure(project: SmallProject, rows: int) -> None:
     compare(project, csv, rows, "primary and foreign key, 2 indexes", manifest)
     print(f"  export of unchanged rows             {timed_export(project):6.2f} s")
     project.warehouse(
-        "update main_serving.rds_events set title = title || '!' where event_id % 100 = 0"
+        "update ci_serving.rds_events set title = title || '!' where event_id % 100 = 0"
     )
     print(f"  export with 1 % of the rows changed  {timed_export(project):6.2f} s")
 
