@@ -6,6 +6,7 @@ import orjson
 import pytest
 import requests
 from support.pipelines import lake, raw_files, run
+from support.project import ENOUGH_SECONDS
 
 from loaders.cli.check import check
 from loaders.pipeline.locks import part_lock
@@ -18,7 +19,7 @@ RATES = "site/program/financial/exchangeJSON"
 def changed_rates(api: SampleApi) -> bytes:
     """Return today's rates, with a field more and one less."""
     params = {"authkey": "sample", "data": "AP01", "searchdate": "20261120"}
-    rates = requests.get(f"{api.url}/exim/{RATES}", params=params, timeout=10).json()
+    rates = requests.get(f"{api.url}/exim/{RATES}", params=params, timeout=ENOUGH_SECONDS).json()
     return orjson.dumps([_changed(rate) for rate in rates])
 
 

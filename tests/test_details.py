@@ -8,7 +8,7 @@ import pytest
 import requests
 from lxml import etree
 from support.pipelines import bodies, query, run, table_results
-from support.project import TODAY, point_at
+from support.project import ENOUGH_SECONDS, TODAY, point_at
 
 from loaders.sample_api import SampleApi
 
@@ -165,7 +165,7 @@ def changed_ids(api: SampleApi, since: str) -> set[str]:
             "cpage": "1",
             "afterdate": since,
         }
-        body = requests.get(f"{api.url}/kopis/pblprfr", window, timeout=10).content
+        body = requests.get(f"{api.url}/kopis/pblprfr", window, timeout=ENOUGH_SECONDS).content
         ids |= {str(element.text) for element in etree.fromstring(body).iter("mt20id")}
     return ids
 

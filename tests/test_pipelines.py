@@ -79,7 +79,7 @@ def test_every_row_of_the_apis_reaches_the_warehouse(
                     "_type": "json",
                     "lDongRegnCd": "11",
                 },
-                timeout=10,
+                timeout=ENOUGH_SECONDS,
             ).json()
             count = query(
                 home, f"select count(*) from staging_tour.places where language = '{language}'"
@@ -140,7 +140,9 @@ def test_raw_has_each_response_unchanged_and_its_request(api: SampleApi, home: P
     run("tour", table="stays")
     for body in bodies("tour/stays"):
         meta = orjson.loads(lake().read(body + META))
-        response = requests.get(meta["request"]["url"], {"serviceKey": "sample"}, timeout=10)
+        response = requests.get(
+            meta["request"]["url"], {"serviceKey": "sample"}, timeout=ENOUGH_SECONDS
+        )
         assert response.content == lake().read(body)
         assert meta["status"] == 200
         assert "sample" not in str(meta).replace(api.url, "")

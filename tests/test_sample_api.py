@@ -55,7 +55,9 @@ def recorded() -> Iterator[SampleApi]:
 def tour(api: SampleApi, operation: str, **params: Any) -> requests.Response:
     """Call TourAPI with the parameters that every call needs. None omits a parameter."""
     common = {"serviceKey": "sample", "MobileOS": "ETC", "MobileApp": "Test", "_type": "json"}
-    return HTTP.get(f"{api.url}/tour/{operation}", params={**common, **params}, timeout=10)
+    return HTTP.get(
+        f"{api.url}/tour/{operation}", params={**common, **params}, timeout=ENOUGH_SECONDS
+    )
 
 
 def body(response: requests.Response) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def items(api: SampleApi, operation: str, **params: Any) -> list[Fields]:
 
 def kopis(api: SampleApi, path: str, **params: Any) -> requests.Response:
     url = f"{api.url}/kopis/{path}"
-    return HTTP.get(url, params={"service": "sample", **params}, timeout=10)
+    return HTTP.get(url, params={"service": "sample", **params}, timeout=ENOUGH_SECONDS)
 
 
 def records(response: requests.Response) -> list[Fields]:
@@ -541,7 +543,7 @@ def test_an_unknown_kopis_path_returns_404_in_json(api: SampleApi) -> None:
 def test_the_www_host_redirects_to_the_apex(api: SampleApi) -> None:
     url = f"{api.url}/kopis/prfplc?service=sample&cpage=1&rows=1"
     response = HTTP.get(
-        url, headers={"Host": "www.localhost:8765"}, allow_redirects=False, timeout=10
+        url, headers={"Host": "www.localhost:8765"}, allow_redirects=False, timeout=ENOUGH_SECONDS
     )
     assert response.status_code == 301
     assert response.headers["Location"] == url.replace(api.url, "http://localhost:8765")
@@ -692,7 +694,7 @@ def test_calls_are_counted_by_operation_and_served_to_other_processes(api: Sampl
     kopis(api, "prfplc", cpage=1, rows=1)
     expected = {"EngService2/areaBasedList2": 2, "pblprfr/{id}": 2, "prfplc": 1}
     assert api.calls == Counter(expected)
-    assert HTTP.get(f"{api.url}/_sample/calls", timeout=10).json() == expected
+    assert HTTP.get(f"{api.url}/_sample/calls", timeout=ENOUGH_SECONDS).json() == expected
 
 
 def test_every_response_names_the_sample_api_as_its_server(api: SampleApi) -> None:
@@ -700,8 +702,8 @@ def test_every_response_names_the_sample_api_as_its_server(api: SampleApi) -> No
     for response in (
         tour(api, "EngService2/areaBasedList2"),
         kopis(api, "prfplc"),
-        HTTP.get(f"{api.url}/_sample/calls", timeout=10),
-        HTTP.get(f"{api.url}/elsewhere", timeout=10),
+        HTTP.get(f"{api.url}/_sample/calls", timeout=ENOUGH_SECONDS),
+        HTTP.get(f"{api.url}/elsewhere", timeout=ENOUGH_SECONDS),
     ):
         assert response.headers["Server"] == "hello-korea-sample-api"
 
@@ -735,7 +737,9 @@ def test_a_truncated_response_ends_before_its_content_length(api: SampleApi) -> 
 
 
 def test_a_quota_limits_the_calls_of_one_operation(api: SampleApi) -> None:
-    HTTP.post(f"{api.url}/_sample/quota", json={"operation": "prfplc", "calls": 0}, timeout=10)
+    HTTP.post(
+        f"{api.url}/_sample/quota", json={"operation": "prfplc", "calls": 0}, timeout=ENOUGH_SECONDS
+    )
     assert kopis(api, "prfplc", cpage=1, rows=1).status_code == 429
     api.clear_faults()
     assert kopis(api, "prfplc", cpage=1, rows=1).status_code == 200
@@ -744,15 +748,17 @@ def test_a_quota_limits_the_calls_of_one_operation(api: SampleApi) -> None:
 def test_other_processes_can_set_and_clear_faults(api: SampleApi) -> None:
     faults = f"{api.url}/_sample/faults"
     fault = {"operation": "EngService2/*", "error": "rate_limit", "headers": {"Retry-After": "1"}}
-    assert HTTP.post(faults, json=fault, timeout=10).status_code == 200
+    assert HTTP.post(faults, json=fault, timeout=ENOUGH_SECONDS).status_code == 200
     assert tour(api, "EngService2/searchStay2").headers["Retry-After"] == "1"
-    assert HTTP.delete(faults, timeout=10).status_code == 200
+    assert HTTP.delete(faults, timeout=ENOUGH_SECONDS).status_code == 200
     assert tour(api, "EngService2/searchStay2").status_code == 200
 
 
 @pytest.mark.parametrize("fault", [{"operation": "x", "error": "nope"}, {"what": 1}, "no object"])
 def test_an_invalid_fault_is_refused(api: SampleApi, fault: object) -> None:
-    response = HTTP.post(f"{api.url}/_sample/faults", data=json.dumps(fault), timeout=10)
+    response = HTTP.post(
+        f"{api.url}/_sample/faults", data=json.dumps(fault), timeout=ENOUGH_SECONDS
+    )
     assert response.status_code == 400
     assert response.json()["error"]
 
@@ -761,9 +767,9 @@ def test_a_stopped_server_closes_connections_that_are_kept_alive() -> None:
     session = requests.Session()
     with SampleApi(today=TODAY) as stopped:
         url = f"{stopped.url}/_sample/calls"
-        assert session.get(url, timeout=10).status_code == 200
+        assert session.get(url, timeout=ENOUGH_SECONDS).status_code == 200
     with pytest.raises(requests.exceptions.ConnectionError):
-        session.get(url, timeout=10)
+        session.get(url, timeout=ENOUGH_SECONDS)
 
 
 def test_a_small_response_takes_a_few_milliseconds_at_most(api: SampleApi) -> None:
@@ -799,7 +805,7 @@ def test_the_command_prints_the_settings_and_serves_requests() -> None:
         assert settings["SOURCES__KOPIS__SERVICE_KEY"] == "sample"
         url = f"{settings['SOURCES__KOPIS__BASE_URL']}/prfplc"
         response = HTTP.get(
-            url, params={"service": "sample", "cpage": "1", "rows": "3"}, timeout=10
+            url, params={"service": "sample", "cpage": "1", "rows": "3"}, timeout=ENOUGH_SECONDS
         )
         assert len(records(response)) == 3
         assert settings["SOURCES__TOUR__BASE_URL"].endswith("/tour")

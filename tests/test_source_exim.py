@@ -9,7 +9,7 @@ import pytest
 import requests
 from requests import Response
 from support.pipelines import query, run, table_results
-from support.project import TODAY
+from support.project import ENOUGH_SECONDS, TODAY
 
 from loaders.pipeline import stage
 from loaders.sample_api import SampleApi
@@ -29,7 +29,7 @@ def rates(api: SampleApi, key: str = "sample", **params: str) -> list[dict[str, 
     response = requests.get(
         f"{api.url}/exim/{OPERATION}",
         params={"authkey": key, "data": "AP01", **params},
-        timeout=10,
+        timeout=ENOUGH_SECONDS,
     )
     assert response.status_code == 200
     rows: list[dict[str, Any]] = response.json()

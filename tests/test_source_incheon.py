@@ -9,7 +9,7 @@ import orjson
 import pytest
 import requests
 from support.pipelines import query, run, table_results
-from support.project import TODAY, point_at
+from support.project import ENOUGH_SECONDS, TODAY, point_at
 
 from loaders.pipeline import stage
 from loaders.sample_api import SampleApi
@@ -31,7 +31,7 @@ def get(api: SampleApi, operation: str, **params: Any) -> requests.Response:
     return requests.get(
         f"{api.url}/incheon/{operation}",
         {"serviceKey": "sample", "type": "json", **params},
-        timeout=10,
+        timeout=ENOUGH_SECONDS,
     )
 
 

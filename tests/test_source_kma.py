@@ -12,7 +12,7 @@ import orjson
 import pytest
 import requests
 from support.pipelines import query, run, table_results
-from support.project import PROJECT, TODAY, point_at
+from support.project import ENOUGH_SECONDS, PROJECT, TODAY, point_at
 
 from loaders.sample_api import SampleApi
 from loaders.sources import SOURCES, kma
@@ -34,7 +34,7 @@ def get(api: SampleApi, operation: str, **params: str | int) -> requests.Respons
         "numOfRows": 999,
     }
     url = f"{api.url}/kma/{operation}"
-    return requests.get(url, params={**common, **params}, timeout=10)
+    return requests.get(url, params={**common, **params}, timeout=ENOUGH_SECONDS)
 
 
 def params_while_empty(api_request: ApiRequest) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import requests
 from support.pipelines import bodies, query, run, table_results
-from support.project import TODAY, point_at
+from support.project import ENOUGH_SECONDS, TODAY, point_at
 
 from loaders.pipeline import stage
 from loaders.sample_api import SampleApi
@@ -30,7 +30,7 @@ def errors(home: Path, table: str) -> str:
 
 
 def get(api: SampleApi, path: str) -> Any:
-    return requests.get(f"{api.url}/seoul/{path}", timeout=10).json()
+    return requests.get(f"{api.url}/seoul/{path}", timeout=ENOUGH_SECONDS).json()
 
 
 def body(service: str, rows: list[dict[str, Any]], total: int | None = None) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 import requests
 from requests import Response
 from support.pipelines import query, run, table_results
-from support.project import TODAY, point_at
+from support.project import ENOUGH_SECONDS, TODAY, point_at
 
 from loaders.pipeline import stage
 from loaders.pipeline.extract import accept
@@ -43,7 +43,7 @@ def get(api: SampleApi, token: str = "sample", **params: Any) -> Response:
         f"{api.url}/travelpayouts/{OPERATION}",
         params=params,
         headers={"X-Access-Token": token},
-        timeout=10,
+        timeout=ENOUGH_SECONDS,
     )
 
 
@@ -333,7 +333,7 @@ def test_calls_beyond_the_limit_of_a_minute_are_refused(api: SampleApi) -> None:
         session.headers["X-Access-Token"] = "sample"
         url = f"{api.url}/travelpayouts/{OPERATION}?origin=ZZZ"
         # Twice the limit, so that one minute exceeds it wherever the minute ends.
-        statuses = [session.get(url, timeout=10).status_code for _ in range(1201)]
+        statuses = [session.get(url, timeout=ENOUGH_SECONDS).status_code for _ in range(1201)]
     assert statuses.index(429) >= 600
     assert set(statuses) == {200, 429}
 
@@ -371,7 +371,9 @@ def test_without_retry_after_the_wait_lasts_until_the_minute_of_the_apis_clock_e
 def test_the_sample_responds_as_the_api_does(api: SampleApi) -> None:
     assert get(api, token="wrong", origin="TYO").status_code == 401
     assert requests.get(
-        f"{api.url}/travelpayouts/{OPERATION}", {"token": "sample", "origin": "TYO"}, timeout=10
+        f"{api.url}/travelpayouts/{OPERATION}",
+        {"token": "sample", "origin": "TYO"},
+        timeout=ENOUGH_SECONDS,
     ).json()["success"]
     assert get(api, currency="krw").status_code == 400
     assert get(api, origin="TYO", limit=1001).status_code == 400
