@@ -22,7 +22,7 @@ from support.dag_server import (
 )
 from support.inboxes import webhook
 from support.pipelines import query, run
-from support.project import ENOUGH_SECONDS, PROJECT, point_at
+from support.project import PROJECT, point_at
 
 from loaders import settings, web_logs
 from loaders.airflow import local
@@ -305,7 +305,7 @@ def test_a_killed_stage_task_runs_again_alone_and_calls_nobody(
     task = command.parent()
     assert task
     task.kill()
-    command.wait(timeout=ENOUGH_SECONDS)
+    command.wait(timeout=10)
     scheduler.wait_for("exim", day, "success")
     assert scheduler.tasks("exim", day) == {
         "exchange_rates.stage": ("success", 2),

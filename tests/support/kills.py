@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import psycopg2
 import pyarrow.parquet as pq
 
 from loaders.lake.raw import COMPLETE, META
+from loaders.pipeline.stage import file_name
 from loaders.sample_api import SampleApi
 from loaders.sample_api.service import ApiResponse
 from support.project import PROJECT, TODAY
@@ -219,6 +221,12 @@ class Installation:
                 for schema, table in tables
             }
 
+    def duplicate_responses(self) -> list[str]:
+        """Return the responses that raw has more than once with a description."""
+        raw = self.home / "lake" / "raw"
+        counts = Counter(_without_number(str(meta)) for meta in raw.rglob(f"*{META}"))
+        return [name for name, count in counts.items() if count > 1]
+
     def duplicate_steps(self) -> list[tuple[Any, ...]]:
         """Return the steps that the history of runs has twice.
 
@@ -271,8 +279,10 @@ def _without_numbers(file: Path) -> Any:
         return _without_number(file.read_text(encoding="utf-8"))
     staged = pq.read_table(file)
     said = {name: _without_number(str(value)) for name, value in staged.schema.metadata.items()}
+    types = str(staged.schema.remove_metadata())
     rows = [row | {"raw_file": _without_number(row["raw_file"])} for row in staged.to_pylist()]
-    return said, rows
+    assert file.name == file_name(file.read_bytes())
+    return said, types, rows
 
 
 def _without_time(file: Path) -> Any:
@@ -341,6 +351,7 @@ def run_with_kills(
             assert installation.run(command)
             assert kept.isdisjoint(api.requests[first_request:])
         contents = installation.contents()
+        assert installation.duplicate_responses() == []
         assert installation.duplicate_steps() == []
     different = [
         name
